@@ -1,0 +1,53 @@
+# `make demo` and `make test` are all that a newcomer needs; each makes .venv first when it is missing.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Named by what was installed and where, so that a changed lock or a moved checkout installs again.
+STAMP := $(VENV)/.ready-$(shell (pwd; cat requirements.lock pyproject.toml) | cksum | tr ' ' '-')
+
+.PHONY: setup demo test lint format bench clean
+
+setup: $(STAMP)
+	@:
+
+$(STAMP): | $(BIN)/python
+	@echo "Installing what requirements.lock names into $(VENV): about 6 GB, a few minutes."
+	$(PIP) install --quiet -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+# Debian ships venv without ensurepip unless python3-venv is installed; a system pip can stand in.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; on Debian: apt install python3 python3-venv" >&2; exit 5; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+	  { rm -rf $(VENV); \
+	    $(PYTHON) -m venv --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(VENV) install --quiet pip >/dev/null 2>&1; } || \
+	  { rm -rf $(VENV); \
+	    echo "error: this Python can make no virtual environment; on Debian: apt install python3-venv" >&2; exit 5; }
+
+demo: setup
+	$(BIN)/python -m datagen demo --out out/demo
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+clean:
+	rm -rf out build dist .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,129 @@
+"""The command line: loads only the verb that was asked for; an error is one line and a code."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from datagen import __version__
+from datagen.cli.screen import Screen
+from datagen.errors import DatagenError
+
+# Each verb is the module datagen/cli/<verb>.py, whose `command` does it.
+VERBS = {
+    "demo": "Go from unlabelled images to a labelled dataset, in minutes.",
+    "check": "Show what a grammar makes, and its mistakes.",
+    "preview": "Draw a contact sheet of a few images with their labels.",
+    "generate": "Write a labelled dataset.",
+    "learn": "Fit a recipe's grammar to a folder of unlabelled images.",
+    "verify": "Check every file and label of a dataset, or any COCO file.",
+    "export": "Write a dataset in another format.",
+    "view": "Write a dataset's gallery as a static HTML page.",
+    "regen": "Make one image of a dataset again.",
+    "list": "Name the grammars, recipes, renderers and generators.",
+    "cite": "Print BibTeX for the methods that a recipe uses.",
+    "doctor": "Say what this machine can do, and what is missing.",
+}
+GLOBALS = ("--debug", "--quiet")  # understood anywhere, since people put them last
+BROKEN_PIPE = 141  # what a shell shows for a program that wrote to a closed pipe
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 to 5 as in the README, 130 when interrupted."""
+    args = _globals_first(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _app(args)(args, prog_name="datagen", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at exit; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if "--debug" in args[: len(GLOBALS)]:
+            raise
+        code, message = explain(error)
+        typer.echo(message, err=True)
+    if code == 130:
+        typer.echo("interrupted; what was published is kept, --resume goes on", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit code and text for whatever came up from below."""
+    match error:
+        case TyperException():
+            return error.exit_code, _usage(error)
+        case DatagenError():
+            return error.exit_code, f"error: {error}"
+        case MemoryError():
+            return 1, "error: out of memory; use fewer --workers or a smaller canvas or batch"
+        case ModuleNotFoundError(name=str(name)) if not name.startswith("datagen"):
+            return 5, f"error: the package `{name}` is not installed; run `datagen doctor`"
+        case OSError(errno=errno.ENOSPC):
+            return 1, "error: the disk is full; free some space and go on with --resume"
+        case OSError(filename=str(path), strerror=str(reason)):
+            return 2, f"error: {path}: {reason.lower()}"
+    kind = type(error).__name__
+    return 1, f"error: unexpected {kind}: {error}; run again with --debug and please report it"
+
+
+def _usage(error: TyperException) -> str:
+    text = error.format_message()
+    if text.startswith("Usage:"):  # nothing was asked for, and this is the help
+        return text
+    context = getattr(error, "ctx", None)
+    hint = f"\nsee `{context.command_path} --help`" if context is not None else ""
+    return f"error: {text}{hint}"
+
+
+def _app(args: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(
+        help="Labelled synthetic datasets for a place you have only unlabelled photos of.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_globals)
+    for verb, summary in VERBS.items():
+        command = import_module(f"datagen.cli.{verb}").command if verb in args else _not_loaded
+        app.command(verb, help=_help(command, summary), short_help=summary)(command)
+    return app
+
+
+def _help(command: Callable[..., None], summary: str) -> str:
+    return f"{summary}\n\n{command.__doc__ or ''}".strip()
+
+
+def _not_loaded() -> None:
+    raise AssertionError("a verb that is run is loaded first")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"datagen {__version__}")
+        raise typer.Exit
+
+
+def _globals(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Errors and results only.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    del debug, version  # `main` reads --debug, since that is where exceptions arrive
+    context.obj = Screen(quiet=quiet)
+
+
+def _globals_first(argv: Sequence[str]) -> list[str]:
+    end = argv.index("--") if "--" in argv else len(argv)
+    found = [flag for flag in GLOBALS if flag in argv[:end]]
+    return found + [a for k, a in enumerate(argv) if k >= end or a not in GLOBALS]

@@ -1,0 +1,45 @@
+"""datagen generate"""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Context, Option
+
+from datagen import pipeline, recipe
+from datagen.cli.options import Json, RecipeName, Resume, Sets, overrides
+
+Out = Annotated[Path, Option("--out", help="A new folder for the dataset.")]
+Count = Annotated[int | None, Option("--count", help="Images; else as in the recipe.")]
+Seed = Annotated[int | None, Option("--seed", help="Else as in the recipe.")]
+Workers = Annotated[int, Option("--workers", min=1, max=256, help="Processes; changes no byte.")]
+ShardSize = Annotated[int | None, Option("--shard-size", help="Images published at a time.")]
+AllowEmpty = Annotated[bool, Option("--allow-empty", help="Accept a count of 0.")]
+
+
+def command(
+    context: Context,
+    source: RecipeName,
+    out: Out,
+    count: Count = None,
+    seed: Seed = None,
+    workers: Workers = 1,
+    shard_size: ShardSize = None,
+    resume: Resume = False,
+    allow_empty: AllowEmpty = False,
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """An interrupted run goes on with --resume; no image is made twice or lost."""
+    changed = overrides(sets, count=count, seed=seed, shard_size=shard_size)
+    loaded = recipe.load(source, changed, allow_empty=allow_empty)
+    with context.obj.progress("images") as advance:
+        report = pipeline.generate(
+            loaded,
+            out,
+            workers=workers,
+            resume=resume,
+            progress=lambda p: advance(p.done, p.total, f"{p.images_per_second:.0f} images/s"),
+        )
+    rate = f"{report.rendered} made now, {report.images_per_second:.0f} a second"
+    context.obj.say(f"{report.count} images ({rate}), {report.annotations} labels")
+    context.obj.result(str(out), report.to_json(), as_json=json)

@@ -1,0 +1,153 @@
+"""COCO files: written from a stream of records, read with care."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import datagen
+from datagen.errors import AuditError, InputError
+from datagen.files import disk_space, sync_folder
+
+CONTRIBUTOR = "datagen"  # in `info`; tells our own files from those of other tools
+MAX_BYTES = 4 << 30
+_LISTS = ("images", "annotations", "categories")
+
+Record = Mapping[str, Any]  # {"index", "image": {...}, "annotations": [{...}, ...]}
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the images. Nothing here may come from a clock: bytes must repeat."""
+
+    world: str
+    categories: Sequence[str]  # id = position + 1
+    description: str = ""
+    licenses: Sequence[Mapping[str, Any]] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # more keys of `info`
+
+    def to_json(self) -> dict[str, Any]:
+        info = {"description": self.description or f"synthetic images of the world {self.world}"}
+        info |= {"version": datagen.__version__, "contributor": CONTRIBUTOR, "url": ""}
+        categories = [
+            {"id": number, "name": name, "supercategory": self.world}
+            for number, name in enumerate(self.categories, 1)
+        ]
+        licenses = [dict(one) for one in self.licenses]
+        return {"info": {**info, **self.provenance}, "licenses": licenses, "categories": categories}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a file holds."""
+
+    images: int
+    annotations: int
+
+
+def write(path: Path, records: Callable[[], Iterable[Record]], head: Head) -> Counts:
+    """Publish `path` with one rename, in memory that does not grow with the number of images.
+
+    `records` is called twice and must give the same records both times, by rising index.
+    Image id = index + 1; annotation ids count from 1.
+    """
+    return write_lists(path, head.to_json(), _images(records()), _annotations(records()))
+
+
+def write_lists(
+    path: Path,
+    head: Mapping[str, Any],
+    images: Iterable[Mapping[str, Any]],
+    annotations: Iterable[Mapping[str, Any]],
+) -> Counts:
+    """Publish a file whose `images` and `annotations` are read one by one."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_space(path.parent):
+        try:
+            with open(aside, "w", encoding="ascii", newline="\n") as file:
+                file.write("{\n")
+                for key, value in head.items():
+                    file.write(f"{json.dumps(key)}: {_line(value)},\n")
+                file.write('"images": [')
+                image_count = _items(file, images)
+                file.write('\n],\n"annotations": [')
+                annotation_count = _items(file, annotations)
+                file.write("\n]\n}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return Counts(image_count, annotation_count)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _items(file: IO[str], items: Iterable[Mapping[str, Any]]) -> int:
+    """One item a line, so that two files can be compared with a plain diff."""
+    count = 0
+    for item in items:
+        file.write(f"{',' if count else ''}\n{_line(item)}")
+        count += 1
+    return count
+
+
+def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    before = -1
+    for record in records:
+        index = record["index"]
+        if index <= before:
+            raise AuditError(f"record {index} comes after record {before}; indices must rise")
+        before = index
+        yield {"id": index + 1, **record["image"]}
+
+
+def _annotations(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    number = 0
+    for record in records:
+        for annotation in record["annotations"]:
+            number += 1
+            yield {"id": number, "image_id": record["index"] + 1, "iscrowd": 0, **annotation}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of any tool's COCO file, or of the one in a dataset folder.
+
+    `images`, `annotations` and `categories` are lists of objects; what the objects hold is not
+    looked at here (`audit.audit_coco` does).
+    """
+    if path.is_dir():
+        path = path / "annotations.json"
+    data = _parse(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: a COCO file holds one JSON object, not a {type(data).__name__}")
+    for key in _LISTS:
+        if key not in data:
+            raise InputError(f"{path}: no `{key}`; this is not a COCO file of object instances")
+        if not isinstance(data[key], list) or not all(isinstance(x, dict) for x in data[key]):
+            raise InputError(f"{path}: `{key}` must be a list of objects")
+    return data
+
+
+def _parse(path: Path) -> Any:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: {size:,} bytes; at most {MAX_BYTES:,} are read")
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); is the file cut off?") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

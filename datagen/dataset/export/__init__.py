@@ -1,0 +1,69 @@
+"""A dataset in the formats of other tools; filters, taxonomies and splits are applied here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen.dataset.export import to_coco, to_panoptic, to_yolo
+from datagen.dataset.export.publish import Written, published
+from datagen.dataset.export.selection import Policy, Selection, select
+from datagen.errors import InputError
+
+_WRITERS: Mapping[str, Callable[[Selection, Path], Written]] = {
+    "coco": to_coco.write,
+    "coco-polygons": to_coco.write_polygons,
+    "yolo": to_yolo.write_boxes,
+    "yolo-seg": to_yolo.write_segments,
+    "panoptic": to_panoptic.write,
+}
+FORMATS = tuple(_WRITERS)
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written. `dropped` labels did not pass the policy."""
+
+    format: str
+    folder: str
+    images: int
+    annotations: int
+    dropped: int
+    categories: tuple[str, ...]
+    splits: Mapping[str, int]  # name -> images; empty without splits
+    worst_iou: float | None  # of a polygon with its mask; None for formats without polygons
+    kept_as_rle: int  # labels whose polygons would not have been exact enough
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "categories": list(self.categories), "splits": dict(self.splits)}
+
+
+def export(
+    dataset: Path,
+    format: str,
+    out: Path,
+    *,
+    min_visible_fraction: float = 0.0,
+    min_pixels: int = 1,
+    merge: Mapping[str, str] | None = None,
+    splits: Mapping[str, float] | None = None,
+) -> ExportReport:
+    """Write `dataset` to the new or empty folder `out`, as one of FORMATS."""
+    if format not in _WRITERS:
+        raise InputError(f"unknown format `{format}`; there are: {', '.join(FORMATS)}")
+    policy = Policy(min_visible_fraction, min_pixels, merge or {}, splits or {})
+    with published(out, dataset) as aside:
+        selection = select(dataset, policy)
+        written = _WRITERS[format](selection, aside)
+    parts = selection.parts
+    return ExportReport(
+        format=format,
+        folder=str(out),
+        images=sum(len(items) for items in parts.values()),
+        annotations=sum(len(item.annotations) for items in parts.values() for item in items),
+        dropped=selection.dropped,
+        categories=tuple(str(one["name"]) for one in selection.categories),
+        splits={name: len(items) for name, items in parts.items() if name},
+        worst_iou=written.worst_iou,
+        kept_as_rle=written.kept_as_rle,
+    )

@@ -1,0 +1,53 @@
+"""An export appears whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datagen.dataset.export.selection import Item
+from datagen.errors import InputError
+from datagen.files import disk_space, sync_folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a format has to tell; `worst_iou` and `kept_as_rle` are about polygons."""
+
+    worst_iou: float | None = None
+    kept_as_rle: int = 0
+
+
+@contextlib.contextmanager
+def published(out: Path, dataset: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place by one rename, or goes when something fails."""
+    out = out.resolve()
+    if out.is_relative_to(dataset.resolve()):
+        raise InputError(f"{out}: lies inside the dataset; choose a folder outside of it")
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out}: exists and is not an empty folder; choose another")
+        aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror})") from error
+    try:
+        with disk_space(out.parent):
+            yield aside
+            aside.rename(out)
+            sync_folder(out.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def place_images(items: Sequence[Item], folder: Path) -> None:
+    """Hard links where the file system can, copies elsewhere."""
+    folder.mkdir(parents=True)
+    for item in items:
+        source = item.source.resolve()
+        try:
+            os.link(source, folder / item.name)
+        except OSError:
+            shutil.copyfile(source, folder / item.name)

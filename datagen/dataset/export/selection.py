@@ -1,0 +1,198 @@
+"""What of a dataset is exported: which labels, under which names, into which split."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from datagen.dataset import coco
+from datagen.errors import InputError
+
+_SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Other keys of an image name files (passes) that do not travel.
+_IMAGE_KEYS = ("license", "date_captured", "flickr_url", "coco_url", "sha256")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Decided at export, never at rendering: it can be changed without drawing an image again."""
+
+    min_visible_fraction: float = 0.0  # of the whole silhouette
+    min_pixels: int = 1
+    merge: Mapping[str, str] = field(default_factory=dict)  # old category name -> new one
+    splits: Mapping[str, float] = field(default_factory=dict)  # name -> share of the images
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_visible_fraction <= 1:
+            raise InputError(f"min_visible_fraction {self.min_visible_fraction} is not in 0 to 1")
+        if self.min_pixels < 1:
+            raise InputError(f"min_pixels {self.min_pixels} is below 1")
+        for name, share in self.splits.items():
+            if not _SPLIT_NAME.fullmatch(name):
+                raise InputError(f"split name `{name}`: use letters, digits, - and _ only")
+            if not 0 < share <= 1:
+                raise InputError(f"split `{name}`: its share {share} is not above 0 and up to 1")
+        total = sum(self.splits.values())
+        if self.splits and abs(total - 1) > 1e-6:
+            raise InputError(f"the splits' shares add up to {total:g}; they must add up to 1")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to export: where it lies, its new name, and its labels with new category ids."""
+
+    source: Path
+    name: str  # without a folder; its stem is unique as well
+    image: Mapping[str, Any]  # id, width, height and what else travels; no file_name
+    annotations: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Everything a writer needs. Without splits there is one part, whose name is empty."""
+
+    info: Mapping[str, Any]
+    licenses: Sequence[Any]
+    categories: Sequence[Mapping[str, Any]]  # ids from 1, without a gap
+    parts: Mapping[str, Sequence[Item]]
+    dropped: int  # labels that the policy left out
+
+
+def select(dataset: Path, policy: Policy) -> Selection:
+    """Read a dataset folder and apply the policy. Image and annotation ids stay as they are."""
+    _check_complete(dataset)
+    data = coco.read(dataset)
+    categories, renumbered = _categories(dataset, data["categories"], policy.merge)
+    kept = _kept(dataset, data, policy, {c["id"]: c for c in categories}, renumbered)
+    names = _names([str(image.get("file_name")) for image in data["images"]])
+    parts: dict[str, list[Item]] = {name: [] for name in policy.splits} or {"": []}
+    for image, name in zip(data["images"], names, strict=True):
+        item = _item(dataset, image, name, kept.get(image.get("id"), []))
+        parts[split_of(image["id"] - 1, policy.splits)].append(item)
+    chosen = sum(len(item.annotations) for part in parts.values() for item in part)
+    info = data.get("info")
+    info = {**(info if isinstance(info, dict) else {}), "export": _policy_json(policy)}
+    dropped = len(data["annotations"]) - chosen
+    return Selection(info, data.get("licenses", []), categories, parts, dropped)
+
+
+def split_of(index: int, splits: Mapping[str, float]) -> str:
+    """The split of image `index`: a function of the index alone, however many images there are."""
+    if not splits:
+        return ""
+    place = int.from_bytes(hashlib.sha256(str(index).encode()).digest()[:8], "big") / 2**64
+    border = 0.0
+    for name, share in splits.items():
+        border += share
+        if place < border:
+            return name
+    return list(splits)[-1]
+
+
+def _policy_json(policy: Policy) -> dict[str, Any]:
+    return {**vars(policy), "merge": dict(policy.merge), "splits": dict(policy.splits)}
+
+
+def _check_complete(dataset: Path) -> None:
+    if not dataset.is_dir():
+        raise InputError(f"{dataset}: no such folder; give the folder of a dataset")
+    if (dataset / "recipe.json").exists() and not (dataset / "_COMPLETE").exists():
+        raise InputError(f"{dataset}: not complete; finish it with `generate --resume` first")
+
+
+def _categories(
+    dataset: Path, old: Sequence[Mapping[str, Any]], merge: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], dict[Any, int]]:
+    """The new list, in the order of the old one, and old id -> new id."""
+    names = [str(one.get("name")) for one in old]
+    unknown = [name for name in merge if name not in names]
+    if unknown:
+        known = ", ".join(names)
+        raise InputError(f"{dataset}: no category `{unknown[0]}` to merge; there are: {known}")
+    number = {
+        name: k for k, name in enumerate(dict.fromkeys(merge.get(n, n) for n in names), start=1)
+    }
+    new: dict[int, dict[str, Any]] = {}
+    for one, name in zip(old, names, strict=True):
+        key = number[merge.get(name, name)]
+        new.setdefault(key, {**one, "id": key, "name": merge.get(name, name)})
+    ids = {one.get("id"): number[merge.get(n, n)] for one, n in zip(old, names, strict=True)}
+    return list(new.values()), ids
+
+
+def _kept(
+    dataset: Path,
+    data: Mapping[str, Any],
+    policy: Policy,
+    categories: Mapping[int, Mapping[str, Any]],
+    renumbered: Mapping[Any, int],
+) -> dict[Any, list[dict[str, Any]]]:
+    """Image id -> labels that pass the policy, with their new category."""
+    images = {image.get("id") for image in data["images"]}
+    kept: dict[Any, list[dict[str, Any]]] = {}
+    for one in data["annotations"]:
+        if one.get("image_id") not in images or one.get("category_id") not in renumbered:
+            raise InputError(f"{dataset}: annotation {one.get('id')} has no image or no category")
+        if not _is_measured(one):
+            raise InputError(f"{dataset}: annotation {one.get('id')} has no sound box or area")
+        if not _passes(dataset, one, policy):
+            continue
+        number = renumbered[one["category_id"]]
+        name = {"category": categories[number]["name"]} if "category" in one else {}
+        kept.setdefault(one["image_id"], []).append({**one, "category_id": number, **name})
+    return kept
+
+
+def _is_measured(annotation: Mapping[str, Any]) -> bool:
+    box = annotation.get("bbox")
+    if not isinstance(box, list) or len(box) != 4:
+        return False
+    return all(isinstance(v, int | float) for v in (*box, annotation.get("area")))
+
+
+def _passes(dataset: Path, annotation: Mapping[str, Any], policy: Policy) -> bool:
+    if policy.min_visible_fraction > 0:
+        visible = annotation.get("visible_fraction")
+        if not isinstance(visible, int | float):
+            raise InputError(
+                f"{dataset}: annotation {annotation.get('id')} has no visible_fraction, so "
+                "--min-visible-fraction cannot be applied; datagen's own datasets have it"
+            )
+        if visible < policy.min_visible_fraction:
+            return False
+    return annotation["area"] >= policy.min_pixels
+
+
+def _item(
+    dataset: Path, image: Mapping[str, Any], name: str, annotations: list[dict[str, Any]]
+) -> Item:
+    key, file_name = image.get("id"), image.get("file_name")
+    if not isinstance(key, int) or not isinstance(file_name, str):
+        raise InputError(f"{dataset}: image {json.dumps(key)} has no id or no file name")
+    source = dataset / file_name
+    if not source.resolve().is_relative_to(dataset.resolve()):
+        raise InputError(f"{dataset}: image {key}: `{file_name}` leaves the dataset's folder")
+    if not source.is_file():
+        raise InputError(f"{source}: the image is not there; `verify` lists what else is missing")
+    for side in ("width", "height"):
+        if not isinstance(image.get(side), int) or image[side] < 1:
+            raise InputError(f"{dataset}: image {key}: its {side} is {image.get(side)}")
+    travels = {k: image[k] for k in _IMAGE_KEYS if k in image}
+    sides = {"id": key, "width": image["width"], "height": image["height"]}
+    return Item(source, name, {**sides, **travels}, annotations)
+
+
+def _names(file_names: Sequence[str]) -> list[str]:
+    """Names without folders; folders become part of the name only where names would collide."""
+    paths = [PurePosixPath(name) for name in file_names]
+    names = [path.name for path in paths]
+    if len({path.stem for path in paths}) < len(paths):
+        names = ["__".join(part for part in path.parts if part != "/") for path in paths]
+    name, count = next(iter(Counter(PurePosixPath(n).stem for n in names).most_common(1)), ("", 1))
+    if count > 1:
+        raise InputError(f"{count} images would be exported as `{name}`; rename the images")
+    return names

@@ -1,0 +1,80 @@
+"""COCO again: filtered, with run lengths as they are or with polygons."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from datagen import rle
+from datagen.dataset import coco
+from datagen.dataset.export import masks, outline
+from datagen.dataset.export.publish import Written, place_images
+from datagen.dataset.export.selection import Item, Selection
+
+EXACT_ENOUGH = 0.99  # IoU; below it a polygon is not the thing any more
+
+
+def write(selection: Selection, out: Path) -> Written:
+    """`annotations.json` and `images/`, in one folder for each split."""
+    for name, items in selection.parts.items():
+        annotations = (one for item in items for one in item.annotations)
+        _write_part(selection, out / name, items, annotations)
+    return Written()
+
+
+def write_polygons(selection: Selection, out: Path) -> Written:
+    """The same with polygons; each label says how well its polygons repeat the mask."""
+    ious: list[float] = []
+    for name, items in selection.parts.items():
+        annotations = (one for item in items for one in _as_polygons(item, ious))
+        _write_part(selection, out / name, items, annotations)
+    as_rle = sum(iou < EXACT_ENOUGH for iou in ious)
+    return Written(worst_iou=min(ious, default=None), kept_as_rle=as_rle)
+
+
+def _write_part(
+    selection: Selection,
+    folder: Path,
+    items: Sequence[Item],
+    annotations: Iterator[Mapping[str, Any]],
+) -> None:
+    place_images(items, folder / "images")
+    head = {
+        "info": selection.info,
+        "licenses": selection.licenses,
+        "categories": selection.categories,
+    }
+    images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
+    coco.write_lists(folder / "annotations.json", head, images, annotations)
+
+
+def _as_polygons(item: Item, ious: list[float]) -> Iterator[dict[str, Any]]:
+    for annotation, mask in masks.exact(item):
+        if annotation.get("iscrowd") == 1:  # COCO wants run lengths for crowds
+            yield {**annotation, "segmentation": mask}
+            continue
+        rings, iou = polygons_of(mask)
+        ious.append(iou)
+        shape = rings if iou >= EXACT_ENOUGH else mask
+        yield {**annotation, "segmentation": shape, "polygon_iou": iou}
+
+
+def polygons_of(mask: rle.RLE) -> tuple[list[list[int]], float]:
+    """COCO polygons [x, y, x, y, ...] and their IoU with the mask when pycocotools draws them."""
+    inside = masks.pixels([mask])[0]
+    if not inside.any():
+        return [], 0.0
+    rings = [[v for point in ring for v in point] for ring in rings_of(inside)]
+    drawn = rle.of_segmentations([rings], *mask["size"])[0]
+    iou = coco_mask.iou(cast(Any, [drawn]), cast(Any, [mask]), [False])
+    return rings, float(np.asarray(iou)[0, 0])
+
+
+def rings_of(inside: np.ndarray) -> list[outline.Ring]:
+    """Outlines of a bool [H, W] mask with at least one pixel; only its box is looked at."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    rings = outline.polygons(inside[top : rows[-1] + 1, left : columns[-1] + 1])
+    return [[(x + left, y + top) for x, y in ring] for ring in rings]

@@ -1,0 +1,70 @@
+"""COCO panoptic: a PNG whose colours are segment ids, and a JSON file that lists the segments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from datagen.dataset import coco
+from datagen.dataset.export import masks
+from datagen.dataset.export.publish import Written, place_images
+from datagen.dataset.export.selection import Item, Selection
+from datagen.errors import InputError
+
+
+def write(selection: Selection, out: Path) -> Written:
+    """`panoptic.json`, `panoptic/*.png` and `images/`, in one folder for each split.
+
+    A segment's id counts from 1 within its image; 0 is void: nothing that is labelled.
+    """
+    for name, items in selection.parts.items():
+        _write_part(selection, out / name, items)
+    return Written()
+
+
+def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> None:
+    place_images(items, folder / "images")
+    (folder / "panoptic").mkdir()
+    head = {
+        "info": selection.info,
+        "licenses": selection.licenses,
+        "categories": [{**one, "isthing": 1} for one in selection.categories],
+    }
+    images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
+    annotations = (_annotation(item, folder / "panoptic") for item in items)
+    coco.write_lists(folder / "panoptic.json", head, images, annotations)
+
+
+def _annotation(item: Item, folder: Path) -> dict[str, Any]:
+    """Writes the PNG, on the way of the stream that writes the JSON."""
+    ids, segments = _segments(item)
+    name = f"{Path(item.name).stem}.png"
+    colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=2).astype(np.uint8)
+    Image.fromarray(colours).save(folder / name)
+    return {"image_id": item.image["id"], "file_name": name, "segments_info": segments}
+
+
+def _segments(item: Item) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """int32 [H, W] of segment ids, and what each of them is."""
+    ids = np.zeros((item.image["height"], item.image["width"]), np.int32)
+    segments = []
+    for number, (one, mask) in enumerate(masks.exact(item), start=1):
+        inside = masks.pixels([mask])[0]
+        if (ids[inside] > 0).any():
+            raise InputError(
+                f"image {item.image['id']}: the mask of annotation {one.get('id')} overlaps "
+                "another; panoptic segments may not"
+            )
+        ids[inside] = number
+        segments.append(
+            {
+                "id": number,
+                "category_id": one["category_id"],
+                "area": int(inside.sum()),
+                "bbox": one["bbox"],
+                "iscrowd": one.get("iscrowd", 0),
+            }
+        )
+    return ids, segments

@@ -1,0 +1,134 @@
+"""The end of a run: shards in order become one COCO file, its certificate and its manifest."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import datagen
+from datagen.dataset import card, coco, store
+from datagen.dataset.store import Shard
+from datagen.dataset.totals import Totals, add_up
+from datagen.digest import canonical
+from datagen.files import disk_space, sha256_of, sync_folder, write_atomic
+from datagen.recipe import Recipe
+
+PACKAGES = ("numpy", "opencv-python-headless", "pycocotools", "torch")
+CHECKS = (
+    "every mask decodes to exactly the stored area and the tight box",
+    "masks of one image never overlap, and together they are the instance map",
+    "every visible thing has a label, and every label a visible thing",
+    "visible fraction, truncation and amodal box agree with the whole silhouette",
+    "every PNG decodes to the rendered pixels",
+)
+
+
+def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
+    """Write everything beside the shards; the marker `_COMPLETE` comes last."""
+    world = recipe.world()
+    totals = add_up(out, shards, world.categories)
+    provenance = {"recipe": recipe.digest, "dataset": totals.digest, "seed": recipe.seed}
+    head = coco.Head(world.world, world.categories, provenance=provenance)
+    with disk_space(out):
+        coco.write(out / "annotations.json", lambda: store.records(out, shards), head)
+        _join(out, shards, "scenes.jsonl")
+        write_atomic(out / "audit.json", _pretty(certificate(totals)))
+        write_atomic(out / "README.md", card.render(recipe, totals))
+        _write_manifest(recipe, out, shards, totals)
+        write_atomic(out / store.COMPLETE, sha256_of(out / "manifest.json") + "\n")
+    return totals
+
+
+def certificate(totals: Totals) -> dict[str, Any]:
+    """What was checked on every frame before it was written."""
+    return {
+        "images": totals.images,
+        "annotations": totals.annotations,
+        "findings": 0,
+        "checks": list(CHECKS),
+        "dataset_digest": totals.digest,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python, datagen, and the packages that decide bytes."""
+    found = {"python": platform.python_version(), "datagen": datagen.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: Totals) -> None:
+    """One line a file, written as a stream: a million images must not need memory."""
+    records = sorted(path.stem for path in (out / "nondeterminism").glob("*.json"))
+    head = {
+        "format": 1,
+        "recipe_digest": recipe.digest,
+        "dataset_digest": totals.digest,
+        "images": totals.images,
+        "annotations": totals.annotations,
+        "categories": totals.categories,
+        "audit": certificate(totals),
+        "nondeterminism": records,
+        "versions": versions(),
+        "platform": {"machine": platform.machine(), "system": platform.system()},
+        "recipe": recipe.encode(),
+    }
+    with _streamed(out / "manifest.json") as file:
+        file.write("{\n")
+        for key, value in head.items():
+            file.write(f"{json.dumps(key)}: {canonical(value).decode()},\n")
+        file.write('"files": {')
+        for k, (name, entry) in enumerate(_entries(out, shards)):
+            file.write(f"{',' if k else ''}\n{json.dumps(name)}: {canonical(entry).decode()}")
+        file.write("\n}\n}\n")
+
+
+def _entries(out: Path, shards: Sequence[Shard]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and {"size", "sha256"} of every file but the manifest and the marker."""
+    names = ["README.md", "annotations.json", "audit.json", "recipe.json", "scenes.jsonl"]
+    names += sorted(f"nondeterminism/{p.name}" for p in (out / "nondeterminism").glob("*.json"))
+    for name in names:
+        yield name, _entry(out / name)
+    for shard in shards:
+        for name, entry in store.summary(out, shard)["files"].items():
+            yield f"{shard.place}/{name}", entry
+        yield f"{shard.place}/shard.json", _entry(out / shard.place / "shard.json")
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    return {"size": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _join(out: Path, shards: Sequence[Shard], name: str) -> None:
+    with _streamed(out / name) as file:
+        for shard in shards:
+            with (out / shard.place / name).open("r", encoding="ascii") as part:
+                shutil.copyfileobj(part, file)
+
+
+@contextmanager
+def _streamed(path: Path) -> Iterator[IO[str]]:
+    """A text file written as a stream, and shown by one rename when the block ends well."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(aside, "w", encoding="ascii", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        sync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _pretty(data: Any) -> str:
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"

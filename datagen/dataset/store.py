@@ -1,0 +1,177 @@
+"""The dataset folder: where things lie in it, and how a shard gets there whole or not at all.
+
+recipe.json         first of all
+shards/A-B/         images A to B - 1, records.jsonl, scenes.jsonl, shard.json
+annotations.json, scenes.jsonl, audit.json, README.md, manifest.json
+_COMPLETE           last: the sha256 of the manifest
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen.digest import canonical, of_bytes
+from datagen.errors import DatagenError, InputError
+from datagen.files import disk_space, sha256_of, sync_folder, write_atomic
+
+COMPLETE = "_COMPLETE"
+LOCK = ".lock"
+# Folders of a run under way; a finished dataset has none of them.
+SCRATCH = ("tmp", "quarantine")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images `start` to `stop` - 1: the unit of work, of publishing and of repair."""
+
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.start:08d}-{self.stop:08d}"
+
+    @property
+    def place(self) -> str:
+        """Its folder relative to the dataset's."""
+        return f"shards/{self.name}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def shards_of(count: int, size: int) -> list[Shard]:
+    return [Shard(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def is_published(out: Path, shard: Shard) -> bool:
+    return (out / shard.place / "shard.json").is_file()
+
+
+def is_complete(out: Path) -> bool:
+    return (out / COMPLETE).is_file()
+
+
+def summary(out: Path, shard: Shard) -> dict[str, Any]:
+    """A published shard's shard.json."""
+    return read_json(out / shard.place / "shard.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: holds no JSON object")
+    return data
+
+
+def records(out: Path, shards: Sequence[Shard]) -> Iterator[dict[str, Any]]:
+    """Every image's record by rising index; one shard is in memory at a time."""
+    for shard in shards:
+        with (out / shard.place / "records.jsonl").open("rb") as file:
+            for line in file:
+                yield json.loads(line)
+
+
+class ShardFolder:
+    """A shard while it is written, in a private folder that no reader looks into."""
+
+    def __init__(self, out: Path, shard: Shard) -> None:
+        self.out, self.shard = out, shard
+        # The name is this attempt's own: another attempt at the same shard does no harm.
+        self.folder = out / "tmp" / f"{shard.name}.{uuid.uuid4().hex[:12]}"
+        self.files: dict[str, dict[str, Any]] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return sum(entry["size"] for entry in self.files.values())
+
+    def write(self, name: str, data: bytes) -> str:
+        """A new file; its sha256."""
+        with (self.folder / name).open("xb") as file:
+            file.write(data)
+        sha256 = of_bytes(data)
+        self.files[name] = {"size": len(data), "sha256": sha256}
+        return sha256
+
+    def publish(self, facts: dict[str, Any]) -> None:
+        """Make the shard durable, check what the disk holds, and show it with one rename."""
+        files = dict(sorted(self.files.items()))
+        self.write("shard.json", canonical({**facts, "files": files}) + b"\n")
+        for name in self.files:
+            _sync(self.folder / name)
+        for name, entry in self.files.items():
+            if sha256_of(self.folder / name) != entry["sha256"]:
+                raise DatagenError(f"{self.folder / name} reads back other than it was written")
+        sync_folder(self.folder)
+        target = self.out / self.shard.place
+        try:
+            os.rename(self.folder, target)
+        except OSError:
+            if not is_published(self.out, self.shard):
+                raise
+            self._compare(target)
+        sync_folder(target.parent)
+
+    def _compare(self, target: Path) -> None:
+        """Another attempt was first: ours must be the same, or the fault is put on record."""
+        ours, theirs = (
+            (self.folder / "shard.json").read_bytes(),
+            (target / "shard.json").read_bytes(),
+        )
+        if ours != theirs:
+            folder = self.out / "nondeterminism"
+            folder.mkdir(exist_ok=True)
+            both = {"published": json.loads(theirs), "dropped": json.loads(ours)}
+            write_atomic(folder / f"{self.shard.name}.json", canonical(both))
+
+
+@contextmanager
+def shard_folder(out: Path, shard: Shard) -> Iterator[ShardFolder]:
+    """A private folder that is gone afterwards, published or not."""
+    attempt = ShardFolder(out, shard)
+    with disk_space(out):
+        try:
+            (out / "tmp").mkdir(exist_ok=True)
+            (out / "shards").mkdir(exist_ok=True)
+            attempt.folder.mkdir()
+            yield attempt
+        finally:
+            shutil.rmtree(attempt.folder, ignore_errors=True)
+
+
+def first_unwritten(out: Path, shard: Shard, ending: str) -> int:
+    """The image at which a dead attempt stopped, from the files it left behind."""
+    index = shard.start
+    for attempt in (out / "tmp").glob(f"{shard.name}.*"):
+        written = {path.name for path in attempt.glob(f"*.{ending}")}
+        missing = (i for i in range(shard.start, shard.stop) if f"{i:08d}.{ending}" not in written)
+        index = max(index, next(missing, shard.stop - 1))
+    return index
+
+
+def sweep(out: Path) -> None:
+    """Remove what runs that were killed have left behind; call it with the lock held."""
+    for name in SCRATCH:
+        shutil.rmtree(out / name, ignore_errors=True)
+    for leftover in out.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

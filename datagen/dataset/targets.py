@@ -1,0 +1,270 @@
+"""Read a folder of photos into one uint8 array, and say of every file left out why it was.
+
+The rules, in the order in which they apply to a file:
+
+- The content decides, never the extension: PNG, JPEG, WebP and BMP are read, nothing else.
+- The header is judged before a pixel is decoded: at most 40 Mpx, at least 8 px on each side.
+- EXIF rotation is applied. Of an animation or a multi-picture file the first picture is taken.
+- 16 bits become 8 by keeping the high byte. Palette, greyscale and CMYK become RGB.
+  Transparency is laid over black.
+- The largest centred part with the wanted proportions is cut out, then resized (by area when it
+  shrinks, bilinear when it grows). Nothing is ever stretched.
+"""
+
+import hashlib
+import io
+import json
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from datagen.errors import InputError
+from datagen.files import write_atomic
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+MAX_PIXELS = 40_000_000  # below Pillow's own warning at 89 million
+MIN_SIDE = 8  # pixels; the smallest canvas of the scene language
+MAX_FILE_BYTES = 256 << 20
+MAX_ARRAY_BYTES = 4 << 30
+MIN_IMAGES = 2
+_ORIENTATION = 0x0112  # EXIF tag
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Photos of the target place, all of one size."""
+
+    images: np.ndarray  # uint8 [N, H, W, 3], RGB
+    names: tuple[str, ...]  # [N], relative to the folder, always valid Unicode
+    rejected: tuple[tuple[str, str], ...]  # (name, reason)
+    digest: str  # sha256 over the names and bytes of the files used
+
+
+class _RejectedError(Exception):
+    """Raised when a file cannot be used; its text is the reason."""
+
+
+def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) -> Targets:
+    """Photos under `folder` at `size` (width, height), in the order of their names.
+
+    With `limit`, at most so many, spread evenly over the folder (the first frames of a video
+    look alike); a file that cannot be used is replaced by another one.
+    """
+    rejected: list[tuple[bytes, str]] = []
+    files = _files(folder, rejected)
+    wanted = len(files) if limit is None else min(limit, len(files))
+    _check_request(folder, len(files), size, limit, wanted)
+    images: dict[bytes, np.ndarray] = {}
+    digests: dict[bytes, bytes] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; we judge the pixels
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for name in _spread(files, wanted):
+            if len(images) == wanted:
+                break
+            try:
+                data = _read(folder, name)
+                images[name] = _fit(_decode(data), size)
+                digests[name] = hashlib.sha256(data).digest()
+            except _RejectedError as error:
+                rejected.append((name, str(error)))
+    shown = tuple((display_name(name), reason) for name, reason in sorted(rejected))
+    _check_enough(folder, len(images), shown)
+    names = sorted(images)
+    return Targets(
+        images=np.stack([images[name] for name in names]),
+        names=tuple(display_name(name) for name in names),
+        rejected=shown,
+        digest=_digest([(name, digests[name]) for name in names]),
+    )
+
+
+def write_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
+    """One JSON object {"name", "reason"} a line, published by one rename."""
+    lines = (json.dumps({"name": name, "reason": reason}) + "\n" for name, reason in rejected)
+    write_atomic(path, "".join(lines))
+
+
+def display_name(name: bytes | str) -> str:
+    """A file name as valid Unicode: bytes that are not UTF-8 are written as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _files(folder: Path, rejected: list[tuple[bytes, str]]) -> list[bytes]:
+    """Sorted names relative to `folder`; what is not a readable file is added to `rejected`.
+
+    Names that begin with a dot are passed over: they are the litter of desktops, not photos.
+    """
+    root = os.fsencode(folder)
+    if not os.path.isdir(root):
+        what = "is a file" if os.path.exists(root) else "is not there"
+        raise InputError(
+            f"target folder {display_name(root)!r} {what}; give a folder that holds photos"
+        )
+    names: list[bytes] = []
+    for name, entry in _walk(root, b"", rejected):
+        if entry.is_file():
+            names.append(name)
+        elif entry.is_dir():
+            rejected.append((name, "a link to a folder; links to folders are not followed"))
+        else:
+            rejected.append((name, "not a regular file, or a broken link"))
+    return sorted(names)
+
+
+def _walk(
+    root: bytes, below: bytes, rejected: list[tuple[bytes, str]]
+) -> Iterator[tuple[bytes, "os.DirEntry[bytes]"]]:
+    """Everything under `root` that is not a folder, with its name relative to `root`."""
+    pending = [below]
+    while pending:
+        place = pending.pop()
+        try:
+            entries = list(os.scandir(os.path.join(root, place)))
+        except OSError as error:
+            if not place:
+                raise InputError(
+                    f"target folder {display_name(root)!r} cannot be read: {error.strerror}"
+                ) from error
+            rejected.append((place, f"the folder cannot be read: {error.strerror}"))
+            continue
+        for entry in entries:
+            name = os.path.join(place, entry.name)
+            if entry.name.startswith(b"."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(name)
+            else:
+                yield name, entry
+
+
+def _check_request(
+    folder: Path, found: int, size: tuple[int, int], limit: int | None, wanted: int
+) -> None:
+    where = repr(display_name(os.fsencode(folder)))
+    if min(size) < 1:
+        raise InputError(f"size of the target images is {size[0]} x {size[1]}; give 1 px or more")
+    if limit is not None and limit < MIN_IMAGES:
+        raise InputError(f"limit of target images is {limit}; give {MIN_IMAGES} or more")
+    if found == 0:
+        raise InputError(f"target folder {where} has no files; need at least {MIN_IMAGES} images")
+    need = wanted * size[0] * size[1] * 3
+    if need > MAX_ARRAY_BYTES:
+        most = MAX_ARRAY_BYTES // (size[0] * size[1] * 3)
+        raise InputError(
+            f"{wanted} target images of {size[0]} x {size[1]} px need {need / 2**30:.1f} GiB of "
+            f"memory; limit them to {most}"
+        )
+
+
+def _check_enough(folder: Path, usable: int, rejected: Sequence[tuple[str, str]]) -> None:
+    where = repr(display_name(os.fsencode(folder)))
+    reasons = "; ".join(f"{name!r}: {reason}" for name, reason in rejected[:3])
+    if usable < MIN_IMAGES:
+        tail = f" (left out: {reasons})" if reasons else ""
+        raise InputError(f"need at least {MIN_IMAGES} images; found {usable} in {where}{tail}")
+    if usable < len(rejected):
+        tried = usable + len(rejected)
+        raise InputError(
+            f"only {usable} of {tried} files in {where} are usable images ({reasons}); "
+            "keep nothing but photos in the target folder"
+        )
+
+
+def _spread(names: list[bytes], count: int) -> list[bytes]:
+    """`count` names evenly over the list first, then the others."""
+    first = [i * len(names) // count for i in range(count)]
+    chosen = set(first)
+    return [names[i] for i in first] + [n for i, n in enumerate(names) if i not in chosen]
+
+
+def _read(folder: Path, name: bytes) -> bytes:
+    try:
+        with open(os.path.join(os.fsencode(folder), name), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _RejectedError("not a regular file")
+            if status.st_size > MAX_FILE_BYTES:
+                raise _RejectedError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _RejectedError(f"cannot be read: {error.strerror}") from error
+    if not data:
+        raise _RejectedError("the file is empty")
+    return data
+
+
+def _decode(data: bytes) -> np.ndarray:
+    """uint8 [h, w, 3] RGB of one file."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_header(picture.size)
+            return _rgb(_upright(picture))
+    except _RejectedError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise _RejectedError("not a PNG, JPEG, WebP or BMP image") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _RejectedError(_too_large()) from error
+    except MemoryError as error:
+        raise _RejectedError("not enough memory to decode it") from error
+    except Exception as error:  # a damaged file can make Pillow raise nearly anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise _RejectedError(f"cannot be decoded: {reason}") from error
+
+
+def _too_large() -> str:
+    return f"more than {MAX_PIXELS // 1_000_000} million pixels"
+
+
+def _check_header(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise _RejectedError(f"{_too_large()} ({width} x {height})")
+    if min(width, height) < MIN_SIDE:
+        raise _RejectedError(f"smaller than {MIN_SIDE} px on a side ({width} x {height})")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    # Asking for the tag is cheap; exif_transpose copies the picture even when nothing turns.
+    if picture.getexif().get(_ORIENTATION, 1) == 1:
+        return picture
+    return ImageOps.exif_transpose(picture)
+
+
+def _rgb(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith("I"):  # 16-bit greyscale
+        high = (np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(high[:, :, None], 3, axis=2)
+    if picture.has_transparency_data:
+        over = picture.convert("RGBA")
+        picture = Image.new("RGB", over.size)
+        picture.paste(over, mask=over.getchannel("A"))
+    return np.asarray(picture.convert("RGB"))
+
+
+def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The largest centred part of `image` with the proportions of `size`, at that size."""
+    height, width = image.shape[:2]
+    w = max(1, min(width, round(height * size[0] / size[1])))
+    h = max(1, min(height, round(width * size[1] / size[0])))
+    left, top = (width - w) // 2, (height - h) // 2
+    part = image[top : top + h, left : left + w]
+    if (w, h) == size:
+        return part.copy()
+    shrinks = w >= size[0] and h >= size[1]
+    return cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _digest(files: Sequence[tuple[bytes, bytes]]) -> str:
+    total = hashlib.sha256()
+    for name, content in files:
+        total.update(len(name).to_bytes(8, "big") + name + content)
+    return total.hexdigest()

@@ -1,0 +1,133 @@
+"""From text that a person wrote to a validated struct, with errors that say what to do."""
+
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from datagen.errors import InputError, RecipeError
+from datagen.plugins import did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_text(path: Path, cap: int) -> str:
+    """UTF-8 text of at most `cap` bytes; what is larger was surely not meant."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(cap + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > cap:
+        raise InputError(f"{path} is larger than the {cap:,} bytes allowed; is it the right file?")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start})") from error
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{where} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{where}: values are nested too deeply") from error
+
+
+def parse_json(text: str, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{where} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{where} must hold a JSON object")
+    return data
+
+
+def override(data: dict[str, Any], sets: Iterable[str]) -> None:
+    """Applies `--set a.b=value`; values are TOML, and what is not TOML is a string."""
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(f"--set {text}: write it as key=value, for example --set seed=3")
+        _put(data, key.strip().split("."), _value(value.strip()), text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any, text: str) -> None:
+    place: Any = data
+    key: Any
+    for k, key in enumerate(path):
+        if isinstance(place, list):
+            if not key.isdecimal() or int(key) >= len(place):
+                raise RecipeError(f"--set {text}: `{'.'.join(path[:k])}` has no element {key}")
+            key = int(key)
+        elif not isinstance(place, dict):
+            raise RecipeError(f"--set {text}: `{'.'.join(path[:k])}` is a value, not a section")
+        if k == len(path) - 1:
+            place[key] = value
+        else:
+            place = place[key] if isinstance(place, list) else place.setdefault(key, {})
+
+
+def decode(model: type[Model], data: Any, where: str) -> Model:
+    """`data` as `model`, strictly; the first fault becomes a RecipeError that names `where`."""
+    try:
+        # By way of JSON: there a list may stand for a tuple, yet 3.0 is no int and "3" no number.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(model, error)}") from error
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> str:
+    # An unknown key is named first: a misspelt required key shows up as missing as well.
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    place = tuple(str(part) for part in fault["loc"])
+    name = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        known = _fields(model, place[:-1])
+        return f"unknown key `{name}`{did_you_mean(place[-1], known)}"
+    if fault["type"] == "missing":
+        return f"the key `{name}` is missing"
+    got = f", got {json.dumps(fault['input'], default=str)[:60]}"
+    field = _fields(model, place[:-1]).get(place[-1]) if place else None
+    wanted = _range(field) if field is not None else ""
+    return f"`{name}` {wanted or fault['msg'].replace('Input should', 'should')}{got}"
+
+
+def _fields(model: type[BaseModel], place: tuple[str, ...]) -> dict[str, FieldInfo]:
+    """Fields of the model that lies at `place`; none when that is not a model."""
+    here: Any = model
+    for key in place:
+        if key.isdecimal():
+            continue
+        field = here.model_fields.get(key)
+        inner = [field.annotation, *get_args(field.annotation)] if field is not None else []
+        here = next((a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        if here is None:
+            return {}
+    return dict(here.model_fields)
+
+
+def _range(field: FieldInfo) -> str:
+    """ "must be a whole number from 1 to 10" for a bounded number, else nothing."""
+    low = [f"from {m.ge:,}" for m in field.metadata if hasattr(m, "ge")]
+    low += [f"above {m.gt:,}" for m in field.metadata if hasattr(m, "gt")]
+    high = [f"to {m.le:,}" for m in field.metadata if hasattr(m, "le")]
+    high += [f"below {m.lt:,}" for m in field.metadata if hasattr(m, "lt")]
+    if not low and not high:
+        return ""
+    whole = field.annotation is int or int in get_args(field.annotation)
+    return " ".join(["must be a whole number" if whole else "must be a number", *low, *high])

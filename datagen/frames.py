@@ -1,0 +1,91 @@
+"""From a recipe to labelled, audited frames; image i is a function of (recipe, seed, i) alone."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from datagen import audit, labels
+from datagen.errors import AuditError, DatagenError, ImageError, InputError
+from datagen.frame import Frame
+from datagen.recipe import Recipe
+from datagen.rendering import opened_renderers
+from datagen.rng import Stream, rng_for
+from datagen.scene import Scene
+
+MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
+
+
+@contextmanager
+def opened(recipe: Recipe) -> Iterator[MakeFrame]:
+    """The recipe's components open, as one function from an image's index to its frame."""
+    recipe.check_sources()
+    generator = recipe.generator.component("generators")
+    with generator.open(recipe.world()) as generate, opened_renderers(recipe) as render:
+
+        def make_frame(index: int) -> tuple[Scene | None, Frame]:
+            with _one_thread(), named(index):
+                made = generate([rng_for(recipe.seed, index, Stream.SCENE)])
+                (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER)])
+            return (made[0] if isinstance(made[0], Scene) else None), frame
+
+        yield make_frame
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in torch depend on the number of threads in their last bits: always use one."""
+    torch = sys.modules.get("torch")  # not loaded: nothing to hold still
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def named(index: int) -> Iterator[None]:
+    """Errors say which image they are about."""
+    try:
+        yield
+    except (InputError, AuditError) as error:
+        if type(error) not in (InputError, AuditError):
+            raise
+        raise type(error)(f"image {index}: {error}") from error
+    except DatagenError:
+        raise
+    except Exception as error:
+        raise ImageError(f"{type(error).__name__}: {error}", index) from error
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """An audited frame with its labels, and the scene that it was drawn from, as plain data."""
+
+    index: int
+    frame: Frame
+    annotations: list[dict[str, Any]]
+    scene: dict[str, Any] | None
+
+
+def label(index: int, scene: Scene | None, frame: Frame) -> LabelledFrame:
+    """Annotate and audit; a frame with a finding goes no further."""
+    with named(index):
+        _check_shapes(frame)
+        annotations = labels.annotate(frame)
+        findings = [f for f in audit.audit_frame(frame, annotations) if f.severity == "error"]
+        if findings:
+            raise AuditError(f"{findings[0].message} ({len(findings)} findings)")
+    plain = [annotation.to_json() for annotation in annotations]
+    return LabelledFrame(index, frame, plain, None if scene is None else scene.to_json())
+
+
+def _check_shapes(frame: Frame) -> None:
+    shape = (frame.height, frame.width, 3)
+    if frame.image.shape != shape or frame.image.dtype.name != "uint8":
+        raise AuditError(f"the image is {frame.image.dtype} {frame.image.shape}, not uint8 {shape}")

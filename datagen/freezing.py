@@ -1,0 +1,136 @@
+"""From a recipe as a person wrote it to plain data that no file or name outside can change."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from datagen import digest, language, plugins
+from datagen.decoding import read_text
+from datagen.errors import RecipeError
+from datagen.grammar import Asset, Grammar
+
+GRAMMAR_CAP = 256_000  # bytes
+
+
+def freeze(data: dict[str, Any], base: Path, where: str) -> dict[str, Any]:
+    """`data` with names and relative paths replaced by text and by absolute paths with sha256.
+
+    What is frozen already, as in recipe.json, stays; so one reader serves both forms.
+    """
+    frozen = dict(data)
+    grammar, folder = _grammar(data.get("grammar"), base, where)
+    frozen["grammar"] = grammar
+    if "generator" in data:
+        frozen["generator"] = _part(data["generator"], base, "generator")
+    if isinstance(data.get("renderers"), list):
+        frozen["renderers"] = [
+            _part(part, base, f"renderers.{k}") for k, part in enumerate(data["renderers"])
+        ]
+    if isinstance(grammar, dict) and isinstance(data.get("assets", {}), dict):
+        frozen["assets"] = _assets(grammar, data.get("assets", {}), base, folder)
+    return frozen
+
+
+def _grammar(value: Any, base: Path, where: str) -> tuple[Any, Path]:
+    """The grammar's name and text, and the folder that its assets lie in."""
+    if value is None:
+        raise RecipeError(f'{where}: the key `grammar` is missing, for example grammar = "aerial"')
+    if not isinstance(value, str):
+        return value, base
+    path = base / value if value.endswith(".scene") or "/" in value else None
+    path = path or plugins.path_of("grammars", value)
+    text = read_text(path, GRAMMAR_CAP)
+    language.parse(text, str(path))  # while the path is known: errors name the file
+    return {"name": path.stem, "text": text}, path.resolve().parent
+
+
+def _assets(
+    grammar: dict[str, Any], given: dict[str, Any], base: Path, folder: Path
+) -> dict[str, Any]:
+    """A source for each asset of the grammar: as given, else the grammar's own."""
+    if not isinstance(grammar.get("text"), str):
+        return given
+    known = parsed(grammar["text"], str(grammar.get("name"))).assets
+    for name in given:
+        if name not in known:
+            hint = plugins.did_you_mean(name, known)
+            raise RecipeError(f"assets.{name}: the grammar has no such asset{hint}")
+    return {name: _asset(asset, given.get(name), base, folder) for name, asset in known.items()}
+
+
+def _asset(asset: Asset, given: Any, base: Path, folder: Path) -> Any:
+    where = f"assets.{asset.name}"
+    if given is None:
+        return source(asset.source, folder, where)
+    return source(given, base, where)
+
+
+def _part(value: Any, base: Path, where: str) -> Any:
+    """A plug-in's section: every key but `use` and `weights` is an option of its own."""
+    if not isinstance(value, dict):
+        return value
+    part = dict(value)
+    frozen: dict[str, Any] = {key: part.pop(key) for key in ("use", "weights") if key in part}
+    frozen["options"] = part.pop("options") if set(part) == {"options"} else part
+    if frozen.get("weights") is not None:
+        frozen["weights"] = source(frozen["weights"], base, f"{where}.weights", built_in=False)
+    return frozen
+
+
+def source(value: Any, base: Path, where: str, built_in: bool = True) -> Any:
+    """A path as a person or a recipe.json writes it, made absolute and with its sha256."""
+    if isinstance(value, dict) and isinstance(value.get("source"), str):
+        fixed = value.get("sha256") is not None
+        return {**value, "source": _absolute(value["source"], base)} if fixed else value
+    if not isinstance(value, str):
+        return value
+    path = _absolute(value, base)
+    if os.path.exists(path):
+        return {"source": path, "sha256": digest_of(Path(path), where)}
+    if built_in and value.isidentifier():
+        return {"source": value, "sha256": None}
+    raise RecipeError(f"{where}: there is no file or folder {path}")
+
+
+def _absolute(path: str, base: Path) -> str:
+    return os.path.abspath(base / os.path.expanduser(path))
+
+
+def digest_of(path: Path, where: str) -> str:
+    try:
+        return digest.of_path(path)
+    except FileNotFoundError as error:
+        raise RecipeError(
+            f"{where}: {path} is gone; give its new place with --set {where}=PATH"
+        ) from error
+    except OSError as error:
+        raise RecipeError(f"{where}: cannot read {path}: {error.strerror}") from error
+
+
+def recorded(data: dict[str, Any]) -> dict[str, str]:
+    """Key -> sha256 of each source that is frozen already."""
+    found: dict[str, str] = {}
+    parts = data.get("renderers")
+    pairs = [("generator.weights", _get(data.get("generator"), "weights"))]
+    pairs += [
+        (f"renderers.{k}.weights", _get(part, "weights"))
+        for k, part in enumerate(parts if isinstance(parts, list) else [])
+    ]
+    assets = data.get("assets")
+    if isinstance(assets, dict):
+        pairs += [(f"assets.{name}", source) for name, source in assets.items()]
+    for key, source in pairs:
+        sha256 = _get(source, "sha256")
+        if isinstance(sha256, str):
+            found[key] = sha256
+    return found
+
+
+def _get(data: Any, key: str) -> Any:
+    return data.get(key) if isinstance(data, dict) else None
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str, name: str) -> Grammar:
+    return language.parse(text, name)

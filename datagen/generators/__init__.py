@@ -1,0 +1,1 @@
+"""Generators start from noise; each module holds one class `Generator`."""

@@ -1,0 +1,33 @@
+"""Scenes whose structure a Meta-Sim2 model chooses, rule by rule; attributes by the prior."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from datagen.derivation import expand
+from datagen.grammar import Grammar
+from datagen.interfaces import Component, Rngs
+from datagen.learning.strings import draw
+from datagen.learning.weights import load_model
+from datagen.scene import Scene
+
+
+class Generator(Component):
+    """`weights`: the model.safetensors of a run of `datagen learn`."""
+
+    gives: ClassVar[type[Scene]] = Scene
+    weights: str
+
+    @contextmanager
+    def open(self, grammar: Grammar) -> Iterator[Callable[[Rngs], list[Scene]]]:
+        model = load_model(Path(self.weights), grammar)
+
+        def one(rng: np.random.Generator) -> Scene:
+            # One scene at a time: in a larger batch, rounding would depend on its neighbours.
+            derivation = draw(model, 1, rng).derivations(model)[0]
+            return expand(grammar, derivation, rng)
+
+        yield lambda rngs: [one(rng) for rng in rngs]

@@ -1,0 +1,131 @@
+"""A probabilistic scene grammar as frozen data: what can stand where, and how often by the prior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from datagen.distributions import Distribution
+
+# Attributes that place a node in its parent's frame; all others are handed to the renderer.
+PLACEMENT = ("x", "y", "gap", "yaw", "scale", "layer")
+
+# Unit -> factor to the base unit (px or m, radians); relative units are resolved in `expand`.
+UNITS: Mapping[str, float] = {
+    "": 1.0,
+    "px": 1.0,
+    "m": 1.0,
+    "cm": 0.01,
+    "deg": 0.017453292519943295,
+    "rad": 1.0,
+}
+RELATIVE_UNITS = ("width", "height")  # of the parent's own attributes of that name
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """The prior of one attribute and the unit in which it is written."""
+
+    distribution: Distribution
+    unit: str = ""
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How a symbol is drawn: by a painter of the renderer, or as a sprite `label` of an asset."""
+
+    painter: str
+    label: str | None = None
+
+    def __str__(self) -> str:
+        return self.painter if self.label is None else f"{self.painter}:{self.label}"
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A name of the grammar; drawn when `draw` is set, labelled when `category` is set."""
+
+    name: str
+    category: str | None = None
+    draw: Draw | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """lhs -> children with probability `weight` among the rules of lhs.
+
+    `index` is the rule's place in the grammar and the structure model's vocabulary.
+    The two rules of a repetition carry weight 1: their law is the count's (`Repeat`).
+    """
+
+    index: int
+    lhs: str
+    children: tuple[str, ...]
+    weight: float
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`item * count` is sugar for two rules: symbol -> item symbol | empty; the count is the prior's.
+
+    `symbol` is a made-up name such as `car*`; its nodes never appear in a scene.
+    """
+
+    symbol: str
+    item: str
+    count: Distribution
+    more: int  # index of the rule symbol -> item symbol
+    stop: int  # index of the rule symbol -> empty
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A named source of things to draw, such as a sprite pack; a recipe may point it elsewhere."""
+
+    name: str
+    kind: str
+    source: str
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A whole world. Rules are in file order; `canvas` is (width, height) in pixels."""
+
+    world: str
+    canvas: tuple[int, int]
+    start: str
+    rules: tuple[Rule, ...]
+    symbols: Mapping[str, Symbol]
+    repeats: Mapping[str, Repeat] = field(default_factory=dict)
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    max_depth: int = 64
+    max_nodes: int = 2000
+    digest: str = field(default="", compare=False)  # sha256 of the text, 16 hex digits
+
+    @cached_property
+    def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Symbol -> its rules; terminals are absent."""
+        table: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            table.setdefault(rule.lhs, []).append(rule)
+        return {name: tuple(rules) for name, rules in table.items()}
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Category names in the order of the file; COCO category id = position + 1."""
+        return tuple(dict.fromkeys(s.category for s in self.symbols.values() if s.category))
+
+    def is_terminal(self, name: str) -> bool:
+        return name not in self.rules_of
+
+    def allowed(self, name: str) -> tuple[int, ...]:
+        """Indices of the rules that may expand `name`: the mask of Meta-Sim2, section 3.2."""
+        return tuple(rule.index for rule in self.rules_of[name])

@@ -1,0 +1,52 @@
+"""The protocols: frozen descriptions that `open` into plain callables."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from datagen.frame import Frame, Layout
+from datagen.grammar import Grammar
+from datagen.scene import Scene
+
+Rngs = Sequence[np.random.Generator]
+
+
+class Component(BaseModel):
+    """A frozen description whose options are typed fields; it travels as JSON, live things never do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Generator(Protocol):
+    """Starts from noise."""
+
+    gives: ClassVar[type[Scene] | type[Layout] | type[Frame]]
+
+    def open(self, grammar: Grammar) -> AbstractContextManager[Callable[[Rngs], list[Any]]]: ...
+
+
+class Renderer(Protocol):
+    """Scene or Layout in, Frame out; one rng for each input."""
+
+    takes: ClassVar[type[Scene] | type[Layout]]
+
+    def open(
+        self, grammar: Grammar
+    ) -> AbstractContextManager[Callable[[Sequence[Any], Rngs], list[Frame]]]: ...
+
+
+class FeatureExtractor(Protocol):
+    """Images to vectors: uint8 [N, H, W, 3] -> float32 [N, dim]."""
+
+    name: ClassVar[str]
+
+    def open(self) -> AbstractContextManager[Callable[[np.ndarray], np.ndarray]]: ...
+
+
+class Executor(Protocol):
+    """Runs one work function over many payloads; reports arrive in completion order."""
+
+    def run(self, work: str, payloads: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]: ...

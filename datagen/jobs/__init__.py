@@ -1,0 +1,1 @@
+"""Work that can be cut into payloads, and the executors that run it."""

@@ -1,0 +1,30 @@
+"""One run of a work function, with its failure as plain data."""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from datagen.errors import ImageError
+from datagen.jobs.work import Run
+
+
+def attempt(run: Run, payload: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+    """{"payload", "result"}, or {"payload", "error"} with the error's kind, message, traceback."""
+    try:
+        return {"payload": payload, "result": run(payload, progress)}
+    except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the one who asked
+        return {"payload": payload, "error": described(error)}
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """An exception as plain data."""
+    kind = type(error).__name__
+    known = type(error).__module__ == "datagen.errors"
+    data: dict[str, Any] = {
+        "type": kind,
+        "message": str(error) if known else f"{kind}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    if isinstance(error, ImageError):
+        data["index"] = error.index
+    return data

@@ -1,0 +1,89 @@
+"""Blocks to symbols: category, painter or sprite, and attributes."""
+
+from collections.abc import Mapping
+
+from lark import Token
+
+from datagen.grammar import PLACEMENT, RELATIVE_UNITS, Asset, Attribute, Draw, Symbol
+from datagen.language.explain import HEADER_WORDS
+from datagen.language.laws import has_words, law, string, unit
+from datagen.language.source import Source
+from datagen.language.syntax import Block, Call, Value
+
+_NUMERIC = (*PLACEMENT, *RELATIVE_UNITS)
+
+
+def symbol_name(source: Source, token: Token) -> str:
+    """The name of a symbol; the language's own words cannot be one."""
+    if token in (*HEADER_WORDS, "empty", "in"):
+        raise source.error(
+            token, f"`{token}` is a word of the language", "choose another name for the symbol"
+        )
+    return str(token)
+
+
+def described(source: Source, block: Block, assets: Mapping[str, Asset]) -> Symbol:
+    """The symbol that a block describes; its sprites are of the declared assets."""
+    name = symbol_name(source, block.name)
+    category, painter = None, None
+    attributes: dict[str, Attribute] = {}
+    seen: set[str] = set()
+    for key, value in block.attributes:
+        if key in seen:
+            raise source.error(key, f"`{key}` is given twice in `{name}`", "keep one of them")
+        seen.add(str(key))
+        if key == "category":
+            category = _category(source, key, value)
+        elif key == "draw":
+            painter = _draw(source, key, value, assets)
+        else:
+            attributes[str(key)] = _attribute(source, key, value)
+    line, column = block.name.line or 1, block.name.column or 1
+    return Symbol(name, category, painter, attributes, line, column)
+
+
+def _category(source: Source, key: Token, value: Value) -> str:
+    term = value.term
+    if isinstance(term, Call) or term.type == "NUMBER" or value.unit or value.bounds:
+        raise source.error(key, "a category is a name", 'write `category: "car"`')
+    category = string(source, term)
+    if not category.strip():
+        raise source.error(term, "the category is empty", 'write such as "car"')
+    return category
+
+
+def _draw(source: Source, key: Token, value: Value, assets: Mapping[str, Asset]) -> Draw:
+    """A painter's name, or a sprite of a declared asset."""
+    term, remedy = value.term, 'write `draw: car` or `draw: digits("7")`'
+    if value.unit or value.bounds:
+        raise source.error(key, "`draw` takes one name", remedy)
+    if isinstance(term, Token):
+        if term.type != "NAME":
+            raise source.error(term, "`draw` takes a painter's name", remedy)
+        if term in assets:
+            raise source.error(
+                term, f"`{term}` is an asset", f'say which of its sprites: {term}("...")'
+            )
+        return Draw(str(term))
+    return _sprite(source, term, assets)
+
+
+def _sprite(source: Source, call: Call, assets: Mapping[str, Asset]) -> Draw:
+    if call.name not in assets:
+        raise source.error(
+            call.name,
+            f"asset `{call.name}` is not declared",
+            f'add a line such as `asset {call.name}: sprites "strokes"`',
+        )
+    terms = [a.term for a in call.arguments if a.weight is None and a.bounds is None]
+    if len(call.arguments) != 1 or len(terms) != 1 or isinstance(terms[0], Call):
+        raise source.error(call.name, "a sprite has one label", f'write `{call.name}("7")`')
+    return Draw(str(call.name), string(source, terms[0]))
+
+
+def _attribute(source: Source, key: Token, value: Value) -> Attribute:
+    distribution = law(source, value.term, value.bounds)
+    if key in _NUMERIC and has_words(distribution):
+        raise source.error(key, f"`{key}` must be a number", "write such as `3 px`")
+    name = unit(source, value, distribution)
+    return Attribute(distribution, name, key.line or 1, key.column or 1)

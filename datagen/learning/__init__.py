@@ -1,0 +1,1 @@
+"""Learning a grammar's structure from unlabelled pictures."""

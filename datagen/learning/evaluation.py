@@ -1,0 +1,176 @@
+"""Prior and learned pictures beside the target: distances, histograms, contact sheets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from datagen.dataset.targets import Targets
+from datagen.derivation import Derivation, expand, sample_prior
+from datagen.errors import InputError
+from datagen.learning.features import CountFeatures
+from datagen.learning.gap import NoiseFloor, energy_distance, noise_floor, total_variation
+from datagen.learning.prior_images import count_heads, scene_counts
+from datagen.learning.strings import draw
+from datagen.models.metasim2 import StructureModel
+from datagen.recipe import Recipe
+from datagen.rendering import Render
+from datagen.report.sheet import contact_sheet
+from datagen.rng import Stream, rng_for
+
+_SAMPLES = 1000  # pictures of the prior and of the model
+_SHOWN = 24  # on a contact sheet
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some pictures with what is known or estimated about them."""
+
+    images: np.ndarray  # uint8 [N, H, W, 3]
+    features: np.ndarray  # float32 [N, heads]
+    counts: np.ndarray  # int64 [N, heads]; from the scenes, or classified for the target
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Distances are energy distances between features; `floor` is what equal sets would show."""
+
+    heads: tuple[str, ...]
+    prior: Sample
+    learned: Sample
+    target: Sample
+    truth: np.ndarray | None  # int64 [N, heads], counts of the target's labels when given
+    floor: NoiseFloor
+    sheets: Mapping[str, str]  # title -> file in the run folder
+
+    def distances(self) -> dict[str, Any]:
+        known = self.target.counts if self.truth is None else self.truth
+        report: dict[str, Any] = {}
+        for name, sample in (("prior", self.prior), ("learned", self.learned)):
+            report[name] = {
+                "distance": energy_distance(sample.features, self.target.features),
+                "count_tv": _count_tv(sample.counts, known),
+                "class_tv": _class_tv(sample.counts, known),
+            }
+        report["floor"] = {"distance": self.floor.high, "distance_median": self.floor.median}
+        if self.truth is not None:
+            report["classify_and_count"] = {
+                "count_tv": _count_tv(self.target.counts, self.truth),
+                "class_tv": _class_tv(self.target.counts, self.truth),
+            }
+        report["against"] = "estimated counts" if self.truth is None else "labels of the target"
+        return report
+
+    def report(self, **head: Any) -> dict[str, Any]:
+        """What report.json holds."""
+        distances = self.distances()
+        shown = {k: v for k, v in distances.items() if isinstance(v, dict)}
+        return {
+            **head,
+            "distances": shown,
+            "histograms": [self._histogram(k) for k in range(len(self.heads) - 1, -1, -1)],
+            "sheets": [{"title": title, "file": file} for title, file in self.sheets.items()],
+        }
+
+    def _histogram(self, head: int) -> dict[str, Any]:
+        columns = {
+            "prior": self.prior.counts[:, head],
+            "learned": self.learned.counts[:, head],
+            "target (estimated)": self.target.counts[:, head],
+        }
+        if self.truth is not None:
+            columns["target (known)"] = self.truth[:, head]
+        size = max(int(c.max()) for c in columns.values()) + 1
+        series = {
+            name: (np.bincount(c, minlength=size) / len(c)).tolist() for name, c in columns.items()
+        }
+        name = self.heads[head]
+        return {
+            "name": f"things of class {name}" if name != "all" else "things in a picture",
+            "labels": [str(n) for n in range(size)],
+            "series": series,
+        }
+
+
+def compare(
+    recipe: Recipe,
+    model: StructureModel,
+    features: CountFeatures,
+    render: Render,
+    targets: Targets,
+    truth: Path | None,
+    out: Path,
+) -> Comparison:
+    """Sample the prior and the model afresh, measure both against the target."""
+    grammar, seed = recipe.world(), recipe.learn.seed
+    rng = rng_for(seed, 1, Stream.EVALUATE)
+    prior = [sample_prior(grammar, rng) for _ in range(_SAMPLES)]
+    learned = draw(model, _SAMPLES, rng).derivations(model)
+    target = Sample(targets.images, features(targets.images), features.most_likely(targets.images))
+    samples = {
+        "target": target,
+        "prior": _sample(recipe, prior, features, render, rng),
+        "learned": _sample(recipe, learned, features, render, rng),
+    }
+    return Comparison(
+        heads=count_heads(grammar),
+        prior=samples["prior"],
+        learned=samples["learned"],
+        target=target,
+        truth=None if truth is None else known_counts(truth, count_heads(grammar)),
+        floor=noise_floor(target.features, rng),
+        sheets={name: _sheet(out, name, sample) for name, sample in samples.items()},
+    )
+
+
+def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
+    """int64 [N, heads] from a COCO file's labels."""
+    try:
+        data = json.loads(path.read_text())
+        names = {c["id"]: c["name"] for c in data["categories"]}
+        rows = {image["id"]: k for k, image in enumerate(data["images"])}
+        counts = np.zeros((len(rows), len(heads)), np.int64)
+        for annotation in data["annotations"]:
+            name = names[annotation["category_id"]]
+            if name in heads:
+                counts[rows[annotation["image_id"]], heads.index(name)] += 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read as a COCO file with labels ({error})") from error
+    if "all" in heads:
+        counts[:, -1] = counts[:, :-1].sum(1)
+    return counts
+
+
+def _sample(
+    recipe: Recipe,
+    derivations: list[Derivation],
+    features: CountFeatures,
+    render: Render,
+    rng: np.random.Generator,
+) -> Sample:
+    grammar = recipe.world()
+    scenes = [expand(grammar, derivation, rng) for derivation in derivations]
+    images = np.stack([frame.image for frame in render(scenes, [rng] * len(scenes))])
+    return Sample(images, features(images), scene_counts(grammar, scenes))
+
+
+def _sheet(out: Path, name: str, sample: Sample) -> str:
+    picture = contact_sheet(list(sample.images[:_SHOWN]), columns=8)
+    file = out / f"{name}.png"
+    cv2.imwrite(str(file), picture[..., ::-1])
+    return file.name
+
+
+def _count_tv(a: np.ndarray, b: np.ndarray) -> float:
+    """Total variation of the number of things in a picture."""
+    return total_variation(np.bincount(a[:, -1]), np.bincount(b[:, -1]))
+
+
+def _class_tv(a: np.ndarray, b: np.ndarray) -> float:
+    """Total variation of how things are shared among the categories."""
+    heads = slice(0, a.shape[1] - 1) if a.shape[1] > 1 else slice(0, 1)
+    return total_variation(a[:, heads].sum(0) + 1e-9, b[:, heads].sum(0) + 1e-9)

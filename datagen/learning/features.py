@@ -1,0 +1,100 @@
+"""Features that say how many of what is in a picture, and how the network for them is trained."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datagen.learning.prior_images import Page, album, scene_counts
+from datagen.learning.run import restore, state_of
+from datagen.derivation import expand, sample_prior
+from datagen.models.counting import CountingNet, count_loss, density_loss
+from datagen.recipe import Recipe
+from datagen.rng import Stream, rng_for
+
+_CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
+
+
+def counting_net(recipe: Recipe) -> CountingNet:
+    """An untrained network for the recipe's world; heads reach as far as 4000 prior scenes do."""
+    grammar = recipe.world()
+    rngs = [rng_for(recipe.learn.seed, i, Stream.EVALUATE) for i in range(4000)]
+    scenes = [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+    largest = scene_counts(grammar, scenes).max(0)
+    torch.manual_seed(recipe.learn.seed)
+    net = CountingNet(
+        len(grammar.categories),
+        tuple(int(n) + 1 for n in largest),
+        recipe.learn.features.width,
+    )
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class CountingTrainee:
+    """Trains the counting network on the album of the prior, for `train` of learning.loop."""
+
+    def __init__(self, recipe: Recipe, net: CountingNet) -> None:
+        self.recipe, self.net = recipe, net
+        self.settings = recipe.learn.features
+        self.optimizer = torch.optim.AdamW(net.parameters(), self.settings.learning_rate)
+        self.pages: Iterator[Page] = iter(())
+
+    @property
+    def steps(self) -> int:
+        return max(1, self.settings.images // self.settings.batch)
+
+    def begin(self, step: int) -> None:
+        s = self.settings
+        self.pages = iter(album(self.recipe, s.batch, step, self.steps, s.loaders))
+
+    def step(self, k: int) -> Mapping[str, float]:
+        page = next(self.pages)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * _warm_cosine(k / self.steps)
+        self.net.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            density, logits = self.net(page.images)
+        dense = density_loss(density, page.places)
+        count = count_loss(logits, page.counts, self.net.classes)
+        self.optimizer.zero_grad()
+        (dense + count).backward()
+        self.optimizer.step()
+        right = (self.net.most_likely(logits) == page.counts).float().mean(0)
+        return {
+            "loss": float(dense + count),
+            "accuracy": float(right.mean()),
+            "accuracy_all": float(right[-1]),
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        return state_of(self.net, self.optimizer)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        restore(self.net, self.optimizer, tensors)
+
+
+def _warm_cosine(done: float) -> float:
+    """Learning-rate factor: up over the first tenth, then down along a cosine."""
+    if done < 0.1:
+        return 0.05 + 9.5 * done
+    return 0.5 * (1 + np.cos(np.pi * (done - 0.1) / 0.9)) + 1e-3
+
+
+class CountFeatures:
+    """Trained features: uint8 [N, H, W, 3] -> float32 [N, heads], posterior mean counts."""
+
+    def __init__(self, net: CountingNet) -> None:
+        self.net = net.eval()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self.net.expected(self._logits(images)).numpy()
+
+    def most_likely(self, images: np.ndarray) -> np.ndarray:
+        """int64 [N, heads]: "classify and count", the estimate that needs no learning."""
+        return self.net.most_likely(self._logits(images)).numpy()
+
+    def _logits(self, images: np.ndarray) -> Tensor:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            parts = torch.from_numpy(images).split(_CHUNK)
+            return torch.cat([self.net(part)[1] for part in parts])

@@ -1,0 +1,65 @@
+"""The one training loop: steps, checkpoints, readings, resume."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from datagen.learning.run import RunFolder
+
+
+class Trainee(Protocol):
+    """What a loop drives: `steps` steps, one at a time, and its whole state as tensors.
+
+    `begin` is told the first step that will run.
+    """
+
+    @property
+    def steps(self) -> int: ...
+    def begin(self, step: int) -> None: ...
+    def step(self, k: int) -> Mapping[str, float]: ...
+    def tensors(self) -> dict[str, Tensor]: ...
+    def load(self, tensors: Mapping[str, Tensor]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Progress of one phase."""
+
+    phase: str
+    step: int
+    steps: int
+    values: Mapping[str, float]
+
+
+def train(
+    run: RunFolder,
+    phase: str,
+    trainee: Trainee,
+    *,
+    checkpoint_every: int,
+    progress: Callable[[Tick], None],
+) -> None:
+    """Bring `trainee` to its last step, from its newest checkpoint when there is one.
+
+    A reading is recorded every step; the clock stays
+    out of it, so that a resumed run leaves the same metrics.
+    """
+    saved = run.latest(phase)
+    first = 0
+    if saved is not None:
+        first, tensors = saved
+        trainee.load(tensors)
+    if first < trainee.steps:
+        trainee.begin(first)
+    shown = 0.0
+    for k in range(first, trainee.steps):
+        values = trainee.step(k)
+        run.record(phase, k + 1, values)
+        if (k + 1) % checkpoint_every == 0 or k + 1 == trainee.steps:
+            run.save(phase, k + 1, trainee.tensors())
+        if time.monotonic() - shown > 0.2 or k + 1 == trainee.steps:
+            shown = time.monotonic()
+            progress(Tick(phase, k + 1, trainee.steps, values))

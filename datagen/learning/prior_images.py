@@ -1,0 +1,94 @@
+"""An endless album of the prior: pictures rendered on the fly, with what they were made from."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from datagen.derivation import expand, sample_prior
+from datagen.frame import Frame
+from datagen.grammar import Grammar
+from datagen.models.counting import STRIDE
+from datagen.recipe import Recipe
+from datagen.rendering import opened_renderers
+from datagen.rng import Stream, rng_for
+from datagen.scene import Scene
+
+
+class Page(NamedTuple):
+    """A batch of the album."""
+
+    images: Tensor  # uint8 [B, H, W, 3]
+    counts: Tensor  # int64 [B, heads]
+    places: Tensor  # uint8 [B, categories, h, w], things centred in each cell
+
+
+def count_heads(grammar: Grammar) -> tuple[str, ...]:
+    """What is counted in a picture: each category and, when there are several, all together."""
+    names = grammar.categories
+    return (*names, "all") if len(names) > 1 else names
+
+
+def scene_counts(grammar: Grammar, scenes: list[Scene]) -> np.ndarray:
+    """int64 [N, heads]: things in the scene graph, hidden ones included."""
+    heads = count_heads(grammar)
+    column = {name: k for k, name in enumerate(grammar.categories)}
+    counts = np.zeros((len(scenes), len(heads)), np.int64)
+    for row, scene in enumerate(scenes):
+        for placed in scene.walk():
+            if placed.node.category is not None:
+                counts[row, column[placed.node.category]] += 1
+    if len(heads) > len(column):
+        counts[:, -1] = counts[:, :-1].sum(1)
+    return counts
+
+
+def places(frame: Frame) -> np.ndarray:
+    """uint8 [categories, h, w]: centres of amodal boxes; what lies outside counts at the border."""
+    h, w = math.ceil(frame.height / STRIDE), math.ceil(frame.width / STRIDE)
+    cells = np.zeros((len(frame.categories), h, w), np.uint8)
+    for thing in frame.instances:
+        rows, columns = thing.silhouette.mask.shape
+        y = (thing.silhouette.y + rows / 2) / STRIDE
+        x = (thing.silhouette.x + columns / 2) / STRIDE
+        cells[thing.category - 1, min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1)] += 1
+    return cells
+
+
+class PriorAlbum(IterableDataset[Page]):
+    """Pages `start` to `stop`; page b is a function of (recipe, learn.seed, b) alone."""
+
+    def __init__(self, recipe: Recipe, batch: int, start: int, stop: int) -> None:
+        super().__init__()
+        self.recipe, self.batch, self.start, self.stop = recipe, batch, start, stop
+
+    def __iter__(self) -> Iterator[Page]:
+        worker = get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        grammar, seed = self.recipe.world(), self.recipe.learn.seed
+        with opened_renderers(self.recipe) as render:
+            for number in range(self.start + first, self.stop, step):
+                at = range(number * self.batch, (number + 1) * self.batch)
+                rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
+                scenes = [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+                frames = render(scenes, rngs)
+                yield Page(
+                    torch.from_numpy(np.stack([frame.image for frame in frames])),
+                    torch.from_numpy(scene_counts(grammar, scenes)),
+                    torch.from_numpy(np.stack([places(frame) for frame in frames])),
+                )
+
+
+def album(recipe: Recipe, batch: int, start: int, stop: int, loaders: int) -> DataLoader[Page]:
+    """The album's pages in order, rendered by `loaders` processes beside the caller."""
+    return DataLoader(
+        PriorAlbum(recipe, batch, start, stop),
+        batch_size=None,
+        num_workers=loaders,
+        prefetch_factor=4 if loaders else None,
+        multiprocessing_context="spawn" if loaders else None,
+    )

@@ -1,0 +1,67 @@
+"""Derivations in and out of the structure model's tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datagen.derivation import Derivation, sample_prior
+from datagen.errors import InputError
+from datagen.grammar import Grammar
+from datagen.models.metasim2 import StructureModel
+from datagen.rng import Stream, rng_for
+
+_TRIES = 200  # a model that needs more has forgotten how to end a scene
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Finished strings of one batch."""
+
+    rules: Tensor  # int64 [B, T], padded with K
+    failures: Tensor  # int64 [B], tries that ran out of steps before each string: r_reject
+
+    def derivations(self, model: StructureModel) -> list[Derivation]:
+        return [tuple(r for r in row if r < model.tables.rules) for row in self.rules.tolist()]
+
+
+def draw(model: StructureModel, count: int, rng: np.random.Generator) -> Drawn:
+    """`count` strings; each is drawn again until it ends within T_max steps (section 3.3)."""
+    rules = torch.full((count, model.max_steps), model.tables.rules)
+    failures = torch.zeros(count, dtype=torch.int64)
+    waiting = torch.arange(count)
+    for _ in range(_TRIES):
+        uniforms = torch.from_numpy(rng.random((len(waiting), model.max_steps), np.float32))
+        latent = torch.from_numpy(rng.integers(0, model.latent.shape[0], len(waiting)))
+        strings = model.sample(uniforms, latent)
+        rules[waiting[strings.finished]] = strings.rules[strings.finished]
+        waiting = waiting[~strings.finished]
+        if len(waiting) == 0:
+            return Drawn(rules, failures)
+        failures[waiting] += 1
+    raise InputError(
+        f"the structure model did not end {len(waiting)} of {count} scenes within "
+        f"{model.max_steps} rules in {_TRIES} tries; raise learn.max_steps or lower "
+        "learn.reinforcement.learning_rate"
+    )
+
+
+def pad(derivations: Sequence[Derivation], max_steps: int, padding: int) -> Tensor:
+    """int64 [N, max_steps]."""
+    rules = torch.full((len(derivations), max_steps), padding)
+    for row, derivation in enumerate(derivations):
+        rules[row, : len(derivation)] = torch.tensor(derivation, dtype=torch.int64)
+    return rules
+
+
+def prior_strings(grammar: Grammar, seed: int, start: int, count: int) -> list[Derivation]:
+    """Derivations of the prior, numbered from `start`."""
+    return [sample_prior(grammar, rng_for(seed, start + k, Stream.LEARN)) for k in range(count)]
+
+
+def enough_steps(grammar: Grammar, seed: int) -> int:
+    """T_max with room to learn longer scenes than the prior's: 1.5 times its longest of 2000."""
+    longest = max(len(d) for d in prior_strings(grammar, seed, 0, 2000))
+    return int(1.5 * longest) + 2

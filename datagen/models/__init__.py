@@ -1,0 +1,1 @@
+"""Torch networks and their losses only; one paper, one file."""

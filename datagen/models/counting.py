@@ -1,0 +1,99 @@
+"""The counting network: how many of each category are in a picture, learned from prior samples.
+
+The trunk and the count heads are Meta-Sim2's (sections 4.1 and 4.2): a ResNet of three residual
+blocks of two 3x3 convolutions; counts as one-hot classes. Between them stands a density map
+(Lempitsky and Zisserman, 2010): each category's map sums to its count, and the renderer tells
+where every thing is, so the trunk learns what to count from far fewer pictures.
+"""
+
+import torch
+from torch import Tensor, nn
+
+STRIDE = 8  # pixels of the picture for one cell of the density map
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class CountingNet(nn.Module):
+    """Pictures -> a density map for each category and the posterior of each count.
+
+    `categories` maps; heads count each category and, when there are several, all together.
+    Head k tells counts 0 .. classes[k] - 1.
+    """
+
+    def __init__(self, categories: int, classes: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.classes = classes
+        wide = [width, width * 3 // 2, width * 3, width * 4]
+        self.trunk = nn.Sequential(
+            nn.Conv2d(3, wide[0], 5, 2, 2, bias=False),
+            nn.BatchNorm2d(wide[0]),
+            nn.ReLU(),
+            ResidualBlock(wide[0], wide[1], 2),
+            ResidualBlock(wide[1], wide[2], 2),
+            ResidualBlock(wide[2], wide[3], 1),
+        )
+        self.density = nn.Conv2d(wide[3], categories, 1)
+        nn.init.constant_(self.density.bias, -5.0)  # an empty picture, to begin with
+        self.heads = nn.Sequential(
+            nn.Linear(len(classes), 128),
+            nn.ReLU(),
+            nn.Linear(128, 128),
+            nn.ReLU(),
+            nn.Linear(128, sum(classes)),
+        )
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [N, H, W, 3] -> things a cell [N, C, ceil(H/8), ceil(W/8)], logits [N, sum(classes)]."""
+        x = pictures.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        density = nn.functional.softplus(self.density(self.trunk(x.float() / 127.5 - 1.0)).float())
+        sums = density.sum((2, 3))
+        if len(self.classes) > sums.shape[1]:
+            sums = torch.cat([sums, sums.sum(1, keepdim=True)], 1)
+        return density, self.heads(sums).float()
+
+    def expected(self, logits: Tensor) -> Tensor:
+        """Posterior mean count of each head: [N, sum(classes)] -> [N, heads]."""
+        parts = [p.softmax(1) @ torch.arange(p.shape[1]).float() for p in self._split(logits)]
+        return torch.stack(parts, 1)
+
+    def most_likely(self, logits: Tensor) -> Tensor:
+        """Most likely count of each head: int64 [N, heads]."""
+        return torch.stack([part.argmax(1) for part in self._split(logits)], 1)
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, ...]:
+        return logits.split(self.classes, 1)
+
+
+def density_loss(density: Tensor, places: Tensor) -> Tensor:
+    """Poisson negative log-likelihood of `places`, the things centred in each cell [N, C, h, w]."""
+    return (density - places * torch.log(density + 1e-6)).sum((1, 2, 3)).mean()
+
+
+def count_loss(logits: Tensor, counts: Tensor, classes: tuple[int, ...]) -> Tensor:
+    """Cross-entropies of counts int64 [N, heads]; the last head weighs as much as all others.
+
+    Counts above a head's classes are its last class.
+    """
+    parts = zip(logits.split(classes, 1), counts.unbind(1), strict=True)
+    losses = [nn.functional.cross_entropy(p, c.clamp_max(p.shape[1] - 1)) for p, c in parts]
+    weight = 0.3 if len(losses) > 1 else 0.0
+    return losses[-1] + weight * torch.stack(losses).sum()

@@ -1,0 +1,206 @@
+"""The assembled products: a recipe becomes frames, a dataset, the same image again, a verdict."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from datagen import errors
+from datagen.audit import Finding
+from datagen.dataset import store
+from datagen.dataset import verify as checking
+from datagen.dataset.claim import claimed
+from datagen.dataset.manifest import finish
+from datagen.dataset.store import Shard
+from datagen.dataset.totals import Totals, add_up
+from datagen.dataset.verify import VerifyReport, read_recipe
+from datagen.digest import canonical
+from datagen.errors import DatagenError, InputError, PartialError
+from datagen.files import write_atomic
+from datagen.frame import Frame
+from datagen.frames import label as label
+from datagen.frames import opened as opened
+from datagen.jobs.executors import InProcess, Processes
+from datagen.recipe import Recipe
+from datagen.scene import Scene
+from datagen.shards import make_shard as make_shard
+from datagen.shards import rendered_digest
+
+log = logging.getLogger(__name__)
+
+MAX_WORKERS = 256
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` images are published or under way; the rate counts this run's only."""
+
+    done: int
+    total: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished dataset."""
+
+    out: Path
+    count: int  # images
+    annotations: int
+    categories: dict[str, int]  # labelled things of each class
+    recipe_digest: str
+    dataset_digest: str
+    rendered: int  # images made by this run; the others were there
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        return self.rendered / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        rate = round(self.images_per_second, 2)
+        return vars(self) | {"out": str(self.out), "images_per_second": rate}
+
+
+def generate(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Write the recipe's dataset to `out`; the number of workers changes no byte of it."""
+    out = Path(out)
+    if not 1 <= workers <= MAX_WORKERS:
+        raise InputError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers}")
+    began = time.monotonic()
+    with claimed(recipe, out, resume=resume):
+        shards = store.shards_of(recipe.count, recipe.shard_size)
+        missing = [shard for shard in shards if not store.is_published(out, shard)]
+        if missing or not store.is_complete(out):
+            meter = _Meter(recipe.count, missing, progress, began)
+            _render(recipe, out, missing, workers, meter)
+            totals = finish(recipe, out, shards)
+        else:
+            totals = add_up(out, shards, recipe.world().categories)
+    rendered = sum(map(len, missing))
+    return _report(recipe, out, totals, rendered, time.monotonic() - began)
+
+
+def regen(folder: str | Path, index: int) -> tuple[Scene | None, Frame]:
+    """Image `index` of a dataset, made again from its recipe."""
+    recipe = read_recipe(Path(folder))
+    if not 0 <= index < recipe.count:
+        raise InputError(f"{folder} has images 0 to {recipe.count - 1}; there is no image {index}")
+    with opened(recipe) as make_frame:
+        return make_frame(index)
+
+
+def verify(folder: str | Path, *, repair: bool = False, rerender: float = 0.0) -> VerifyReport:
+    """Check every file; and make a share of the images again, which must come out the same."""
+    if not 0 <= rerender <= 1:
+        raise InputError(f"rerender must be a share from 0 to 1, got {rerender}")
+    report = checking.verify(Path(folder), repair=repair)
+    if report.findings or rerender == 0:
+        return report
+    return replace(report, findings=tuple(_rerendered(Path(folder), rerender)))
+
+
+def _rerendered(folder: Path, share: float) -> Iterator[Finding]:
+    recipe = read_recipe(folder)
+    number = math.ceil(share * recipe.count)
+    chosen = {k * recipe.count // number for k in range(number)}  # evenly over the dataset
+    with opened(recipe) as make_frame:
+        for shard in store.shards_of(recipe.count, recipe.shard_size):
+            stored = store.summary(folder, shard)["digests"]
+            for index in chosen.intersection(range(shard.start, shard.stop)):
+                if rendered_digest(recipe, make_frame, index) != stored[index - shard.start]:
+                    text = f"image {index} comes out differently when it is made again here"
+                    yield Finding("rerender", text, image=index + 1)
+
+
+# -------------------------------------------------------------------------------------- rendering
+
+
+@dataclass
+class _Meter:
+    """How far a run is, from what each shard says."""
+
+    total: int
+    missing: list[Shard]
+    tell: Callable[[Progress], None] | None
+    began: float
+    done: dict[int, int] = field(default_factory=dict)  # shard's first image -> images done
+
+    def __call__(self, payload: dict[str, Any], done: int) -> None:
+        self.done[payload["start"]] = done
+        if self.tell is not None:
+            now = sum(self.done.values())
+            before = self.total - sum(map(len, self.missing))
+            seconds = max(time.monotonic() - self.began, 1e-9)
+            self.tell(Progress(before + now, self.total, now / seconds))
+
+
+def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter: _Meter) -> None:
+    """Publish the missing shards; what fails for good is put aside and told at the end."""
+    payloads = [{"out": str(out.resolve()), "start": s.start, "stop": s.stop} for s in missing]
+    workers = min(workers, max(len(payloads), 1))
+    executor = InProcess(meter) if workers == 1 else Processes(workers, meter)
+    failed: list[dict[str, Any]] = []
+    with closing(executor.run("make_shard", payloads)) as reports:
+        for report in reports:
+            if "error" not in report:
+                meter(report["payload"], report["payload"]["stop"] - report["payload"]["start"])
+            elif report["error"]["type"] in ("ImageError", "WorkerLost"):
+                failed.append(_set_aside(recipe, out, report))
+            else:
+                raise _error(report["error"])
+    if failed:
+        first = failed[0]
+        raise PartialError(
+            f"{out}: {len(failed)} of {len(missing)} shards cannot be made; the first is "
+            f"{first['shard']}, which fails at {first['message']}. All others are published; "
+            f"quarantine/{first['shard']}.json has the details, and --resume tries again"
+        )
+
+
+def _set_aside(recipe: Recipe, out: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """Put the failure on record; its message names the image."""
+    error, shard = report["error"], Shard(report["payload"]["start"], report["payload"]["stop"])
+    entry = {**error, "shard": shard.name}
+    if error["type"] == "WorkerLost":
+        entry["index"] = store.first_unwritten(out, shard, recipe.image_format)
+        entry["message"] = f"image {entry['index']}: {error['message']}"
+    log.warning("shard %s failed: %s", shard.name, entry["message"])
+    (out / "quarantine").mkdir(exist_ok=True)
+    write_atomic(out / "quarantine" / f"{shard.name}.json", canonical(entry) + b"\n")
+    return entry
+
+
+def _error(error: dict[str, Any]) -> DatagenError:
+    """The error of a worker as an exception of the same kind here."""
+    kind = getattr(errors, error["type"], DatagenError)
+    try:
+        made = kind(error["message"])
+    except TypeError:
+        made = DatagenError(error["message"])
+    made.add_note(error["traceback"])
+    return made
+
+
+def _report(recipe: Recipe, out: Path, totals: Totals, rendered: int, seconds: float) -> Report:
+    return Report(
+        out=out,
+        count=totals.images,
+        annotations=totals.annotations,
+        categories=totals.categories,
+        recipe_digest=recipe.digest,
+        dataset_digest=totals.digest,
+        rendered=rendered,
+        seconds=seconds,
+    )

@@ -1,0 +1,233 @@
+"""A recipe: everything that decides a dataset, frozen so that it can be made again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from datagen import digest, freezing, plugins
+from datagen.decoding import decode, override, parse_json, parse_toml, read_text
+from datagen.errors import RecipeError
+from datagen.frame import Frame
+from datagen.grammar import Grammar
+from datagen.interfaces import Component
+from datagen.learn_settings import Learn as Learn
+
+TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
+FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well
+COUNT_CAP = 10_000_000  # images
+
+
+class Source(Component):
+    """Where content lies and what it must be; without a sha256 it names something built in."""
+
+    source: str
+    sha256: str | None = None
+
+    def check(self, name: str) -> None:
+        """Refuses content that is gone, or is not what the recipe was made with."""
+        if self.sha256 is None:
+            return
+        found = freezing.digest_of(Path(self.source), name)
+        if found != self.sha256:
+            raise RecipeError(
+                f"{name}: {self.source} is not what this recipe was made with "
+                f"(sha256 {found[:12]}, expected {self.sha256[:12]})"
+            )
+
+
+class Part(Component):
+    """A plug-in by name, with its options; `weights` is the file of a learned one."""
+
+    use: str
+    weights: Source | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def component(self, kind: str) -> Any:
+        """The plug-in's frozen description."""
+        options = dict(self.options)
+        if self.weights is not None:
+            options["weights"] = self.weights.source
+        return decode(plugins.load(kind, self.use), options, f'{kind} use = "{self.use}"')
+
+
+class GrammarText(Component):
+    name: str
+    text: str
+
+
+class Recipe(Component):
+    """A recipe at rest: it holds the grammar's text, and absolute paths with their sha256."""
+
+    grammar: GrammarText
+    count: int = Field(1000, ge=0, le=COUNT_CAP)  # images
+    seed: int = Field(0, ge=0, lt=2**63)
+    image_format: Literal["png", "jpg"] = "png"
+    passes: tuple[Literal["instance", "class", "depth", "amodal"], ...] = ()
+    shard_size: int = Field(64, ge=1, le=10_000)  # images in one folder and one unit of work
+    generator: Part = Part(use="prior")
+    renderers: tuple[Part, ...] = (Part(use="raster"),)
+    assets: dict[str, Source] = Field(default_factory=dict)
+    learn: Learn = Field(default_factory=lambda: Learn.model_validate({}))
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits of what decides the content: not where things lie, nor how it is cut."""
+        return digest.of_data(_content(self))[:16]
+
+    def encode(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def decode(cls, data: Mapping[str, Any], where: str = "recipe.json") -> Self:
+        return decode(cls, dict(data), where)
+
+    def world(self) -> Grammar:
+        """The grammar, its assets pointing at what this recipe gives for them."""
+        grammar = freezing.parsed(self.grammar.text, self.grammar.name)
+        sources = {name: source.source for name, source in self.assets.items()}
+        moved = {
+            name: replace(asset, source=sources.get(name, asset.source))
+            for name, asset in grammar.assets.items()
+        }
+        return replace(grammar, assets=moved)
+
+    def sources(self) -> Iterator[tuple[str, Source]]:
+        """Everything outside the recipe that it depends on, with the key that names it."""
+        for name, source in self.assets.items():
+            yield f"assets.{name}", source
+        if self.generator.weights is not None:
+            yield "generator.weights", self.generator.weights
+        for k, part in enumerate(self.renderers):
+            if part.weights is not None:
+                yield f"renderers.{k}.weights", part.weights
+
+    def check_sources(self) -> None:
+        for name, source in self.sources():
+            source.check(name)
+
+    def learned(self, use: str, weights: Path) -> Self:
+        """This recipe with scenes from a learned generator."""
+        source = freezing.source(str(weights), Path.cwd(), "generator.weights", built_in=False)
+        part = Part(use=use, weights=Source.model_validate(source))
+        return self.model_copy(update={"generator": part})
+
+
+def load(source: str | Path, sets: Sequence[str] = (), *, allow_empty: bool = False) -> Recipe:
+    """The recipe at a path, of a name in configs/, or in a run or dataset folder."""
+    path = _find(source)
+    if path.suffix == ".json":
+        data = parse_json(read_text(path, FROZEN_CAP), str(path))
+    else:
+        data = parse_toml(read_text(path, TEXT_CAP), str(path))
+    recorded = freezing.recorded(data)
+    override(data, sets)
+    recipe = decode(Recipe, freezing.freeze(data, path.resolve().parent, str(path)), str(path))
+    if recipe.count == 0 and not allow_empty:
+        raise RecipeError(f"{path}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
+    _hold_to(recipe, recorded)
+    _check_parts(recipe, str(path))
+    return recipe
+
+
+def differences(before: Recipe, after: Recipe) -> list[str]:
+    """Keys in which two recipes differ, such as "seed: 0 -> 1"; paths do not count."""
+    old, new = _flat(_located(before)), _flat(_located(after))
+    return [
+        f"{key}: {_short(old.get(key))} -> {_short(new.get(key))}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+
+
+# --------------------------------------------------------------------------------------- finding
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    try:
+        if (path / "recipe.json").is_file():
+            return path / "recipe.json"
+        if path.is_file():
+            return path
+        named = str(source) in plugins.names("configs")
+        if not named and path.is_dir():
+            raise RecipeError(f"{path} holds no recipe.json: it is no run and no dataset")
+    except (OSError, ValueError) as error:  # a name too long, or with a null byte
+        raise RecipeError(f"cannot read the recipe {str(source)[:80]!r}: {error}") from error
+    if named:
+        return plugins.path_of("configs", str(source))
+    if path.suffix or len(path.parts) > 1:
+        raise RecipeError(f"there is no recipe {path}")
+    hint = plugins.did_you_mean(str(source), plugins.names("configs"))
+    raise RecipeError(f"`{str(source)[:80]}` is no recipe file and no name in configs{hint}")
+
+
+# -------------------------------------------------------------------------------------- checking
+
+
+def _hold_to(recipe: Recipe, recorded: Mapping[str, str]) -> None:
+    """Content that a frozen recipe has recorded may move, but not change."""
+    for name, source in recipe.sources():
+        expected = recorded.get(name, source.sha256)
+        if source.sha256 != expected:
+            Source(source=source.source, sha256=expected).check(name)
+
+
+def _check_parts(recipe: Recipe, where: str) -> None:
+    """The plug-ins exist, know their options, and each takes what the one before it gives."""
+    given = recipe.generator.component("generators").gives
+    name = recipe.generator.use
+    for part in recipe.renderers:
+        takes = part.component("renderers").takes
+        if not issubclass(given, takes):
+            raise RecipeError(
+                f"{where}: renderer `{part.use}` takes a {takes.__name__}, "
+                f"but `{name}` before it gives a {given.__name__}"
+            )
+        given, name = Frame, part.use
+    if given is not Frame:
+        raise RecipeError(
+            f"{where}: `{name}` gives a {given.__name__}, no picture; add a [[renderers]] section"
+        )
+
+
+# --------------------------------------------------------------------------------------- content
+
+
+def _located(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without places: content by its sha256, built-in things by name."""
+    data = recipe.encode()
+    data["assets"] = {k: v.sha256 or v.source for k, v in recipe.assets.items()}
+    for part, source in [
+        (data["generator"], recipe.generator),
+        *zip(data["renderers"], recipe.renderers, strict=True),
+    ]:
+        part["weights"] = source.weights.sha256 if source.weights is not None else None
+    return data
+
+
+def _content(recipe: Recipe) -> dict[str, Any]:
+    data = _located(recipe)
+    del data["shard_size"]
+    data["grammar"] = recipe.grammar.text
+    return data
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(data, list):
+        data = {str(k): value for k, value in enumerate(data)}
+    if not isinstance(data, dict):
+        return {prefix: data}
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:20]}... (sha256 {digest.of_data(value)[:8]})"

@@ -1,0 +1,144 @@
+"""Figures as SVG text in a page: they take the page's text colour, in light and in dark."""
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Mid tones of Okabe and Ito's colours: they stand out on white and on near black.
+COLOURS = {"prior": "#e69f00", "learned": "#3a8fd0", "target (estimated)": "#17a67a"}
+OTHERS = ("#cc79a7", "#8f7ae5", "#a3a52c", "#d55e00")
+_INK = "#010203"  # stands for the page's text colour until the figure is SVG text
+_GRID = "#808488"
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "datagen",
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "font.family": "sans-serif",
+    "text.color": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
+    """SVG of bars side by side: one group a label, one bar a series (shares or counts)."""
+    with matplotlib.rc_context(_STYLE):
+        inches = max(4.6, min(9.5, 1.6 + 0.42 * len(labels)))
+        figure = Figure(figsize=(inches, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        width = 0.84 / max(1, len(series))
+        for k, (name, values) in enumerate(series.items()):
+            known = name == "target (known)"
+            axes.bar(
+                np.arange(len(values)) + (k - (len(series) - 1) / 2) * width,
+                [value if math.isfinite(value) else 0.0 for value in values],
+                width * 0.9,
+                label=name,
+                color="none" if known else colour_of_series(name),
+                edgecolor=_INK if known else "none",
+                linewidth=0.9 if known else 0,
+            )
+        every = math.ceil(len(labels) / 32)
+        shown = [str(label)[:18] for label in labels[::every]]
+        axes.set_xticks(range(0, len(labels), every), shown)
+        if len("".join(shown)) > 10 * inches:  # they would run into each other
+            axes.set_xticks(range(0, len(labels), every), shown, rotation=35, ha="right")
+        axes.tick_params(axis="x", length=0)
+        _finish(axes, title)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=9)
+        return _svg(figure)
+
+
+def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: float | None) -> str:
+    """SVG of one quantity over the iterations, with the noise floor as a dashed line if given."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 2.4), layout="constrained")
+        axes = figure.add_subplot()
+        x, y = np.asarray(steps, float), np.asarray(values, float)
+        mean = _smoothed(y)
+        noisy = len(y) > 24
+        axes.plot(x, y, color="#3a8fd0", linewidth=0.8 if noisy else 1.8, alpha=0.4 if noisy else 1)
+        if noisy:
+            axes.plot(x, mean, color="#3a8fd0", linewidth=1.9)
+        axes.plot(x[-1:], mean[-1:], "o", color="#3a8fd0", markersize=4)
+        if floor is not None:
+            axes.axhline(floor, color="#17a67a", linewidth=1.3, linestyle=(0, (5, 3)))
+            axes.annotate(
+                "noise floor", (0, floor), xycoords=("axes fraction", "data"), ha="left",
+                va="bottom", xytext=(2, 2), textcoords="offset points", color="#17a67a", fontsize=9,
+            )  # fmt: skip
+        if min(y) > 0 and max(y) > 300 * min(y):
+            axes.set_yscale("log")
+        axes.set_xlabel("iteration", fontsize=9)
+        axes.margins(x=0.02)
+        _finish(axes, title)
+        return _svg(figure)
+
+
+def colour_of_series(name: str) -> str:
+    """The same name has the same colour in all figures of a report."""
+    return COLOURS.get(name) or OTHERS[sum(name.encode()) % len(OTHERS)]
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Mean over a centred window of a fifteenth of the curve, shorter at the ends."""
+    half = max(1, len(values) // 30)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    first, last = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    return (total[last] - total[first]) / (last - first)
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set_title(title)
+    axes.grid(axis="y", color=_GRID, alpha=0.28, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _svg(figure: Figure) -> str:
+    """The figure as an <svg> element without style attributes, which a strict policy refuses."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sstyle="([^"]*)"', _as_attributes, text)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    text = re.sub(r'\sid="([^"]*)"', lambda m: m[0] if m[1] in used else "", text)
+    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
+    return text.replace(_INK, "currentColor").replace("<svg", '<svg class="figure" role="img"', 1)
+
+
+def _as_attributes(style: re.Match[str]) -> str:
+    """`style="fill: none; stroke-width: 2"` as attributes that mean the same in SVG."""
+    attributes: list[str] = []
+    for declaration in style[1].split(";"):
+        name, _, value = declaration.partition(":")
+        name, value = name.strip(), value.strip()
+        if name == "font":  # "9.5px 'DejaVu Sans', ...": only the size matters here
+            size = re.search(r"([\d.]+)px", value)
+            name, value = "font-size", size[1] if size else "9.5"
+        if value and name != "font-family":
+            attributes.append(f' {name}="{value}"')
+    return "".join(attributes)

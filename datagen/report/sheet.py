@@ -1,0 +1,282 @@
+"""Contact sheets: many images in one, with their labels drawn on them."""
+
+import io
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from datagen import rle
+from datagen.errors import InputError
+from datagen.files import write_atomic
+from datagen.report import colour_of, ink_on
+
+PAPER = (250, 250, 249)
+INK = (32, 36, 42)
+FAINT = (110, 116, 124)
+GAP = 10  # pixels between pictures, and around the sheet
+SMALL = 160  # longer side below which a picture is enlarged, pixels
+LARGE = 480  # longer side above which it is shrunk, pixels
+MAX_SIDE = 20_000  # of a sheet, pixels
+_FILL = 0.38  # opacity of a mask
+
+
+class Thing(Protocol):
+    """What a sheet draws of an annotation."""
+
+    @property
+    def category_id(self) -> int: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def bbox(self) -> Sequence[float]: ...  # x, y, w, h
+    @property
+    def segmentation(self) -> Mapping[str, Any]: ...  # COCO run lengths
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    annotations: Sequence[Sequence[Thing]] | None = None,
+    *,
+    columns: int | None = None,
+    scale: float | None = None,
+    boxes: bool = True,
+    masks: bool = True,
+    captions: Sequence[str] | None = None,
+) -> np.ndarray:
+    """uint8 [H, W, 3] RGB: the images (each uint8 [h, w, 3]) in rows, with a legend below.
+
+    `scale` None: pictures under 160 px are enlarged by a whole number, over 480 px shrunk.
+    """
+    _check_sheet(images, annotations, captions)
+    scale = scale or _readable_scale(images)
+    cells = [_scaled(image, scale) for image in images]
+    if annotations is not None:
+        for cell, image, things in zip(cells, images, annotations, strict=True):
+            _draw_things(cell, things, image.shape[:2], boxes=boxes, masks=masks)
+    sheet = _grid(cells, columns, captions)
+    if annotations is None:
+        return sheet
+    legend = _legend([thing for things in annotations for thing in things], sheet.shape[1])
+    return np.concatenate([sheet, legend])
+
+
+def side_by_side(
+    groups: Mapping[str, Sequence[np.ndarray]],
+    *,
+    columns: int = 3,
+    scale: float | None = None,
+) -> np.ndarray:
+    """uint8 [H, W, 3] RGB: one titled block of images for each group, from left to right."""
+    everything = [image for images in groups.values() for image in images]
+    _check_sheet(everything, None, None)
+    scale = scale or _readable_scale(everything)
+    blocks: list[np.ndarray] = []
+    for title, images in groups.items():
+        if len(images):
+            grid = _grid([_scaled(image, scale) for image in images], columns, None)
+            blocks.append(np.concatenate([_line(title, grid.shape[1], 17, INK), grid]))
+    height = max(block.shape[0] for block in blocks)
+    rule = np.full((height, 1, 3), 214, np.uint8)
+    parts: list[np.ndarray] = []
+    for block in blocks:
+        parts += [rule] if parts else []
+        parts.append(_padded(block, height, block.shape[1]))
+    return np.concatenate(parts, axis=1)
+
+
+def save_png(path: Path, sheet: np.ndarray) -> None:
+    """Write a sheet, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, format="PNG")
+    try:
+        write_atomic(path, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another") from error
+
+
+def mask_of(segmentation: object, height: int, width: int) -> np.ndarray:
+    """bool [height, width] of any COCO segmentation, checked before it is decoded."""
+    checked = rle.of_segmentations([segmentation], height, width)[0]
+    if isinstance(checked, InputError):
+        raise checked
+    return rle.decode([checked])[0].T.astype(bool)
+
+
+def _check_sheet(
+    images: Sequence[np.ndarray], annotations: Sequence[Any] | None, captions: Sequence[str] | None
+) -> None:
+    if not len(images):
+        raise InputError("no images to show")
+    for given in (annotations, captions):
+        assert given is None or len(given) == len(images), "one entry for each image"
+    for image in images:
+        assert image.dtype == np.uint8, image.dtype
+        assert image.shape[2:] == (3,), image.shape
+
+
+def _readable_scale(images: Sequence[np.ndarray]) -> float:
+    longer = max(max(image.shape[:2]) for image in images)
+    if longer < SMALL:
+        return math.ceil(SMALL / longer)
+    return min(1.0, LARGE / longer)
+
+
+def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_NEAREST if scale >= 1 else cv2.INTER_AREA
+    return np.array(cv2.resize(image, size, interpolation=method))
+
+
+def _grid(
+    cells: Sequence[np.ndarray], columns: int | None, captions: Sequence[str] | None
+) -> np.ndarray:
+    """The pictures in rows, each centred in a cell as large as the largest."""
+    height = max(cell.shape[0] for cell in cells)
+    width = max(cell.shape[1] for cell in cells)
+    # Without a wish: about one and a half times as wide as high, which fits a page and a screen.
+    columns = columns or max(1, round(math.sqrt(len(cells) * 1.5 * height / width)))
+    columns = min(columns, len(cells))
+    rows = math.ceil(len(cells) / columns)
+    text = 22 if captions else 0
+    sheet_height, sheet_width = rows * (height + text + GAP) + GAP, columns * (width + GAP) + GAP
+    if max(sheet_height, sheet_width) > MAX_SIDE:
+        raise InputError(
+            f"a sheet of {len(cells)} images would be {sheet_width} x {sheet_height} px; "
+            "show fewer images or a smaller scale"
+        )
+    sheet = _paper(sheet_height, sheet_width)
+    for k, cell in enumerate(cells):
+        row, column = divmod(k, columns)
+        y = GAP + row * (height + text + GAP)
+        x = GAP + column * (width + GAP)
+        h, w = cell.shape[:2]
+        top, left = y + (height - h) // 2, x + (width - w) // 2
+        sheet[top : top + h, left : left + w] = cell
+        if captions:
+            sheet[y + height : y + height + text, x : x + width] = _line(
+                captions[k], width, 12, FAINT, margin=2
+            )[:text]
+    return sheet
+
+
+def _paper(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def _padded(block: np.ndarray, height: int, width: int) -> np.ndarray:
+    page = _paper(height, width)
+    page[: block.shape[0], : block.shape[1]] = block
+    return page
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow comes with its scalable font"
+    return font
+
+
+def _line(
+    text: str, width: int, size: int, colour: tuple[int, int, int], margin: int = GAP
+) -> np.ndarray:
+    """One line of text on paper, cut with dots where it is too long."""
+    font = _font(size)
+    text = "  ".join(text.split())  # the font's own space is two pixels wide
+    if font.getlength(text) > width - 2 * margin:
+        while text and font.getlength(text + "...") > width - 2 * margin:
+            text = text[:-1]
+        text += "..."
+    height = size + 15
+    image = Image.fromarray(_paper(height, width))
+    ImageDraw.Draw(image).text((margin, height // 2), text, fill=colour, font=font, anchor="lm")
+    return np.array(image)
+
+
+def _draw_things(
+    cell: np.ndarray, things: Sequence[Thing], shape: tuple[int, ...], *, boxes: bool, masks: bool
+) -> None:
+    """Draw labels onto a picture that was `shape` (h, w) once, in place; large things first."""
+    scale = cell.shape[1] / shape[1]
+    order = sorted(things, key=lambda thing: -thing.bbox[2] * thing.bbox[3])
+    if masks:
+        for thing in order:
+            _draw_mask(cell, thing, shape)
+    if boxes:
+        for thing in order:
+            _draw_box(cell, thing, scale)
+        cell[:] = _with_names(cell, order, scale)
+
+
+def _draw_mask(cell: np.ndarray, thing: Thing, shape: tuple[int, ...]) -> None:
+    mask = mask_of(thing.segmentation, *shape).astype(np.uint8)
+    mask = cv2.resize(mask, cell.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    colour = colour_of(thing.category_id)
+    inside = mask.astype(bool)
+    cell[inside] = (cell[inside] * (1 - _FILL) + np.array(colour) * _FILL).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(cell, outlines, -1, colour, 1)
+
+
+def _draw_box(cell: np.ndarray, thing: Thing, scale: float) -> None:
+    left, top, right, bottom = _corners(thing, scale)
+    cv2.rectangle(cell, (left, top), (right, bottom), colour_of(thing.category_id), 1)
+
+
+def _corners(thing: Thing, scale: float) -> tuple[int, int, int, int]:
+    """First and last column and row that the box covers in the scaled picture."""
+    x, y, w, h = thing.bbox
+    right, bottom = round((x + w) * scale) - 1, round((y + h) * scale) - 1
+    return round(x * scale), round(y * scale), right, bottom
+
+
+def _with_names(cell: np.ndarray, things: Sequence[Thing], scale: float) -> np.ndarray:
+    """Category names above or in the boxes; a name that would cover another one is left out."""
+    image = Image.fromarray(cell)
+    draw, font = ImageDraw.Draw(image), _font(10)
+    taken: list[tuple[int, int, int, int]] = []
+    for thing in things:
+        left, top, right, _ = _corners(thing, scale)
+        width = math.ceil(font.getlength(thing.category)) + 6
+        if width > 1.6 * (right - left + 1):
+            continue
+        x = max(0, min(left, cell.shape[1] - width))
+        y = top - 12 if top >= 12 else top
+        area = (x, y, x + width, y + 12)
+        if any(_overlap(area, other) for other in taken):
+            continue
+        taken.append(area)
+        colour = colour_of(thing.category_id)
+        draw.rectangle((x, y, x + width - 1, y + 11), fill=colour)
+        draw.text((x + 3, y + 6), thing.category, fill=ink_on(colour), font=font, anchor="lm")
+    return np.array(image)
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _legend(things: Sequence[Thing], width: int) -> np.ndarray:
+    """A swatch, the name and the number of things for each category, on as many lines as needed."""
+    counts = Counter((thing.category_id, thing.category) for thing in things)
+    entries = [(number, f"{name}  {n}") for (number, name), n in sorted(counts.items())]
+    font = _font(13)
+    placed: list[tuple[int, int, int, str]] = []
+    x, y = GAP, 0
+    for number, text in entries:
+        step = 18 + math.ceil(font.getlength(text)) + 18
+        if x > GAP and x + step > width:
+            x, y = GAP, y + 22
+        placed.append((x, y, number, text))
+        x += step
+    page = Image.fromarray(_paper(y + 22 + GAP, width))
+    draw = ImageDraw.Draw(page)
+    for x, y, number, text in placed:
+        draw.rounded_rectangle((x, y + 4, x + 12, y + 16), 3, fill=colour_of(number))
+        draw.text((x + 18, y + 10), text, fill=INK, font=font, anchor="lm")
+    return np.array(page)

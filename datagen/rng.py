@@ -1,0 +1,23 @@
+"""The only place that makes randomness: a stream is a function of (seed, index, stream) alone."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What a stream is for; the numbers are frozen, because they decide every dataset's bytes."""
+
+    SCENE = 0  # structure, then attributes, of image `index`
+    RENDER = 1  # pixels of image `index`: textures and noise
+    SPRITES = 2  # the built-in sprite packs
+    LEARN = 3  # index = iteration
+    FEATURES = 4  # index = number of the prior sample
+    EVALUATE = 5  # index = number of the sample that a distance is measured on
+    BOOTSTRAP = 6  # index = replicate
+
+
+def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:
+    """Generator for one purpose of one image, whatever process asks and in whatever order."""
+    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), index))
+    return np.random.Generator(np.random.PCG64(entropy))

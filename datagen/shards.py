@@ -1,0 +1,133 @@
+"""One shard: its frames rendered, labelled, audited, written, and published by one rename."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from datagen.dataset import pictures, store
+from datagen.dataset.store import Shard, ShardFolder
+from datagen.digest import canonical, of_bytes, of_data
+from datagen.errors import DiskFullError
+from datagen.frames import LabelledFrame, MakeFrame, label, named
+from datagen.recipe import Recipe
+
+_ESTIMATE_AFTER = 8  # images
+_ESTIMATE_MARGIN = 1.2
+
+
+def make_shard(
+    recipe: Recipe,
+    make_frame: MakeFrame,
+    out: Path,
+    shard: Shard,
+    progress: Callable[[int], None],
+) -> dict[str, Any]:
+    """Render, check and publish one shard; one that is published already is left alone.
+
+    `progress` is told how many of its images are done.
+    """
+    if not store.is_published(out, shard):
+        with store.shard_folder(out, shard) as folder:
+            _fill(recipe, make_frame, folder, progress)
+    return {"start": shard.start, "stop": shard.stop}
+
+
+def _fill(
+    recipe: Recipe, make_frame: MakeFrame, folder: ShardFolder, progress: Callable[[int], None]
+) -> None:
+    records, scenes, digests = bytearray(), bytearray(), []
+    categories: Counter[str] = Counter()
+    empty = 0
+    for done, index in enumerate(range(folder.shard.start, folder.shard.stop), 1):
+        labelled = label(index, *make_frame(index))
+        record = _write_image(recipe, folder, labelled)
+        scene = _scene(labelled)
+        records += canonical(record) + b"\n"
+        scenes += canonical(scene) + b"\n"
+        digests.append(content_digest(record, scene))
+        categories.update(a["category"] for a in labelled.annotations)
+        empty += not labelled.annotations
+        if done == min(_ESTIMATE_AFTER, len(folder.shard)):
+            # Labels and scenes are written twice: in the shard, and joined at the end.
+            size = folder.size + 2 * (len(records) + len(scenes))
+            _check_space(folder.out, size / done, recipe.count - index - 1)
+        progress(done)
+    folder.write("records.jsonl", bytes(records))
+    folder.write("scenes.jsonl", bytes(scenes))
+    folder.publish(
+        {
+            "start": folder.shard.start,
+            "stop": folder.shard.stop,
+            "digests": digests,
+            "categories": dict(sorted(categories.items())),
+            "empty": empty,
+        }
+    )
+
+
+def _write_image(recipe: Recipe, folder: ShardFolder, labelled: LabelledFrame) -> dict[str, Any]:
+    """Write the image and its passes; the image's record."""
+    files = _encode(recipe, labelled)
+    digests = {
+        ending: folder.write(f"{labelled.index:08d}.{ending}", files[ending]) for ending in files
+    }
+    return _record(recipe, folder.shard, labelled, digests)
+
+
+def _encode(recipe: Recipe, labelled: LabelledFrame) -> dict[str, bytes]:
+    """File name ending -> bytes of the image and its passes."""
+    with named(labelled.index):
+        data = pictures.encode_image(labelled.frame.image, recipe.image_format)
+        return {recipe.image_format: data} | pictures.encode_passes(labelled.frame, recipe.passes)
+
+
+def _record(
+    recipe: Recipe, shard: Shard, labelled: LabelledFrame, digests: dict[str, str]
+) -> dict[str, Any]:
+    """The image's line in records.jsonl; `digests`: file name ending -> sha256."""
+    stem = f"{shard.place}/{labelled.index:08d}"
+    image: dict[str, Any] = {
+        "file_name": f"{stem}.{recipe.image_format}",
+        "width": labelled.frame.width,
+        "height": labelled.frame.height,
+        "sha256": digests[recipe.image_format],
+    }
+    passes = {f"{stem}.{key}": sha for key, sha in digests.items() if key != recipe.image_format}
+    if passes:
+        image["passes"] = passes
+    return {"index": labelled.index, "image": image, "annotations": labelled.annotations}
+
+
+def content_digest(record: dict[str, Any], scene: dict[str, Any]) -> str:
+    """One image's content: pixels, passes, labels, scene; not the shard that it lies in."""
+    image = record["image"]
+    passes = {name.rsplit("/", 1)[1]: value for name, value in image.get("passes", {}).items()}
+    size = [image["width"], image["height"]]
+    return of_data([size, image["sha256"], passes, record["annotations"], scene])
+
+
+def _check_space(out: Path, bytes_per_image: float, images: int) -> None:
+    """Stop early rather than with a full disk, which harms others as well."""
+    needed = bytes_per_image * images * _ESTIMATE_MARGIN
+    free = shutil.disk_usage(out).free
+    if needed > free:
+        raise DiskFullError(
+            f"{out}: {images:,} more images need about {needed / 1e9:.2f} GB, and {free / 1e9:.2f} "
+            f"GB are free; free some space and run the same command with --resume, or ask for "
+            f"fewer with --count"
+        )
+
+
+def rendered_digest(recipe: Recipe, make_frame: MakeFrame, index: int) -> str:
+    """The content digest of an image made now, with nothing written."""
+    labelled = label(index, *make_frame(index))
+    digests = {ending: of_bytes(data) for ending, data in _encode(recipe, labelled).items()}
+    record = _record(recipe, Shard(index, index + 1), labelled, digests)
+    return content_digest(record, _scene(labelled))
+
+
+def _scene(labelled: LabelledFrame) -> dict[str, Any]:
+    """The image's line in scenes.jsonl."""
+    return {"index": labelled.index, "scene": labelled.scene}

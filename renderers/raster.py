@@ -1,0 +1,129 @@
+"""Scene -> Frame in 2D with OpenCV: image and labels from one compositing pass.
+
+Drawn nodes are put down by their z (the higher the nearer), ties in tree order. A pixel belongs to
+the last thing that covers at least half of it. A drawn node without a category is part of the
+nearest thing above it in the tree; where there is none (ground, a decoration), its pixels belong
+to nothing. Depth counts layers from the top: 0 for the node drawn last, and the number of drawn
+nodes where nothing was drawn.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from datagen.errors import InputError
+from datagen.frame import Frame, Instance, Silhouette
+from datagen.grammar import Grammar
+from datagen.interfaces import Component, Rngs
+from datagen.scene import Placed, Scene
+
+from ._canvas import Canvas, Drawing, union
+from ._noise import Noise
+from ._painters import painters_of
+from ._painting import Painter, Site
+
+
+class Renderer(Component):
+    """Flat pictures of a scene, seen from above or from the front."""
+
+    takes: ClassVar[type[Scene]] = Scene
+
+    supersample: int = Field(default=4, ge=1, le=8)  # fine pixels per pixel and axis at edges
+    noise: float = Field(default=0.0, ge=0.0, le=64.0)  # std in grey levels, each channel its own
+
+    @contextmanager
+    def open(self, grammar: Grammar) -> Iterator[Callable[[Sequence[Scene], Rngs], list[Frame]]]:
+        if len(grammar.categories) > 255:
+            raise InputError(f"{grammar.world} has {len(grammar.categories)} categories, over 255")
+        painters, noise = painters_of(grammar), Noise(self.noise)
+        categories = grammar.categories
+
+        def render(scenes: Sequence[Scene], rngs: Rngs) -> list[Frame]:
+            frames = []
+            for scene, rng in zip(scenes, rngs, strict=True):
+                site = Site(*scene.canvas, self.supersample, rng)
+                frames.append(_paint(scene, painters, categories, site, noise))
+            return frames
+
+        yield render
+
+
+@dataclass(slots=True)
+class _Thing:
+    """A labelled thing while it is drawn, perhaps in several parts."""
+
+    category: int
+    path: str
+    id: int = 0
+    parts: list[Silhouette] = field(default_factory=list)
+
+
+def _paint(
+    scene: Scene,
+    painters: dict[str, Painter],
+    categories: tuple[str, ...],
+    site: Site,
+    noise: Noise,
+) -> Frame:
+    layers = _layers(scene, categories)
+    canvas = Canvas(site.width, site.height)
+    things: list[_Thing] = []
+    ids, classes = [0], [0]  # of each layer; layer 0 is nothing
+    for number, (placed, thing) in enumerate(layers, start=1):
+        silhouette = canvas.put(_draw(placed, painters, site), number)
+        if thing is not None and silhouette.mask.any():
+            if not thing.parts:
+                things.append(thing)
+                thing.id = len(things)
+            thing.parts.append(silhouette)
+        ids.append(thing.id if thing else 0)
+        classes.append(thing.category if thing and thing.id else 0)
+    return Frame(
+        class_map=np.array(classes, np.uint8).take(canvas.top),
+        instance_map=np.array(ids, np.int32).take(canvas.top),
+        depth=np.arange(len(layers), -1, -1, dtype=np.float32).take(canvas.top),
+        instances=tuple(Instance(t.id, t.category, t.path, union(t.parts)) for t in things),
+        categories=categories,
+        image=noise.add(canvas.image, site.rng),
+    )
+
+
+def _layers(scene: Scene, categories: tuple[str, ...]) -> list[tuple[Placed, _Thing | None]]:
+    """Drawn nodes from the farthest to the nearest, each with the thing that it is part of."""
+    owners: dict[str, _Thing | None] = {}
+    layers: list[tuple[Placed, _Thing | None]] = []
+    for placed in scene.walk():
+        path, node = placed.path, placed.node
+        if node.category is not None:
+            thing = _Thing(_category(node.category, categories), path)
+        else:
+            thing = owners[path.rpartition(".")[0]] if path else None
+        if node.children:
+            owners[path] = thing
+        if node.asset is not None:
+            layers.append((placed, thing))
+    layers.sort(key=lambda layer: layer[0].world.z)
+    return layers
+
+
+def _category(name: str, categories: tuple[str, ...]) -> int:
+    if name not in categories:
+        raise InputError(f"the scene has a `{name}`, which the grammar does not know")
+    return categories.index(name) + 1
+
+
+def _draw(placed: Placed, painters: dict[str, Painter], site: Site) -> Drawing:
+    node = placed.node
+    painter = painters.get(str(node.asset))
+    if painter is None:
+        raise InputError(f"the scene has a `{node.asset}`, which the grammar never draws")
+    try:
+        if not placed.world.scale > 0:
+            raise ValueError(f"its scale is {placed.world.scale:g}; it must be above 0")
+        return painter.draw(placed.world, node.attributes, site)
+    except ValueError as error:
+        raise InputError(f"cannot draw `{node.symbol}` ({placed.path}): {error}") from error

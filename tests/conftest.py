@@ -1,0 +1,79 @@
+"""What several test modules share: the command line in this process, and small worlds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from datagen.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+SMALL_WORLD = """
+    world small
+    canvas 48 x 32
+    start Scene
+    Scene -> ground car * uniform_int(1, 3)
+    ground { draw: ground }
+    car { draw: car  category: "car"  x: uniform(0, 1) width  y: uniform(0, 1) height }
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, code: int, *words: str) -> None:
+        """It ended with `code`, one message that holds the words, and no traceback."""
+        assert self.code == code, self.err
+        assert self.err.startswith("error: ") or "\nerror: " in self.err, self.err
+        assert "Traceback" not in self.err
+        assert "please report" not in self.err, self.err
+        for word in words:
+            assert word.lower() in self.err.lower(), self.err
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def cli(capsys) -> Cli:
+    """Run a command as the shell would, without the cost of a process."""
+
+    def run(*args: object) -> Outcome:
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def write_recipe(tmp_path) -> Callable[..., Path]:
+    """Write a world and a recipe for it into a folder of their own; gives the recipe's path."""
+
+    def write(world: str = SMALL_WORLD, recipe: str = "count = 3\nshard_size = 2\n") -> Path:
+        folder = tmp_path / f"recipe{len(list(tmp_path.glob('recipe*')))}"
+        folder.mkdir()
+        (folder / "small.scene").write_text(dedent(world))
+        path = folder / "small.toml"
+        path.write_text('grammar = "small.scene"\n' + dedent(recipe))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real images for tests; they may not be redistributed and so are not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared/data with real images is not there")
+    return SHARED

@@ -1,0 +1,288 @@
+"""From a recipe to a dataset: the same bytes however it is cut, and refusals that touch nothing."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from faulty import write_recipe
+from pycocotools.coco import COCO
+
+from datagen import pipeline, recipe
+from datagen.errors import (
+    AuditError,
+    BusyError,
+    DiskFullError,
+    InputError,
+    PartialError,
+    RecipeError,
+)
+from datagen.files import locked
+from datagen.scene import Scene
+
+COUNT = 20
+
+
+def load(folder, text=f"count = {COUNT}", sets=(), **renderer):
+    return recipe.load(write_recipe(folder, text, **renderer), sets, allow_empty=True)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def clean(small, tmp_path_factory):
+    """The dataset's digest and folder when nothing goes wrong."""
+    out = tmp_path_factory.mktemp("clean") / "d"
+    return pipeline.generate(small, out)
+
+
+def test_an_image_depends_on_its_index_alone(small):
+    with pipeline.opened(small) as make_frame:
+        forward = [make_frame(i) for i in range(5)]
+    with pipeline.opened(small) as make_frame:
+        backward = [make_frame(i) for i in reversed(range(5))]
+    for (scene, frame), (scene2, frame2) in zip(forward, reversed(backward), strict=True):
+        assert isinstance(scene, Scene)
+        assert scene == scene2
+        assert np.array_equal(frame.image, frame2.image)
+    assert any(not np.array_equal(forward[0][1].image, f.image) for _, f in forward[1:])
+
+
+@pytest.mark.parametrize(("size", "workers"), [(1, 1), (7, 1), (64, 1), (1, 2), (7, 2)])
+def test_shard_size_and_workers_change_no_content(small, clean, tmp_path, size, workers):
+    cut = small.model_copy(update={"shard_size": size})
+    report = pipeline.generate(cut, tmp_path / "d", workers=workers)
+    assert report.dataset_digest == clean.dataset_digest
+    assert report.annotations == clean.annotations
+
+
+def test_two_runs_write_the_same_bytes(small, clean, tmp_path):
+    pipeline.generate(small, tmp_path / "d", workers=2)
+    names = {p.relative_to(clean.out) for p in clean.out.rglob("*") if p.is_file()}
+    assert names == {p.relative_to(tmp_path / "d") for p in (tmp_path / "d").rglob("*.*")} | {
+        p for p in names if p.name == "_COMPLETE"
+    }
+    for name in names:
+        if name.name != ".lock":
+            assert (clean.out / name).read_bytes() == (tmp_path / "d" / name).read_bytes(), name
+
+
+def test_another_seed_is_another_dataset(small, clean, tmp_path):
+    other = small.model_copy(update={"seed": 1})
+    assert pipeline.generate(other, tmp_path / "d").dataset_digest != clean.dataset_digest
+
+
+def test_annotations_are_coco_and_agree_with_every_count(clean):
+    coco = COCO(clean.out / "annotations.json")
+    manifest = json.loads((clean.out / "manifest.json").read_text())
+    assert len(coco.imgs) == clean.count == manifest["images"] == COUNT
+    assert len(coco.anns) == clean.annotations == sum(clean.categories.values())
+    assert manifest["categories"] == {"car": clean.annotations}
+    assert [coco.imgs[i + 1]["file_name"] for i in range(2)] == [
+        "shards/00000000-00000020/00000000.png",
+        "shards/00000000-00000020/00000001.png",
+    ]
+    for annotation in coco.anns.values():
+        mask = coco.annToMask(annotation)
+        assert mask.sum() == annotation["area"]
+
+
+def test_scenes_are_kept_and_can_be_read_again(clean, small):
+    lines = (clean.out / "scenes.jsonl").read_text().splitlines()
+    with pipeline.opened(small) as make_frame:
+        assert Scene.from_json(json.loads(lines[3])["scene"]) == make_frame(3)[0]
+    assert [json.loads(line)["index"] for line in lines] == list(range(COUNT))
+
+
+def test_an_image_of_a_dataset_can_be_made_again(clean):
+    import cv2
+
+    stored = cv2.imread(str(clean.out / "shards/00000000-00000020/00000007.png"))
+    _, frame = pipeline.regen(clean.out, 7)
+    assert np.array_equal(stored[:, :, ::-1], frame.image)
+    with pytest.raises(InputError, match="images 0 to 19"):
+        pipeline.regen(clean.out, 20)
+
+
+def test_the_card_has_front_matter_counts_and_no_place(clean):
+    card = (clean.out / "README.md").read_text()
+    head = card.split("---")[1]
+    assert "- object-detection" in head
+    assert "- n<1K" in head
+    assert f"| car | {clean.annotations:,} |" in card
+    assert str(clean.out.parent) not in card
+
+
+def test_a_dataset_of_no_images_is_whole(tmp_path):
+    report = pipeline.generate(load(tmp_path / "r", "count = 0"), tmp_path / "d", workers=2)
+    assert report.count == 0
+    assert json.loads((tmp_path / "d/annotations.json").read_text())["images"] == []
+    assert pipeline.verify(tmp_path / "d").findings == ()
+
+
+def test_passes_hold_what_the_frame_holds(tmp_path):
+    import cv2
+
+    sets = ["count=3", 'passes=["instance", "class", "depth", "amodal"]', "image_format=jpg"]
+    pipeline.generate(load(tmp_path / "r", sets=sets), tmp_path / "d")
+    folder = tmp_path / "d/shards/00000000-00000003"
+    for index in range(3):
+        frame = pipeline.regen(tmp_path / "d", index)[1]
+        stem = f"{folder}/{index:08d}"
+        ids = cv2.imread(f"{stem}.instance.png", cv2.IMREAD_UNCHANGED)
+        classes = cv2.imread(f"{stem}.class.png", cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(ids, frame.instance_map)
+        assert np.array_equal(classes, frame.class_map)
+        assert np.array_equal(np.load(f"{stem}.depth.npy"), frame.depth)
+        with open(f"{stem}.amodal.json") as file:
+            assert len(json.load(file)) == len(frame.instances)
+    assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
+
+
+def test_progress_counts_every_image_once(small, tmp_path):
+    told = []
+    pipeline.generate(small, tmp_path / "d", progress=told.append)
+    assert [p.done for p in told][-1] == COUNT
+    assert sorted(p.done for p in told) == [p.done for p in told]
+    assert {p.total for p in told} == {COUNT}
+
+
+def test_resuming_a_finished_dataset_does_nothing(small, clean, tmp_path):
+    out = shutil.copytree(clean.out, tmp_path / "d")
+    before = (out / "manifest.json").stat().st_mtime_ns
+    report = pipeline.generate(small, out, resume=True)
+    assert report.rendered == 0
+    assert report.dataset_digest == clean.dataset_digest
+    assert (out / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_resuming_with_another_recipe_shows_what_differs(small, clean, tmp_path):
+    out = shutil.copytree(clean.out, tmp_path / "d")
+    changed = small.model_copy(update={"seed": 5, "count": 30})
+    with pytest.raises(InputError, match=r"count: 20 -> 30; seed: 0 -> 5"):
+        pipeline.generate(changed, out, resume=True)
+
+
+def snapshot(folder):
+    return {p: p.stat().st_mtime_ns for p in [folder, *folder.rglob("*")]}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_with_other_things_is_not_touched(small, tmp_path, resume):
+    (tmp_path / "mine.txt").write_text("mine")
+    before = snapshot(tmp_path)
+    with pytest.raises(InputError, match=r"not empty|no dataset"):
+        pipeline.generate(small, tmp_path, resume=resume)
+    before.pop(tmp_path)
+    after = snapshot(tmp_path)
+    assert {path: after[path] for path in before} == before
+
+
+def test_a_filled_folder_without_resume_is_left_as_it_is(small, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    before = snapshot(tmp_path)
+    with pytest.raises(InputError, match="not empty"):
+        pipeline.generate(small, tmp_path)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_file_is_no_output_folder(small, tmp_path):
+    (tmp_path / "f").write_text("x")
+    for out in (tmp_path / "f", tmp_path / "f" / "d"):
+        with pytest.raises(InputError):
+            pipeline.generate(small, out)
+    assert (tmp_path / "f").read_text() == "x"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(small):
+    with pytest.raises(InputError, match="cannot make this folder"):
+        pipeline.generate(small, "/proc/datagen")
+
+
+@pytest.mark.parametrize("workers", [0, -1, 257])
+def test_a_number_of_workers_out_of_range_is_refused(small, tmp_path, workers):
+    with pytest.raises(InputError, match="1 to 256"):
+        pipeline.generate(small, tmp_path / "d", workers=workers)
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_output_must_not_lie_in_an_input_nor_an_input_in_it(tmp_path):
+    path = write_recipe(tmp_path / "r")
+    scene = path.parent / "small.scene"
+    scene.write_text(scene.read_text() + 'asset leaves: sprites "leaves"\n')
+    leaves = path.parent / "leaves"
+    leaves.mkdir()
+    (leaves / "a.png").write_bytes(b"x")
+    loaded = recipe.load(path)
+    for out in (leaves, leaves / "d", path.parent):
+        with pytest.raises(InputError, match="must lie apart"):
+            pipeline.generate(loaded, out, resume=True)
+    assert [p.name for p in leaves.iterdir()] == ["a.png"]
+
+
+def test_a_second_writer_is_refused_with_the_holders_pid(small, tmp_path):
+    import os
+
+    out = tmp_path / "d"
+    out.mkdir()
+    for resume in (False, True):
+        with locked(out), pytest.raises(BusyError, match=str(os.getpid())):
+            pipeline.generate(small, out, resume=resume)
+
+
+def test_a_frame_with_a_false_label_is_never_written(tmp_path):
+    loaded = load(tmp_path / "r", "count = 8\nshard_size = 4", fault="label", at=5)
+    with pytest.raises(AuditError, match="image 5"):
+        pipeline.generate(loaded, tmp_path / "d")
+    assert not (tmp_path / "d/shards/00000004-00000008").exists()
+    assert (tmp_path / "d/shards/00000000-00000004").exists()
+    assert not (tmp_path / "d/_COMPLETE").exists()
+
+
+def test_an_image_of_the_wrong_shape_is_never_written(tmp_path):
+    loaded = load(tmp_path / "r", "count = 2", fault="shape", at=1)
+    with pytest.raises(AuditError, match="image 1: the image is uint8"):
+        pipeline.generate(loaded, tmp_path / "d")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bug_at_one_image_costs_its_shard_only(tmp_path, workers):
+    loaded = load(tmp_path / "r", "count = 8\nshard_size = 2", fault="bug", at=5)
+    with pytest.raises(PartialError, match=r"00000004-00000006, which fails at image 5: ZeroDiv"):
+        pipeline.generate(loaded, tmp_path / "d", workers=workers)
+    published = sorted(p.name for p in (tmp_path / "d/shards").iterdir())
+    assert published == ["00000000-00000002", "00000002-00000004", "00000006-00000008"]
+    record = json.loads((tmp_path / "d/quarantine/00000004-00000006.json").read_text())
+    assert record["index"] == 5
+    assert "ZeroDivisionError: a bug in a plug-in" in record["traceback"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_input_error_ends_the_run_with_its_own_kind(tmp_path, workers):
+    loaded = load(tmp_path / "r", "count = 8\nshard_size = 2", fault="input", at=2)
+    with pytest.raises(InputError, match="image 2: the sprite is not there"):
+        pipeline.generate(loaded, tmp_path / "d", workers=workers)
+
+
+def test_a_disk_that_will_not_hold_it_is_noticed_after_a_few_images(tmp_path):
+    loaded = load(tmp_path / "r", "count = 10_000_000")
+    with pytest.raises(DiskFullError, match=r"9,999,992 more images need about .* --count"):
+        pipeline.generate(loaded, tmp_path / "d")
+    assert not list((tmp_path / "d/shards").iterdir())
+
+
+def test_weights_are_checked_before_they_are_used(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "weighty.py").write_text(
+        "from datagen.generators.prior import Generator as Prior\n"
+        "class Generator(Prior):\n    weights: str\n"
+    )
+    (tmp_path / "w").write_bytes(b"1")
+    text = f"[generator]\nuse = 'weighty:Generator'\nweights = '{tmp_path / 'w'}'"
+    loaded = load(tmp_path / "r", text)
+    (tmp_path / "w").write_bytes(b"2")
+    with pytest.raises(RecipeError, match="generator.weights"), pipeline.opened(loaded):
+        pass

@@ -1,0 +1,178 @@
+"""The shipped worlds: every one renders, keeps its promises, and has the paper's prior."""
+
+from collections import Counter
+from functools import cache
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from datagen import plugins
+from datagen.audit import audit_frame
+from datagen.derivation import expand, sample_prior
+from datagen.labels import annotate
+from datagen.language import check, named, parse, write
+from datagen.rng import Stream, rng_for
+from renderers.raster import Renderer
+
+WORLDS = ("multi_mnist", "multi_mnist_line", "aerial", "aerial_town", "colored_shapes")
+
+
+@cache
+def sample(world, count=200):
+    """Scenes and frames of the first `count` images of a world."""
+    grammar = named(world)
+    scenes = []
+    for k in range(count):
+        rng = rng_for(0, k, Stream.SCENE)
+        scenes.append(expand(grammar, sample_prior(grammar, rng), rng))
+    with Renderer().open(grammar) as draw:
+        return scenes, draw(scenes, [rng_for(0, k, Stream.RENDER) for k in range(count)])
+
+
+def counted(scene):
+    return Counter(placed.node.symbol for placed in scene.walk())
+
+
+def total_variation(values, law):
+    seen = Counter(values)
+    return sum(abs(seen[k] / len(values) - law.get(k, 0)) for k in set(seen) | set(law)) / 2
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_two_hundred_scenes_have_no_audit_finding(world):
+    for frame in sample(world)[1]:
+        assert audit_frame(frame, annotate(frame)) == []
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_grammar_has_no_finding_and_survives_a_round_trip(world):
+    grammar = named(world)
+    assert [finding for finding in check(grammar) if finding.severity == "error"] == []
+    assert parse(write(grammar)) == grammar
+
+
+def test_every_drawable_grammar_of_the_folder_is_tested_here():
+    flat = {name for name in plugins.names("grammars") if not name.startswith("street")}
+    assert flat == set(WORLDS)
+
+
+@pytest.mark.parametrize(
+    ("target", "prior"), [("multi_mnist_line", "multi_mnist"), ("aerial_town", "aerial")]
+)
+def test_a_target_has_the_canvas_and_categories_of_its_prior(target, prior):
+    assert named(target).categories == named(prior).categories
+    assert named(target).canvas == named(prior).canvas
+
+
+def test_multi_mnist_has_thirteen_rules_and_zero_to_ten_digits():
+    assert len(named("multi_mnist").rules) == 13
+    counts = [counted(scene)["Digit"] for scene in sample("multi_mnist")[0]]
+    assert total_variation(counts, dict.fromkeys(range(11), 1 / 11)) < 0.2
+    assert set(counts) == set(range(11))
+
+
+def test_multi_mnist_digits_stay_inside_the_canvas():
+    labels = [label for frame in sample("multi_mnist")[1] for label in annotate(frame)]
+    assert np.mean([label.truncation for label in labels]) < 0.01
+
+
+def test_multi_mnist_and_its_target_share_no_exemplar():
+    for world, low, high in (("multi_mnist", 0, 0.5), ("multi_mnist_line", 0.5, 1)):
+        for scene in sample(world)[0]:
+            for placed in scene.walk():
+                if placed.node.asset and ":" in placed.node.asset:
+                    assert low <= float(placed.node.attributes["exemplar"]) <= high
+
+
+def test_the_digit_target_is_bimodal_and_on_a_line():
+    scenes, frames = sample("multi_mnist_line")
+    counts = Counter(counted(scene)["Digit"] for scene in scenes)
+    assert counts[2] + counts[7] > 130
+    heights = [label.bbox[1] + label.bbox[3] / 2 for f in frames for label in annotate(f)]
+    assert np.mean(heights) == pytest.approx(64, abs=1.5)
+    assert np.std(heights) < 4
+
+
+def test_the_aerial_prior_has_roads_and_cars_as_in_the_paper():
+    scenes = sample("aerial")[0]
+    roads = [counted(scene)["Road"] for scene in scenes]
+    cars = [
+        sum(child.symbol == "car" for child in placed.node.children)
+        for scene in scenes
+        for placed in scene.walk()
+        if placed.node.symbol == "Road"
+    ]
+    assert total_variation(roads, dict.fromkeys(range(5), 1 / 5)) < 0.15
+    assert total_variation(cars, dict.fromkeys(range(9), 1 / 9)) < 0.15
+
+
+def test_the_town_has_one_busy_road_and_quiet_others():
+    busy, quiet = [], []
+    for scene in sample("aerial_town")[0]:
+        for placed in scene.walk():
+            cars = sum(child.symbol == "car" for child in placed.node.children)
+            if placed.node.symbol == "FirstRoad":
+                busy.append(cars)
+            elif placed.node.symbol == "Road":
+                quiet.append(cars)
+    assert len(busy) == 200
+    assert np.mean(busy) == pytest.approx(9, abs=0.8)
+    assert np.mean(quiet) == pytest.approx(3, abs=0.4)
+    assert 1 + len(quiet) / 200 == pytest.approx(3.15, abs=0.25)
+
+
+@pytest.mark.parametrize("world", ["aerial", "aerial_town"])
+def test_houses_and_trees_never_stand_on_a_road(world):
+    for frame in sample(world)[1]:
+        names = (None, *frame.categories)
+        roads = np.zeros((frame.height, frame.width), bool)
+        for thing in frame.instances:
+            if names[thing.category] == "road":
+                roads |= thing.silhouette.inside(frame.height, frame.width)
+        for thing in frame.instances:
+            if names[thing.category] in ("house", "tree"):
+                inside = thing.silhouette.inside(frame.height, frame.width)
+                assert np.count_nonzero(inside & roads) <= 0.05 * thing.silhouette.area
+
+
+@pytest.mark.parametrize("world", ["aerial", "aerial_town"])
+def test_roads_do_not_overlap_and_lie_inside_the_canvas(world):
+    for frame in sample(world)[1]:
+        roads = [a for a in annotate(frame) if a.category == "road"]
+        assert all(road.truncation == 0 for road in roads)
+        spans = sorted((road.amodal_bbox[1], road.amodal_bbox[3]) for road in roads)
+        for (top, height), (below, _) in pairwise(spans):
+            assert top + height <= below
+
+
+def test_cars_keep_to_the_road():
+    for frame in sample("aerial")[1]:
+        names = (None, *frame.categories)
+        roads = np.zeros((frame.height, frame.width), np.uint8)
+        for thing in frame.instances:
+            if names[thing.category] == "road":
+                roads |= thing.silhouette.inside(frame.height, frame.width)
+        roads = cv2.dilate(roads, np.ones((3, 3), np.uint8)) > 0
+        for thing in frame.instances:
+            if names[thing.category] == "car":
+                assert not (thing.silhouette.inside(frame.height, frame.width) & ~roads).any()
+
+
+def test_colored_shapes_are_whole_with_the_square_on_top():
+    for frame in sample("colored_shapes")[1]:
+        circle, rectangle, square = annotate_all(frame)
+        assert frame.categories == ("circle", "rectangle", "square")
+        assert square.visible_fraction == 1
+        assert square.area == pytest.approx(100, abs=21)
+        assert rectangle.amodal_area == pytest.approx(240, abs=33)
+        assert circle.amodal_area == pytest.approx(314, abs=12)
+        assert circle.truncation == rectangle.truncation == square.truncation == 0
+
+
+def annotate_all(frame):
+    """Labels of all three shapes; a shape that is hidden altogether fails the unpacking."""
+    labels = annotate(frame)
+    assert [label.category_id for label in labels] == [1, 2, 3]
+    return labels
