@@ -31,6 +31,7 @@ $(BIN)/python:
 	    echo "error: this Python can make no virtual environment; on Debian: apt install python3-venv" >&2; exit 5; }
 
 demo: setup
+	rm -rf out/demo
 	$(BIN)/python -m datagen demo --out out/demo
 
 test: setup
@@ -46,7 +47,7 @@ format: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python -m pytest -q -s tests/benchmarks
+	$(BIN)/python -m pytest -q -s tests/benchmarks/bench_*.py
 
 clean:
 	rm -rf out build dist .pytest_cache .ruff_cache .hypothesis

@@ -83,18 +83,23 @@ class Uniform:
 class Spread:
     """Evenly spread siblings: the k-th of n lies uniformly in the k-th of n equal strata.
 
-    On its own (one sibling) it is Uniform(low, high); `at` gives the law of one sibling.
+    `jitter` is the share of its stratum, about the middle, that a sibling may lie in: 1 is all of
+    it, and a small one makes an even row. On its own (one sibling) it is one stratum; `at` gives
+    the law of one sibling.
     """
 
     low: float
     high: float
+    jitter: float = 1.0
 
     def __post_init__(self) -> None:
         Uniform(self.low, self.high)
+        _require(1e-6 <= self.jitter <= 1, f"the jitter {self.jitter:g} must be in [0.000001, 1]")
 
     def at(self, k: int, n: int) -> Uniform:
         width = (self.high - self.low) / n
-        return Uniform(self.low + k * width, self.low + (k + 1) * width)
+        margin = 0.5 * width * (1 - self.jitter)
+        return Uniform(self.low + k * width + margin, self.low + (k + 1) * width - margin)
 
     def sample(self, rng: np.random.Generator) -> float:
         return self.at(0, 1).sample(rng)
@@ -129,7 +134,9 @@ class Normal:
     def log_prob(self, x: Value) -> float:
         if isinstance(x, str) or not math.isfinite(x):
             return -math.inf
-        return -0.5 * ((x - self.mu) / self.std) ** 2 - math.log(self.std * math.sqrt(2 * math.pi))
+        z = (x - self.mu) / self.std
+        squared = min(z * z, 1e300)  # it may overflow, and -inf would say that x is impossible
+        return -0.5 * squared - math.log(self.std * math.sqrt(2 * math.pi))
 
     def cdf(self, x: float) -> float:
         return 0.5 * math.erfc((self.mu - x) / (self.std * math.sqrt(2)))

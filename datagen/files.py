@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, synced, renamed; and one writer a folder."""
+"""Files that are whole or absent: written aside, synced, renamed; and one writer a folder."""
 
 import contextlib
 import errno

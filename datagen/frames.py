@@ -1,6 +1,5 @@
 """From a recipe to labelled, audited frames; image i is a function of (recipe, seed, i) alone."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
+from datagen.threads import one_thread
 
 MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
 
@@ -25,27 +25,12 @@ def opened(recipe: Recipe) -> Iterator[MakeFrame]:
     with generator.open(recipe.world()) as generate, opened_renderers(recipe) as render:
 
         def make_frame(index: int) -> tuple[Scene | None, Frame]:
-            with _one_thread(), named(index):
+            with one_thread(), named(index):
                 made = generate([rng_for(recipe.seed, index, Stream.SCENE)])
                 (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER)])
             return (made[0] if isinstance(made[0], Scene) else None), frame
 
         yield make_frame
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in torch depend on the number of threads in their last bits: always use one."""
-    torch = sys.modules.get("torch")  # not loaded: nothing to hold still
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""A probabilistic scene grammar as frozen data: what can stand where, and how often by the prior."""
+"""A probabilistic scene grammar as frozen data: what can stand where, and how often a priori."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from datagen.distributions import Distribution
 
@@ -31,6 +32,15 @@ class Attribute:
     column: int = field(default=0, compare=False)
 
 
+class Law(NamedTuple):
+    """An attribute made ready for drawing: a drawn value times `factor` is in base units."""
+
+    name: str
+    distribution: Distribution
+    factor: float
+    relative: str | None  # the parent's attribute that is the factor instead
+
+
 @dataclass(frozen=True)
 class Draw:
     """How a symbol is drawn: by a painter of the renderer, or as a sprite `label` of an asset."""
@@ -53,6 +63,31 @@ class Symbol:
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
 
+    @cached_property
+    def laws(self) -> tuple[Law, ...]:
+        """The attributes in file order, which is the order that they are drawn in."""
+        return tuple(_law(name, attribute) for name, attribute in self.attributes.items())
+
+    @cached_property
+    def asset(self) -> str | None:
+        """How its scene nodes are drawn: a painter's name, or "pack:label" for a sprite."""
+        return None if self.draw is None else str(self.draw)
+
+    @cached_property
+    def is_placed(self) -> bool:
+        """Does it have a frame of its own, or does it stay in its parent's?"""
+        return any(name in PLACEMENT for name in self.attributes)
+
+    @cached_property
+    def has_extents(self) -> bool:
+        return any(name in RELATIVE_UNITS for name in self.attributes)
+
+
+def _law(name: str, attribute: Attribute) -> Law:
+    if attribute.unit in RELATIVE_UNITS:
+        return Law(name, attribute.distribution, 1.0, attribute.unit)
+    return Law(name, attribute.distribution, UNITS[attribute.unit], None)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -72,7 +107,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Repeat:
-    """`item * count` is sugar for two rules: symbol -> item symbol | empty; the count is the prior's.
+    """`item * count` is sugar for the two rules symbol -> item symbol | empty, and a prior count.
 
     `symbol` is a made-up name such as `car*`; its nodes never appear in a scene.
     """

@@ -15,7 +15,7 @@ Rngs = Sequence[np.random.Generator]
 
 
 class Component(BaseModel):
-    """A frozen description whose options are typed fields; it travels as JSON, live things never do."""
+    """A frozen description whose options are typed fields; it travels as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -9,10 +9,9 @@ class FeatureTraining(Component):
     """The counting network that measures images; it is trained on samples of the prior only."""
 
     images: int = Field(100_000, ge=256, le=100_000_000)  # rendered once each, on the fly
-    batch: int = Field(128, ge=8, le=4096)
+    batch: int = Field(32, ge=8, le=4096)
     learning_rate: float = Field(3e-3, gt=0, le=1)
-    width: int = Field(16, ge=4, le=256)  # channels of the stem
-    loaders: int = Field(1, ge=0, le=64)  # processes that render beside the training
+    width: int = Field(16, ge=4, le=256)  # channels, in units of half the first layer's
 
 
 class Pretraining(Component):
@@ -47,6 +46,7 @@ class Learn(Component):
     hidden: int = Field(64, ge=4, le=4096)
     embedding: int = Field(32, ge=2, le=4096)
     latents: int = Field(1, ge=1, le=64)  # |Z|
+    helpers: int = Field(1, ge=0, le=64)  # processes that render beside this one
     features: FeatureTraining = FeatureTraining()
     pretraining: Pretraining = Pretraining()
     reinforcement: Reinforcement = Reinforcement()

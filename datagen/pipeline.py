@@ -25,6 +25,7 @@ from datagen.frame import Frame
 from datagen.frames import label as label
 from datagen.frames import opened as opened
 from datagen.jobs.executors import InProcess, Processes
+from datagen.jobs.work import shard_payload
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.shards import make_shard as make_shard
@@ -148,7 +149,7 @@ class _Meter:
 
 def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter: _Meter) -> None:
     """Publish the missing shards; what fails for good is put aside and told at the end."""
-    payloads = [{"out": str(out.resolve()), "start": s.start, "stop": s.stop} for s in missing]
+    payloads = [shard_payload(out.resolve(), shard) for shard in missing]
     workers = min(workers, max(len(payloads), 1))
     executor = InProcess(meter) if workers == 1 else Processes(workers, meter)
     failed: list[dict[str, Any]] = []

@@ -15,6 +15,7 @@ class Stream(IntEnum):
     FEATURES = 4  # index = number of the prior sample
     EVALUATE = 5  # index = number of the sample that a distance is measured on
     BOOTSTRAP = 6  # index = replicate
+    PICTURES = 7  # index = number of a picture that learning looks at
 
 
 def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:

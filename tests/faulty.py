@@ -24,7 +24,13 @@ canvas 32 x 24
 start Scene
 Scene -> ground car * uniform_int(0, 4)
 ground { draw: ground }
-car { draw: car  category: "car"  x: uniform(0, 32) px  y: uniform(0, 24) px  yaw: uniform(0, 360) deg }
+car {
+  draw: car
+  category: "car"
+  x: uniform(0, 32) px
+  y: uniform(0, 24) px
+  yaw: uniform(0, 360) deg
+}
 """
 
 
@@ -60,7 +66,7 @@ class Renderer(Component):
                 Path(self.memory).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             case "label":
-                return replace(frame, class_map=np.full_like(frame.class_map, 1))
+                return replace(frame, class_map=np.zeros_like(frame.class_map))
             case "shape":
                 return replace(frame, image=frame.image[:, :, 0])
             case "drift":

@@ -142,9 +142,23 @@ def test_08_recursion_that_does_not_die_out_is_cut_when_a_depth_is_given(cli, tm
         HEAD + "max_depth 6\nmax_nodes 4000\nS -> S S [0.6] | ground [0.4]\n" + ENDS
     )
     (tmp_path / "deep.toml").write_text('grammar = "deep.scene"\ncount = 4\n')
-    assert cli("check", tmp_path / "deep.scene").code == 0
+    checked = cli("check", tmp_path / "deep.scene")
+    assert checked.code == 0
+    assert "% of scenes outgrow max_depth 6 and are drawn again" in checked.err
     done = cli("generate", tmp_path / "deep.toml", "--out", tmp_path / "o")
     assert done.code == 0, done.err
+
+
+def test_08_caps_that_no_scene_fits_are_an_error_that_names_them(cli, tmp_path):
+    rules = "S -> A [0.999999] | ground [0.000001]\nA -> B\nB -> ground\n"
+    (tmp_path / "tight.scene").write_text(HEAD + "max_depth 2\n" + rules + ENDS)
+    (tmp_path / "tight.toml").write_text('grammar = "tight.scene"\ncount = 1\n')
+    done = cli("generate", tmp_path / "tight.toml", "--out", tmp_path / "o")
+    done.refused(2, "1000 scenes of bad in a row", "max_depth 2", "max_nodes 2000", "raise")
+
+
+def test_08_a_depth_that_scenes_could_not_be_stored_with_is_refused(check):
+    check(HEAD + "max_depth 201\nS -> ground\n" + ENDS).refused(2, "bad.scene:4", "1 to 200")
 
 
 def test_09_a_scene_that_doubles_twenty_times_hits_the_cap_on_nodes(check):

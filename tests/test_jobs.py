@@ -5,16 +5,18 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from faulty import ROOT, TESTS, write_recipe
 
 from datagen import recipe
 from datagen.dataset import store
+from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.jobs.crew import ONE_THREAD, Member
 from datagen.jobs.executors import InProcess, Processes
-from datagen.jobs.work import find
+from datagen.jobs.work import ShardJob, find, shard_payload
 
 
 def begin(folder, text="count = 6\nshard_size = 2", **renderer):
@@ -24,7 +26,7 @@ def begin(folder, text="count = 6\nshard_size = 2", **renderer):
     out.mkdir()
     (out / "recipe.json").write_text(json.dumps(loaded.encode()))
     shards = store.shards_of(loaded.count, loaded.shard_size)
-    return out, [{"out": str(out), "start": s.start, "stop": s.stop} for s in shards]
+    return out, [shard_payload(out, shard) for shard in shards]
 
 
 def ignore(payload, done):
@@ -77,6 +79,12 @@ def test_what_cannot_travel_fails_in_process_too(tmp_path):
         list(InProcess(ignore).run("make_shard", [{"out": tmp_path}]))
 
 
+def test_the_name_of_a_folder_need_not_be_text():
+    folder = Path(os.fsdecode(b"/d \xff\xfe%41\n"))
+    payload = json.loads(json.dumps(shard_payload(folder, store.Shard(0, 2))))
+    assert decode(ShardJob, payload, "job").folder == folder
+
+
 def test_unknown_work_is_refused():
     with pytest.raises(InputError, match="no work called"):
         find("os.system")
@@ -104,7 +112,7 @@ def test_a_published_shard_is_not_made_again(tmp_path):
 
 
 def test_a_worker_that_dies_is_replaced_and_its_shard_made(tmp_path):
-    out, payloads = begin(tmp_path, fault="kill once", at=3, memory=str(tmp_path / "memory"))
+    _, payloads = begin(tmp_path, fault="kill once", at=3, memory=str(tmp_path / "memory"))
     reports = list(Processes(2, ignore).run("make_shard", payloads))
     assert all("result" in report for report in reports)
     assert (tmp_path / "memory").exists()
@@ -136,8 +144,9 @@ def test_workers_are_held_to_one_thread(tmp_path):
         "import cv2, os, torch\nfrom datagen.generators.prior import Generator as Prior\n"
         "class Generator(Prior):\n"
         "    def open(self, grammar):\n"
-        "        told = [os.environ[k] for k in %r] + [cv2.getNumThreads(), torch.get_num_threads()]\n"
-        "        raise RuntimeError(str(told))\n" % sorted(ONE_THREAD)
+        f"        told = [os.environ[k] for k in {sorted(ONE_THREAD)}]\n"
+        "        told += [cv2.getNumThreads(), torch.get_num_threads()]\n"
+        "        raise RuntimeError(str(told))\n"
     )
     sys.path.insert(0, str(tmp_path))
     try:

@@ -268,7 +268,10 @@ def test_an_input_error_ends_the_run_with_its_own_kind(tmp_path, workers):
 
 
 def test_a_disk_that_will_not_hold_it_is_noticed_after_a_few_images(tmp_path):
-    loaded = load(tmp_path / "r", "count = 10_000_000")
+    path = write_recipe(tmp_path / "r", "count = 10_000_000")
+    scene = path.parent / "small.scene"
+    scene.write_text(scene.read_text().replace("32 x 24", "1024 x 1024"))
+    loaded = recipe.load(path)
     with pytest.raises(DiskFullError, match=r"9,999,992 more images need about .* --count"):
         pipeline.generate(loaded, tmp_path / "d")
     assert not list((tmp_path / "d/shards").iterdir())

@@ -10,7 +10,8 @@ from datagen.errors import InputError, RecipeError
 from datagen.recipe import Recipe
 
 SPRITES = WORLD.replace(
-    "start Scene", 'start Scene\nasset digits: sprites "strokes"\nasset leaves: sprites "leaves.png"'
+    "start Scene",
+    'start Scene\nasset digits: sprites "strokes"\nasset leaves: sprites "leaves.png"',
 )
 
 
@@ -215,7 +216,9 @@ def test_an_asset_may_move_but_not_change(with_assets, tmp_path):
 
 def test_a_missing_asset_is_named(with_assets):
     (with_assets.parent / "leaves.png").unlink()
-    with pytest.raises(RecipeError, match=r"assets.leaves: there is no file or folder .*leaves.png"):
+    with pytest.raises(
+        RecipeError, match=r"assets.leaves: there is no file or folder .*leaves.png"
+    ):
         recipe.load(with_assets)
 
 

@@ -10,7 +10,7 @@ from faulty import write_recipe
 from datagen import pipeline, recipe
 from datagen.dataset import store
 from datagen.dataset.store import Shard
-from datagen.errors import InputError
+from datagen.errors import DatagenError, InputError
 
 SHARD = Shard(0, 2)
 
@@ -73,11 +73,13 @@ def test_a_second_attempt_that_differs_is_put_on_record_and_the_first_kept(tmp_p
 
 
 def test_what_the_disk_changed_before_publishing_is_noticed(tmp_path):
-    with pytest.raises(Exception, match="reads back other"):
-        with store.shard_folder(tmp_path, SHARD) as folder:
-            folder.write("a", b"1")
-            (folder.folder / "a").write_bytes(b"2")
-            folder.publish({})
+    with (
+        pytest.raises(DatagenError, match="reads back other"),
+        store.shard_folder(tmp_path, SHARD) as folder,
+    ):
+        folder.write("a", b"1")
+        (folder.folder / "a").write_bytes(b"2")
+        folder.publish({})
     assert not store.is_published(tmp_path, SHARD)
 
 

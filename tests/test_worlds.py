@@ -10,9 +10,10 @@ import pytest
 
 from datagen import plugins
 from datagen.audit import audit_frame
-from datagen.derivation import expand, sample_prior
+from datagen.derivation import sample_prior
 from datagen.labels import annotate
 from datagen.language import check, named, parse, write
+from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 

@@ -7,6 +7,7 @@ from typer import Argument, Context, Exit
 
 from datagen import language, pipeline, plugins, recipe
 from datagen.cli.options import Json
+from datagen.derivation import outgrown
 from datagen.grammar import Grammar
 
 Source = Annotated[
@@ -22,8 +23,14 @@ def command(context: Context, source: Source, json: Json = False) -> None:
         context.obj.say(f"{source}:{finding}")
     expected = language.expected_things(grammar)
     lines = [f"  {category:<16} {number:8.2f}" for category, number in expected.items()]
-    text = "\n".join([language.write(grammar), "an image holds on average", *lines])
-    context.obj.result(text, _summary(grammar, findings, expected), as_json=json)
+    shares = outgrown(grammar)
+    for cap, share in shares.items():
+        limit = f"{cap} {getattr(grammar, cap)}"
+        context.obj.say(f"{100 * share:.1f} % of scenes outgrow {limit} and are drawn again")
+    head = "an image holds on average" + (", before scenes are drawn again" if shares else "")
+    text = "\n".join([language.write(grammar), head, *lines])
+    summary = _summary(grammar, findings, expected) | {"outgrown": shares}
+    context.obj.result(text, summary, as_json=json)
     if any(finding.severity == "error" for finding in findings):
         raise Exit(2)
 

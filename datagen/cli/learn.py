@@ -37,12 +37,13 @@ def command(
             out,
             resume=resume,
             truth=truth,
-            progress=lambda tick: advance(tick.step, tick.steps, _note(tick)),
+            progress=lambda tick: advance(tick.step, tick.steps, note(tick)),
         )
     context.obj.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
     context.obj.result(str(out), report.to_json(), as_json=json)
 
 
-def _note(tick: Tick) -> str:
+def note(tick: Tick) -> str:
+    """The phase and its readings, in a few words."""
     values = "  ".join(f"{name} {value:.3g}" for name, value in tick.values.items())
     return f"{tick.phase}  {values}"

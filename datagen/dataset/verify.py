@@ -74,7 +74,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], list[Finding]]:
     path = folder / "manifest.json"
     if not path.is_file():
         return {}, [Finding("missing", "manifest.json is missing")]
-    if sha256_of(path) != (folder / store.COMPLETE).read_text(errors="replace").strip():
+    if (folder / store.COMPLETE).read_bytes() != sha256_of(path).encode() + b"\n":
         return {}, [Finding("manifest", "manifest.json is not the one that _COMPLETE vouches for")]
     manifest = store.read_json(path)
     odd = [

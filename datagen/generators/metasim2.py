@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from datagen.derivation import expand
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.strings import draw
 from datagen.learning.weights import load_model
+from datagen.placement import expand
 from datagen.scene import Scene
 
 

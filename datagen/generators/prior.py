@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from datagen.derivation import expand, sample_prior
+from datagen.derivation import sample_prior
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
+from datagen.placement import expand
 from datagen.scene import Scene
 
 

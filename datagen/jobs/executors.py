@@ -64,12 +64,13 @@ class Processes:
                     if message is not None:
                         yield message
                         continue
+                    status = member.end()
                     crew[crew.index(member)] = Member(work)
                     task.losses += 1
                     if task.losses < ATTEMPTS:
                         waiting.appendleft(task)
                     else:
-                        yield _lost(task, member.end())
+                        yield _lost(task, status)
         finally:
             for member in crew:
                 member.kill() if member in busy else member.dismiss()

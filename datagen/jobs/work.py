@@ -4,10 +4,12 @@ Each entry opens, so that what is dear (a renderer, a network) is made once for 
 A payload may come from a queue that others can write to: it is validated like any input.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import Field
 
@@ -25,11 +27,23 @@ Run = Callable[[Payload, Callable[[int], None]], dict[str, Any]]  # (payload, pr
 
 
 class ShardJob(Component):
-    """Images `start` to `stop` - 1 of the dataset begun in the folder `out`."""
+    """Images `start` to `stop` - 1 of the dataset begun in the folder `out`.
+
+    `out` is percent-encoded: the name of a folder need not be text, and JSON must be.
+    """
 
     out: str
     start: int = Field(ge=0)
     stop: int = Field(ge=1)
+
+    @property
+    def folder(self) -> Path:
+        return Path(os.fsdecode(unquote_to_bytes(self.out)))
+
+
+def shard_payload(out: Path, shard: Shard) -> Payload:
+    """The ShardJob of a shard as plain data."""
+    return {"out": quote(os.fsencode(out)), "start": shard.start, "stop": shard.stop}
 
 
 @contextmanager
@@ -43,13 +57,13 @@ def shard_making() -> Iterator[Run]:
             if job.out not in at_hand:
                 stack.close()
                 at_hand.clear()
-                recipe = read_recipe(Path(job.out))
+                recipe = read_recipe(job.folder)
                 at_hand[job.out] = recipe, stack.enter_context(opened(recipe))
             recipe, make_frame = at_hand[job.out]
             if not job.start < job.stop <= recipe.count:
-                raise InputError(f"job: {job.out} has no images {job.start} to {job.stop - 1}")
+                raise InputError(f"job: {job.folder} has no images {job.start} to {job.stop - 1}")
             shard = Shard(job.start, job.stop)
-            return make_shard(recipe, make_frame, Path(job.out), shard, progress)
+            return make_shard(recipe, make_frame, job.folder, shard, progress)
 
         yield run
 

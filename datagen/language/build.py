@@ -25,7 +25,8 @@ from datagen.language.syntax import (
 MAX_RULES = 2000
 MAX_ALTERNATIVES = 256
 CANVAS_SIDES = (8, 8192)  # pixels
-CAPS = {"max_depth": (1, 1000), "max_nodes": (1, 100_000)}
+# Scenes are stored as nested JSON, which Python reads and writes by recursion.
+CAPS = {"max_depth": (1, 200), "max_nodes": (1, 100_000)}
 
 
 @dataclass

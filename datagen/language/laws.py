@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 from lark import Token
 
@@ -126,9 +126,11 @@ def _weights(source: Source, call: Call) -> tuple[float, ...]:
 
 def _plain(source: Source, call: Call, kind: type) -> Distribution:
     names = [field.name for field in fields(kind)]
+    needed = sum(field.default is MISSING for field in fields(kind))
     values = [_parameter(source, argument) for argument in call.arguments]
-    if len(call.arguments) != len(names):
-        takes = f"{len(names)} parameter{'s' * (len(names) > 1)}"
+    if not needed <= len(call.arguments) <= len(names):
+        number_of = f"{needed}" if needed == len(names) else f"{needed} to {len(names)}"
+        takes = f"{number_of} parameter{'s' * (len(names) > 1)}"
         raise source.error(
             call.name,
             f"`{call.name}` takes {takes}, not {len(call.arguments)}",

@@ -32,7 +32,11 @@ def law_text(distribution: Distribution) -> str:
             return _weighted("choice", [_value(v) for v in values], weights)
         case Mixture(components, weights):
             return _weighted("mix", [law_text(c) for c in components], weights)
-    parameters = [getattr(distribution, field.name) for field in fields(distribution)]  # type: ignore[arg-type]
+    parameters = [
+        value
+        for field in fields(distribution)  # type: ignore[arg-type]
+        if (value := getattr(distribution, field.name)) != field.default
+    ]
     return f"{_NAMES[type(distribution)]}({', '.join(map(_number, parameters))})"
 
 

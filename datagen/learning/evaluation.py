@@ -10,29 +10,31 @@ import cv2
 import numpy as np
 
 from datagen.dataset.targets import Targets
-from datagen.derivation import Derivation, expand, sample_prior
+from datagen.derivation import Derivation, sample_prior
 from datagen.errors import InputError
+from datagen.learning.counts import count_heads, count_things
 from datagen.learning.features import CountFeatures
 from datagen.learning.gap import NoiseFloor, energy_distance, noise_floor, total_variation
-from datagen.learning.prior_images import count_heads, scene_counts
+from datagen.learning.painting import Measure, Paint
 from datagen.learning.strings import draw
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
-from datagen.rendering import Render
 from datagen.report.sheet import contact_sheet
 from datagen.rng import Stream, rng_for
 
 _SAMPLES = 1000  # pictures of the prior and of the model
+_COUNTED = 10_000  # scenes whose things are counted; no picture is needed for that
 _SHOWN = 24  # on a contact sheet
+_FRESH = 1 << 40  # numbers of pictures that no training step has seen
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some pictures with what is known or estimated about them."""
+    """What is known or estimated about one law of pictures; each row is a picture or a scene."""
 
-    images: np.ndarray  # uint8 [N, H, W, 3]
-    features: np.ndarray  # float32 [N, heads]
-    counts: np.ndarray  # int64 [N, heads]; from the scenes, or classified for the target
+    images: np.ndarray  # uint8 [., H, W, 3], some to be looked at
+    features: np.ndarray  # float32 [., heads]
+    counts: np.ndarray  # int64 [., heads]; of scenes, or classified for the target
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def compare(
     recipe: Recipe,
     model: StructureModel,
     features: CountFeatures,
-    render: Render,
+    paint: Paint,
+    measure: Measure,
     targets: Targets,
     truth: Path | None,
     out: Path,
@@ -108,21 +111,29 @@ def compare(
     """Sample the prior and the model afresh, measure both against the target."""
     grammar, seed = recipe.world(), recipe.learn.seed
     rng = rng_for(seed, 1, Stream.EVALUATE)
-    prior = [sample_prior(grammar, rng) for _ in range(_SAMPLES)]
-    learned = draw(model, _SAMPLES, rng).derivations(model)
-    target = Sample(targets.images, features(targets.images), features.most_likely(targets.images))
+    prior = [sample_prior(grammar, rng) for _ in range(_COUNTED)]
+    learned = draw(model, _COUNTED, rng).derivations(model)
+
+    def sample(derivations: list[Derivation], first: int) -> Sample:
+        return Sample(
+            images=paint(derivations[:_SHOWN], first),
+            features=measure(derivations[:_SAMPLES], first),
+            counts=count_things(grammar, derivations),
+        )
+
+    classified = features.most_likely(targets.images)
     samples = {
-        "target": target,
-        "prior": _sample(recipe, prior, features, render, rng),
-        "learned": _sample(recipe, learned, features, render, rng),
+        "target": Sample(targets.images[:_SHOWN], features(targets.images), classified),
+        "prior": sample(prior, _FRESH),
+        "learned": sample(learned, _FRESH + _SAMPLES),
     }
     return Comparison(
         heads=count_heads(grammar),
         prior=samples["prior"],
         learned=samples["learned"],
-        target=target,
+        target=samples["target"],
         truth=None if truth is None else known_counts(truth, count_heads(grammar)),
-        floor=noise_floor(target.features, rng),
+        floor=noise_floor(samples["target"].features, rng),
         sheets={name: _sheet(out, name, sample) for name, sample in samples.items()},
     )
 
@@ -145,21 +156,8 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
     return counts
 
 
-def _sample(
-    recipe: Recipe,
-    derivations: list[Derivation],
-    features: CountFeatures,
-    render: Render,
-    rng: np.random.Generator,
-) -> Sample:
-    grammar = recipe.world()
-    scenes = [expand(grammar, derivation, rng) for derivation in derivations]
-    images = np.stack([frame.image for frame in render(scenes, [rng] * len(scenes))])
-    return Sample(images, features(images), scene_counts(grammar, scenes))
-
-
 def _sheet(out: Path, name: str, sample: Sample) -> str:
-    picture = contact_sheet(list(sample.images[:_SHOWN]), columns=8)
+    picture = contact_sheet(list(sample.images), columns=8)
     file = out / f"{name}.png"
     cv2.imwrite(str(file), picture[..., ::-1])
     return file.name

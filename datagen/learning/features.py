@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.learning.prior_images import Page, album, scene_counts
+from datagen.derivation import sample_prior
+from datagen.learning.counts import count_things
+from datagen.learning.prior_images import Page, album
 from datagen.learning.run import restore, state_of
-from datagen.derivation import expand, sample_prior
 from datagen.models.counting import CountingNet, count_loss, density_loss
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
@@ -20,8 +21,7 @@ def counting_net(recipe: Recipe) -> CountingNet:
     """An untrained network for the recipe's world; heads reach as far as 4000 prior scenes do."""
     grammar = recipe.world()
     rngs = [rng_for(recipe.learn.seed, i, Stream.EVALUATE) for i in range(4000)]
-    scenes = [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
-    largest = scene_counts(grammar, scenes).max(0)
+    largest = count_things(grammar, [sample_prior(grammar, rng) for rng in rngs]).max(0)
     torch.manual_seed(recipe.learn.seed)
     net = CountingNet(
         len(grammar.categories),
@@ -46,7 +46,7 @@ class CountingTrainee:
 
     def begin(self, step: int) -> None:
         s = self.settings
-        self.pages = iter(album(self.recipe, s.batch, step, self.steps, s.loaders))
+        self.pages = iter(album(self.recipe, s.batch, step, self.steps, self.recipe.learn.helpers))
 
     def step(self, k: int) -> Mapping[str, float]:
         page = next(self.pages)
@@ -62,7 +62,7 @@ class CountingTrainee:
         self.optimizer.step()
         right = (self.net.most_likely(logits) == page.counts).float().mean(0)
         return {
-            "loss": float(dense + count),
+            "loss": float((dense + count).detach()),
             "accuracy": float(right.mean()),
             "accuracy_all": float(right[-1]),
         }

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datagen import __version__, language
 from datagen.dataset.targets import Targets, load_targets, write_rejected
 from datagen.files import write_atomic
 from datagen.learning.evaluation import Comparison, compare
 from datagen.learning.features import CountFeatures, CountingTrainee, counting_net
 from datagen.learning.loop import Tick, train
+from datagen.learning.painting import opened_measure, opened_painter
 from datagen.learning.projection import project
 from datagen.learning.run import RunFolder, opened_run
 from datagen.learning.strings import draw, enough_steps
@@ -21,9 +20,9 @@ from datagen.learning.structure import Pretrainee, Reinforcee
 from datagen.learning.weights import load_model, new_model, save_model
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
-from datagen.rendering import opened_renderers
 from datagen.report.learning import write_report
 from datagen.rng import Stream, rng_for
+from datagen.threads import one_thread
 
 _PROJECTED = 10_000  # derivations that learned.scene is estimated from
 
@@ -61,13 +60,13 @@ def learn(
     spec = {"recipe": recipe.digest, "target": targets.digest, "version": __version__}
     with opened_run(out, spec=spec, resume=resume) as run:
         write_rejected(out / "rejected.jsonl", targets.rejected)
-        with opened_renderers(recipe) as render:
+        with one_thread(), opened_painter(recipe) as paint:
             model = _pretrained(recipe, run, progress)
             features = _features(recipe, run, progress)
-            real = features(targets.images)
-            reinforcee = Reinforcee(recipe, model, features, render, real)
-            _train(recipe, run, "reinforce", reinforcee, progress)
-            comparison = compare(recipe, model, features, render, targets, truth, out)
+            with opened_measure(recipe, paint, features, recipe.learn.helpers) as measure:
+                reinforcee = Reinforcee(recipe, model, measure, features(targets.images))
+                _train(recipe, run, "reinforce", reinforcee, progress)
+                comparison = compare(recipe, model, features, paint, measure, targets, truth, out)
         _publish(recipe, run, model, targets, comparison)
     return LearnReport(out, len(targets.images), len(targets.rejected), comparison)
 

@@ -35,7 +35,7 @@ def log_density(d2: Tensor, variance: float, *, leave_one_out: bool) -> Tensor:
 def log_ratio(generated: Tensor, real: Tensor, variances: tuple[float, ...], clip: float) -> Tensor:
     """log q - log p at each generated feature, mean over bandwidths: [M, D], [L, D] -> [M].
 
-    Each bandwidth's ratio is clipped to +-clip nats: far from all data the estimate says only "far".
+    Each bandwidth's ratio is clipped to +-clip nats: far from all data it says only "far".
     """
     within, across = squared_distances(generated, generated), squared_distances(generated, real)
     total = torch.zeros(len(generated))

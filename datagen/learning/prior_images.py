@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from datagen.derivation import expand, sample_prior
+from datagen.derivation import sample_prior
 from datagen.frame import Frame
-from datagen.grammar import Grammar
+from datagen.learning.counts import count_things
 from datagen.models.counting import STRIDE
+from datagen.placement import expand
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
-from datagen.scene import Scene
 
 
 class Page(NamedTuple):
@@ -25,26 +25,6 @@ class Page(NamedTuple):
     images: Tensor  # uint8 [B, H, W, 3]
     counts: Tensor  # int64 [B, heads]
     places: Tensor  # uint8 [B, categories, h, w], things centred in each cell
-
-
-def count_heads(grammar: Grammar) -> tuple[str, ...]:
-    """What is counted in a picture: each category and, when there are several, all together."""
-    names = grammar.categories
-    return (*names, "all") if len(names) > 1 else names
-
-
-def scene_counts(grammar: Grammar, scenes: list[Scene]) -> np.ndarray:
-    """int64 [N, heads]: things in the scene graph, hidden ones included."""
-    heads = count_heads(grammar)
-    column = {name: k for k, name in enumerate(grammar.categories)}
-    counts = np.zeros((len(scenes), len(heads)), np.int64)
-    for row, scene in enumerate(scenes):
-        for placed in scene.walk():
-            if placed.node.category is not None:
-                counts[row, column[placed.node.category]] += 1
-    if len(heads) > len(column):
-        counts[:, -1] = counts[:, :-1].sum(1)
-    return counts
 
 
 def places(frame: Frame) -> np.ndarray:
@@ -74,21 +54,22 @@ class PriorAlbum(IterableDataset[Page]):
             for number in range(self.start + first, self.stop, step):
                 at = range(number * self.batch, (number + 1) * self.batch)
                 rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
-                scenes = [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+                derivations = [sample_prior(grammar, rng) for rng in rngs]
+                scenes = [expand(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
                 yield Page(
                     torch.from_numpy(np.stack([frame.image for frame in frames])),
-                    torch.from_numpy(scene_counts(grammar, scenes)),
+                    torch.from_numpy(count_things(grammar, derivations)),
                     torch.from_numpy(np.stack([places(frame) for frame in frames])),
                 )
 
 
-def album(recipe: Recipe, batch: int, start: int, stop: int, loaders: int) -> DataLoader[Page]:
-    """The album's pages in order, rendered by `loaders` processes beside the caller."""
+def album(recipe: Recipe, batch: int, start: int, stop: int, helpers: int) -> DataLoader[Page]:
+    """The album's pages in order, rendered by `helpers` processes beside the caller."""
     return DataLoader(
         PriorAlbum(recipe, batch, start, stop),
         batch_size=None,
-        num_workers=loaders,
-        prefetch_factor=4 if loaders else None,
-        multiprocessing_context="spawn" if loaders else None,
+        num_workers=helpers,
+        prefetch_factor=4 if helpers else None,
+        multiprocessing_context="spawn" if helpers else None,
     )

@@ -22,7 +22,8 @@ def project(grammar: Grammar, derivations: Sequence[Derivation]) -> Grammar:
     for name, alternatives in grammar.rules_of.items():
         if name in grammar.repeats or not any(used[rule.index] for rule in alternatives):
             continue
-        for rule, share in zip(alternatives, _shares([used[r.index] for r in alternatives])):
+        shares = _shares([used[rule.index] for rule in alternatives])
+        for rule, share in zip(alternatives, shares, strict=True):
             rules[rule.index] = replace(rule, weight=share)
     lengths = _run_lengths(grammar, derivations)
     repeats = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -55,7 +56,7 @@ class RunFolder:
         for folder in reversed(self._saved(phase)):
             try:
                 tensors = load_file(folder / "state.safetensors")
-            except Exception:  # safetensors raises its own untyped error on a damaged file
+            except (OSError, SafetensorError):
                 continue
             step = int(folder.name.rsplit("-", 1)[1])
             self._forget_after(phase, step)

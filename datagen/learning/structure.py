@@ -6,16 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.derivation import expand
-from datagen.grammar import Grammar
-from datagen.learning.features import CountFeatures
 from datagen.learning.gap import energy_distance
+from datagen.learning.painting import Measure
 from datagen.learning.reinforce import Baseline, DensityScore, policy_loss
 from datagen.learning.run import restore, state_of
 from datagen.learning.strings import draw, pad, prior_strings
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
-from datagen.rendering import Render
 from datagen.rng import Stream, rng_for
 
 
@@ -60,12 +57,11 @@ class Reinforcee:
         self,
         recipe: Recipe,
         model: StructureModel,
-        features: CountFeatures,
-        render: Render,
+        measure: Measure,
         real: np.ndarray,  # float32 [N, heads], features of the target pictures
     ) -> None:
-        self.grammar, self.learn, self.model = recipe.world(), recipe.learn, model
-        self.features, self.render = features, render
+        self.learn, self.model = recipe.learn, model
+        self.measure = measure
         self.real = torch.from_numpy(real)
         self.settings = self.learn.reinforcement
         self.score = DensityScore(self.real, self.settings)
@@ -85,8 +81,8 @@ class Reinforcee:
         s = self.settings
         rng = rng_for(self.learn.seed, k, Stream.LEARN)
         drawn = draw(self.model, s.batch, rng)
-        images = pictures(self.grammar, drawn.derivations(self.model), self.render, rng)
-        generated = torch.from_numpy(self.features(images))
+        derivations = drawn.derivations(self.model)
+        generated = torch.from_numpy(self.measure(derivations, k * s.batch))
         cost = self.score.cost(generated, self._some_real(rng))
         log_q = self.model.log_prob(drawn.rules)
         loss = policy_loss(log_q, cost, drawn.failures, self.baseline, s)
@@ -98,7 +94,7 @@ class Reinforcee:
         return {
             "distance": energy_distance(generated.numpy(), self.real[: s.targets].numpy()),
             "divergence": float(cost.mean()),
-            "entropy": float(-log_q.mean()),
+            "entropy": float(-log_q.detach().mean()),
             "rejected": float(drawn.failures.float().mean()),
             "kernel_spread": self.score.spread(generated),
         }
@@ -117,17 +113,6 @@ class Reinforcee:
         restore(self.model, self.optimizer, tensors)
         mean, std, steps = tensors["baseline"].tolist()
         self.baseline = Baseline(mean, std, int(steps))
-
-
-def pictures(
-    grammar: Grammar,
-    derivations: list[tuple[int, ...]],
-    render: Render,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """uint8 [N, H, W, 3]; attributes and pixels are drawn from one generator in order."""
-    scenes = [expand(grammar, derivation, rng) for derivation in derivations]
-    return np.stack([frame.image for frame in render(scenes, [rng] * len(scenes))])
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -52,8 +52,8 @@ def load_model(path: Path, grammar: Grammar) -> StructureModel:
         raise InputError(f"{path}: is not a structure model written by `datagen learn`")
     if header["structure"] != structure_digest(grammar):
         raise InputError(
-            f"{path}: was learned for the structure {header['structure']} of {header['world']}, but "
-            f"the grammar {grammar.world} has {structure_digest(grammar)}; use the run's own grammar"
+            f"{path}: was learned for {header['world']} (structure {header['structure']}), but the "
+            f"grammar here is {grammar.world} ({structure_digest(grammar)}); use the run's own"
         )
     sizes = {k: _size(path, header, k) for k in ("max_steps", "hidden", "embedding", "latents")}
     learn = Learn(hidden=sizes["hidden"], embedding=sizes["embedding"], latents=sizes["latents"])

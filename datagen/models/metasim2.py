@@ -87,7 +87,7 @@ class StructureModel(nn.Module):
 
     @torch.no_grad()
     def sample(self, uniforms: Tensor, latent: Tensor) -> Strings:
-        """One try for each row of `uniforms` [B, T] in [0, 1), one number a step; latent int [B]."""
+        """One try for each row of `uniforms` [B, T] in [0, 1), a number a step; latent int [B]."""
         t, device = self.tables, uniforms.device
         batch, steps = uniforms.shape
         depth = 2 + steps * max(0, t.push.shape[1] - 1)

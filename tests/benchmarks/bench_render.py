@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from datagen.dataset.pictures import encode_image
-from datagen.derivation import expand, sample_prior
+from datagen.derivation import sample_prior
 from datagen.language import named
+from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 
