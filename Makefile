@@ -19,16 +19,19 @@ $(STAMP): | $(BIN)/python
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
-# Debian ships venv without ensurepip unless python3-venv is installed; a system pip can stand in.
+# Debian's Python comes without venv's other half: a system pip can stand in for it, or, for root, apt.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; on Debian: apt install python3 python3-venv" >&2; exit 5; }
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
-	  { rm -rf $(VENV); \
-	    $(PYTHON) -m venv --without-pip $(VENV) && \
-	    $(PYTHON) -m pip --python $(VENV) install --quiet pip >/dev/null 2>&1; } || \
+	@$(MAKE_VENV) || $(BORROW_PIP) || { $(APT_VENV) && $(MAKE_VENV); } || \
 	  { rm -rf $(VENV); \
 	    echo "error: this Python can make no virtual environment; on Debian: apt install python3-venv" >&2; exit 5; }
+
+MAKE_VENV = { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) >/dev/null 2>&1; }
+BORROW_PIP = { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && \
+  $(PYTHON) -m pip --python $(VENV) install --quiet pip >/dev/null 2>&1; }
+APT_VENV = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+  echo "Installing Debian's python3-venv." && apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
 
 demo: setup
 	rm -rf out/demo

@@ -53,6 +53,7 @@ class CountingNet(nn.Module):
             ResidualBlock(4 * width, 4 * width, 1),
         )
         self.density = nn.Conv2d(4 * width, categories, 1)
+        assert self.density.bias is not None
         nn.init.constant_(self.density.bias, -5.0)  # an empty picture, to begin with
         self.heads = nn.Sequential(
             nn.Linear(len(classes), 128),

@@ -69,6 +69,8 @@ class StructureModel(nn.Module):
     state. The paper prints q(T|z) as a sum over steps; it is a product.
     """
 
+    latent: Tensor  # [Z, Z]
+
     def __init__(
         self, tables: RuleTables, max_steps: int, hidden: int, embedding: int, latents: int
     ) -> None:
@@ -79,7 +81,7 @@ class StructureModel(nn.Module):
         self.initial = nn.Linear(latents, 2 * hidden)
         self.head = nn.Linear(hidden, tables.rules + 1)
         noise = torch.randn(latents, latents, generator=torch.Generator().manual_seed(0))
-        self.register_buffer("latent", noise)  # [Z, Z]
+        self.register_buffer("latent", noise)
 
     def _initial_state(self, z: Tensor) -> tuple[Tensor, Tensor]:
         h, c = self.initial(self.latent[z]).tanh().chunk(2, -1)  # z [B] -> [B, H] each
@@ -97,9 +99,9 @@ class StructureModel(nn.Module):
         rows, columns = torch.arange(batch, device=device), torch.arange(t.push.shape[1])
         h, c = self._initial_state(latent)
         # The input half of the gates depends on the previous rule alone: one look-up a step.
-        gates_in = self.embed.weight @ self.lstm.weight_ih_l0.T
-        gates_in = gates_in + self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0  # [K+1, 4H]
-        recurrent = self.lstm.weight_hh_l0.T.contiguous()
+        from_input, from_state, bias_input, bias_state = self.lstm.parameters()
+        gates_in = self.embed.weight @ from_input.T + bias_input + bias_state  # [K+1, 4H]
+        recurrent = from_state.T.contiguous()
         previous = torch.full((batch,), t.rules, device=device)
         rules = torch.full((batch, steps), t.rules, device=device)
         for step in range(steps):
