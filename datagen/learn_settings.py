@@ -8,7 +8,7 @@ from datagen.interfaces import Component
 class FeatureTraining(Component):
     """The counting network that measures images; it is trained on samples of the prior only."""
 
-    images: int = Field(default=100_000, ge=256, le=100_000_000)  # rendered once each, on the fly
+    images: int = Field(default=120_000, ge=256, le=100_000_000)  # rendered once each, on the fly
     batch: int = Field(default=32, ge=8, le=4096)
     learning_rate: float = Field(default=3e-3, gt=0, le=1)
     width: int = Field(default=16, ge=4, le=256)  # channels, in units of half the first layer's
@@ -33,6 +33,9 @@ class Reinforcement(Component):
     # paper's H = d I makes the reward nearly linear: it then matches means and nothing else.
     bandwidths: tuple[float, ...] = Field(default=(0.02, 0.1, 0.5), min_length=1)
     clip: float = Field(default=6.0, gt=0)  # of a log ratio, nats
+    # Weight of KL(model || prior) in the cost, ours: pictures do not tell everything (a road beyond
+    # the border, the order of equal things), and what they leave open should stay as in the prior.
+    prior_weight: float = Field(default=0.03, ge=0)
     baseline_decay: float = Field(default=0.9, ge=0, lt=1)
     reject_weight: float = Field(default=1e-2, ge=0)  # lambda of section 3.3
     reject_above: float = Field(default=1.0, ge=0)  # epsilon of section 3.3

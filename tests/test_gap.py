@@ -37,8 +37,9 @@ def test_shifted_normals_are_as_far_apart_as_theory_says(shift):
     across = s * math.sqrt(2 / math.pi) * math.exp(-(shift**2) / 4)
     across += shift * (1 - 2 * norm.cdf(-shift / s))
     true = 2 * across - 4 / math.sqrt(math.pi)
-    measured = energy_distance(normal(3000), normal(3000, shift=shift, index=1))
-    assert measured == pytest.approx(true, rel=0.1)
+    quantiles = norm.ppf((np.arange(1000) + 0.5) / 1000)[:, None].astype(np.float32)
+    measured = energy_distance(quantiles, quantiles + np.float32(shift))
+    assert measured == pytest.approx(true, abs=0.005)
 
 
 def test_equal_laws_are_zero_apart_on_average():
@@ -74,12 +75,6 @@ def test_the_floor_of_equal_rows_is_zero():
 def test_the_floor_falls_as_the_set_grows():
     small, large = (noise_floor(normal(n, 2), rng(9)).high for n in (40, 1000))
     assert large < small / 5
-
-
-@pytest.mark.parametrize("rows", [2, 3])
-def test_the_floor_of_a_few_rows_is_a_number_or_an_open_question(rows):
-    floor = noise_floor(normal(rows, 2), rng())
-    assert math.isfinite(floor.median) and math.isfinite(floor.high)
 
 
 @pytest.mark.parametrize(

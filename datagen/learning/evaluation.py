@@ -105,7 +105,7 @@ def compare(
     paint: Paint,
     measure: Measure,
     targets: Targets,
-    truth: Path | None,
+    truth: np.ndarray | None,  # as `known_counts` gives them
     out: Path,
 ) -> Comparison:
     """Sample the prior and the model afresh, measure both against the target."""
@@ -132,7 +132,7 @@ def compare(
         prior=samples["prior"],
         learned=samples["learned"],
         target=samples["target"],
-        truth=None if truth is None else known_counts(truth, count_heads(grammar)),
+        truth=truth,
         floor=noise_floor(samples["target"].features, rng),
         sheets={name: _sheet(out, name, sample) for name, sample in samples.items()},
     )
@@ -151,6 +151,8 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
                 counts[rows[annotation["image_id"]], heads.index(name)] += 1
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as a COCO file with labels ({error})") from error
+    if not rows:
+        raise InputError(f"{path}: holds no images; give the labels of the target's pictures")
     if "all" in heads:
         counts[:, -1] = counts[:, :-1].sum(1)
     return counts

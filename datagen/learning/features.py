@@ -14,7 +14,7 @@ from datagen.models.counting import CountingNet, count_loss, density_loss
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
 
-_CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
+CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
 
 
 def counting_net(recipe: Recipe) -> CountingNet:
@@ -96,5 +96,5 @@ class CountFeatures:
 
     def _logits(self, images: np.ndarray) -> Tensor:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            parts = torch.from_numpy(images).split(_CHUNK)
+            parts = torch.from_numpy(images).split(CHUNK)
             return torch.cat([self.net(part)[1] for part in parts])

@@ -8,8 +8,11 @@ from typing import Any
 
 from datagen import __version__, language
 from datagen.dataset.targets import Targets, load_targets, write_rejected
+from datagen.errors import InputError
 from datagen.files import write_atomic
-from datagen.learning.evaluation import Comparison, compare
+from datagen.grammar import Grammar
+from datagen.learning.counts import count_heads
+from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.features import CountFeatures, CountingTrainee, counting_net
 from datagen.learning.loop import Tick, train
 from datagen.learning.painting import opened_measure, opened_painter
@@ -24,6 +27,7 @@ from datagen.report.learning import write_report
 from datagen.rng import Stream, rng_for
 from datagen.threads import one_thread
 
+_FEWEST = 4  # target pictures: the noise floor lies between two halves of them
 _PROJECTED = 10_000  # derivations that learned.scene is estimated from
 
 
@@ -57,6 +61,8 @@ def learn(
     """
     grammar = recipe.world()
     targets = load_targets(target, grammar.canvas)
+    _check(grammar, target, targets)
+    known = None if truth is None else known_counts(truth, count_heads(grammar))
     spec = {"recipe": recipe.digest, "target": targets.digest, "version": __version__}
     with opened_run(out, spec=spec, resume=resume) as run:
         write_rejected(out / "rejected.jsonl", targets.rejected)
@@ -66,9 +72,22 @@ def learn(
             with opened_measure(recipe, paint, features, recipe.learn.helpers) as measure:
                 reinforcee = Reinforcee(recipe, model, measure, features(targets.images))
                 _train(recipe, run, "reinforce", reinforcee, progress)
-                comparison = compare(recipe, model, features, paint, measure, targets, truth, out)
+                comparison = compare(recipe, model, features, paint, measure, targets, known, out)
         _publish(recipe, run, model, targets, comparison)
     return LearnReport(out, len(targets.images), len(targets.rejected), comparison)
+
+
+def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
+    """Refuses at once what would fail after hours."""
+    if not grammar.categories:
+        raise InputError(
+            f"{grammar.world} has no `category`, so nothing can be counted in its pictures; "
+            "give one to each symbol that is a thing"
+        )
+    if len(targets.images) < _FEWEST:
+        raise InputError(
+            f"{folder}: need at least {_FEWEST} images to learn from, found {len(targets.images)}"
+        )
 
 
 def _pretrained(recipe: Recipe, run: RunFolder, progress: Callable[[Tick], None]) -> StructureModel:

@@ -1,5 +1,6 @@
 """Derivations to pictures to features, on several processes; who works changes no bit."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from datagen.derivation import Derivation
-from datagen.learning.features import CountFeatures
+from datagen.learning.features import CHUNK, CountFeatures
 from datagen.models.counting import CountingNet
 from datagen.placement import expand
 from datagen.recipe import Recipe
@@ -61,7 +62,8 @@ def opened_measure(
         stack.callback(pool.shutdown, cancel_futures=True)
 
         def measure(derivations: Sequence[Derivation], first: int) -> np.ndarray:
-            size = -(-len(derivations) // (helpers + 1))
+            # Whole chunks: a picture's last bits depend on how many others share its batch.
+            size = CHUNK * math.ceil(len(derivations) / (CHUNK * (helpers + 1)))
             waiting = [
                 pool.submit(_help, derivations[start : start + size], first + start)
                 for start in range(size, len(derivations), size)

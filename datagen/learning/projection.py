@@ -52,12 +52,12 @@ def _run_lengths(grammar: Grammar, derivations: Sequence[Derivation]) -> dict[st
 
 def _shares(counts: Sequence[int]) -> list[float]:
     """Relative frequencies with few decimals that add up to 1 all the same."""
-    total = sum(counts)
-    shares = [round(count / total, _DIGITS) for count in counts]
-    largest = max(range(len(shares)), key=shares.__getitem__)
-    rest = sum(shares) - shares[largest]
-    shares[largest] = round(1 - rest, _DIGITS)
-    return shares
+    units, total = 10**_DIGITS, sum(counts)
+    whole, rest = zip(*(divmod(count * units, total) for count in counts), strict=True)
+    # The units that rounding down leaves over go to those who lost most by it.
+    losers = sorted(range(len(counts)), key=rest.__getitem__, reverse=True)
+    rounded_up = set(losers[: units - sum(whole)])
+    return [(n + (k in rounded_up)) / units for k, n in enumerate(whole)]
 
 
 def _histogram(lengths: Counter[int]) -> Choice:

@@ -85,6 +85,8 @@ def opened_run(path: Path, *, spec: Mapping[str, Any], resume: bool) -> Iterator
         raise InputError(f"{path}: is a file; give a new folder for the run")
     if path.is_dir() and any(path.iterdir()) and not resume:
         raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
+    if resume and path.is_dir() and _is_strange(path):
+        raise InputError(f"{path}: holds no spec.json: it is no run of `learn` to resume")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,11 +98,20 @@ def opened_run(path: Path, *, spec: Mapping[str, Any], resume: bool) -> Iterator
         yield RunFolder(path)
 
 
+def _is_strange(path: Path) -> bool:
+    """Does the folder hold things, but no run? One killed at its start holds hidden files alone."""
+    names = [item.name for item in path.iterdir()]
+    return "spec.json" not in names and any(not name.startswith(".") for name in names)
+
+
 def _agree(path: Path, spec: Mapping[str, Any]) -> None:
     if not path.is_file():
         write_atomic(path, json.dumps(spec, indent=1, sort_keys=True))
         return
-    before = json.loads(path.read_text())
+    try:
+        before = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: is damaged ({error}); name a new folder") from error
     differing = sorted(k for k in {*before, *spec} if before.get(k) != spec.get(k))
     if differing:
         raise InputError(

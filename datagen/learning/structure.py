@@ -1,11 +1,13 @@
 """Meta-Sim2's two stages of structure learning, for `train` of learning.loop."""
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from datagen.errors import InputError
 from datagen.learning.gap import energy_distance
 from datagen.learning.painting import Measure
 from datagen.learning.reinforce import Baseline, DensityScore, policy_loss
@@ -35,6 +37,11 @@ class Pretrainee:
         s = self.learn.pretraining
         derivations = prior_strings(self.grammar, self.learn.seed, k * s.batch, s.batch)
         fitting = [d for d in derivations if len(d) <= self.model.max_steps]
+        if not fitting:
+            raise InputError(
+                f"no scene of {self.grammar.world} ends within learn.max_steps = "
+                f"{self.model.max_steps} rules; raise it"
+            )
         rules = pad(fitting, self.model.max_steps, self.model.tables.rules)
         _set_rate(self.optimizer, s.learning_rate * (1 - k / s.steps))
         loss = -self.model.log_prob(rules).mean()
@@ -66,6 +73,7 @@ class Reinforcee:
         self.settings = self.learn.reinforcement
         self.score = DensityScore(self.real, self.settings)
         self.baseline = Baseline()
+        self.prior = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             model.parameters(), self.settings.learning_rate, betas=(0.9, 0.99)
         )
@@ -85,6 +93,9 @@ class Reinforcee:
         generated = torch.from_numpy(self.measure(derivations, k * s.batch))
         cost = self.score.cost(generated, self._some_real(rng))
         log_q = self.model.log_prob(drawn.rules)
+        divergence = cost.mean()
+        surprise = log_q.detach() - self.prior.log_prob(drawn.rules)
+        cost = cost + s.prior_weight * surprise
         loss = policy_loss(log_q, cost, drawn.failures, self.baseline, s)
         _set_rate(self.optimizer, s.learning_rate * min(1.0, 2 * (1 - k / s.iterations)))
         self.optimizer.zero_grad()
@@ -93,7 +104,8 @@ class Reinforcee:
         self.optimizer.step()
         return {
             "distance": energy_distance(generated.numpy(), self.real[: s.targets].numpy()),
-            "divergence": float(cost.mean()),
+            "divergence": float(divergence),
+            "from_prior": float(surprise.mean()),
             "entropy": float(-log_q.detach().mean()),
             "rejected": float(drawn.failures.float().mean()),
             "kernel_spread": self.score.spread(generated),

@@ -3,17 +3,23 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
+import torch
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from datagen.decoding import decode, parse_json
 from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.grammar import Grammar
+from datagen.interfaces import Component
 from datagen.learn_settings import Learn
 from datagen.models.metasim2 import StructureModel, rule_tables
 
 _FORMAT = "datagen-metasim2-1"
+_ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; a structure model is a few hundred kB
 
 
@@ -25,46 +31,66 @@ def structure_digest(grammar: Grammar) -> str:
 
 
 def new_model(grammar: Grammar, learn: Learn, max_steps: int) -> StructureModel:
-    return StructureModel(
-        rule_tables(grammar), max_steps, learn.hidden, learn.embedding, learn.latents
-    )
+    """An untrained model, which `learn.seed` alone decides."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(learn.seed)
+        return StructureModel(
+            rule_tables(grammar), max_steps, learn.hidden, learn.embedding, learn.latents
+        )
+
+
+class Header(Component):
+    """What a file of weights says of itself."""
+
+    format: Literal["datagen-metasim2-1"]
+    world: str
+    structure: str
+    max_steps: int = Field(ge=2, le=4096)
+    hidden: int = Field(ge=4, le=4096)
+    embedding: int = Field(ge=2, le=4096)
+    latents: int = Field(ge=1, le=64)
 
 
 def save_model(path: Path, model: StructureModel, grammar: Grammar, learn: Learn) -> None:
     """Publish the weights at `path` by one rename."""
-    header = {
-        "format": _FORMAT,
-        "world": grammar.world,
-        "structure": structure_digest(grammar),
-        "max_steps": str(model.max_steps),
-        "hidden": str(learn.hidden),
-        "embedding": str(learn.embedding),
-        "latents": str(learn.latents),
-    }
+    header = Header(
+        format=_FORMAT,
+        world=grammar.world,
+        structure=structure_digest(grammar),
+        max_steps=model.max_steps,
+        hidden=learn.hidden,
+        embedding=learn.embedding,
+        latents=learn.latents,
+    )
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    write_atomic(path, save(tensors, header))
+    # One entry: safetensors writes several in any order, and equal models are to be equal bytes.
+    write_atomic(path, save(tensors, {_ENTRY: header.model_dump_json()}))
 
 
 def load_model(path: Path, grammar: Grammar) -> StructureModel:
     """The model that `save_model` wrote, checked name by name before anything is used."""
-    header, shapes = _look(path)
-    if header.get("format") != _FORMAT:
+    entries, shapes = _look(path)
+    if _ENTRY not in entries:
         raise InputError(f"{path}: is not a structure model written by `datagen learn`")
-    if header["structure"] != structure_digest(grammar):
+    header = decode(Header, parse_json(entries[_ENTRY], f"{path}: header"), f"{path}: header")
+    if header.structure != structure_digest(grammar):
         raise InputError(
-            f"{path}: was learned for {header['world']} (structure {header['structure']}), but the "
+            f"{path}: was learned for {header.world} (structure {header.structure}), but the "
             f"grammar here is {grammar.world} ({structure_digest(grammar)}); use the run's own"
         )
-    sizes = {k: _size(path, header, k) for k in ("max_steps", "hidden", "embedding", "latents")}
-    learn = Learn(hidden=sizes["hidden"], embedding=sizes["embedding"], latents=sizes["latents"])
-    model = new_model(grammar, learn, sizes["max_steps"])
+    learn = Learn(hidden=header.hidden, embedding=header.embedding, latents=header.latents)
+    model = new_model(grammar, learn, header.max_steps)
     for name, tensor in model.state_dict().items():
         if shapes.get(name) != list(tensor.shape):
             found = shapes.get(name, "absent")
             raise InputError(f"{path}: tensor {name} is {found}, expected {list(tensor.shape)}")
     for name in shapes.keys() - model.state_dict().keys():
         raise InputError(f"{path}: holds an unknown tensor {name}")
-    model.load_state_dict(load_file(path))
+    tensors = load_file(path)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: tensor {name} holds what is not a finite number")
+    model.load_state_dict(tensors)
     return model.eval()
 
 
@@ -81,10 +107,3 @@ def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or "not a whole safetensors file"
         raise InputError(f"{path}: cannot read these weights: {reason}") from error
-
-
-def _size(path: Path, header: dict[str, str], key: str) -> int:
-    text = header.get(key, "")
-    if not (text.isdigit() and 1 <= int(text) <= 4096):
-        raise InputError(f"{path}: its header says {key} = {text!r}; the file is damaged")
-    return int(text)

@@ -1,0 +1,219 @@
+"""The counting network: shapes, losses by hand, and that a little training helps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from structures import rng
+
+from datagen import recipe
+from datagen.derivation import sample_prior
+from datagen.learning.counts import count_things
+from datagen.learning.features import CHUNK, CountFeatures, CountingTrainee, counting_net
+from datagen.learning.prior_images import PriorAlbum, album
+from datagen.models import counting
+from datagen.models.counting import STRIDE, CountingNet, count_loss, density_loss
+from datagen.threads import one_thread
+
+WORLD = """
+world small
+canvas 36 x 28
+start Scene
+Scene -> ground car * uniform_int(0, 3) tree * uniform_int(0, 2)
+ground { draw: ground }
+car { draw: rect  category: "car"  colour: red  x: uniform(0, 36) px  y: uniform(0, 28) px
+      width: 6 px  height: 5 px }
+tree { draw: ellipse  category: "tree"  colour: green  x: uniform(0, 36) px  y: uniform(0, 28) px
+      width: 6 px  height: 6 px }
+"""
+LEARN = """
+[learn]
+helpers = 0
+[learn.features]
+images = 1600
+batch = 16
+width = 4
+learning_rate = 1e-2
+"""
+
+
+@pytest.fixture
+def small(write_recipe):
+    with one_thread():
+        yield recipe.load(write_recipe(WORLD, LEARN))
+
+
+def pictures(count, height, width):
+    return torch.from_numpy(rng().integers(0, 256, (count, height, width, 3), np.uint8))
+
+
+# ---------------------------------------------------------------------------------------- network
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(8, 8), (32, 32), (33, 31), (9, 70), (40, 24), (63, 65)]
+)
+@pytest.mark.parametrize(("categories", "classes"), [(1, (4,)), (3, (2, 3, 1, 5))])
+def test_any_canvas_gives_a_map_and_posteriors(height, width, categories, classes):
+    net = CountingNet(categories, classes, 4).eval()
+    with torch.no_grad():
+        density, logits = net(pictures(2, height, width))
+        assert density.shape == (
+            2, categories, math.ceil(height / STRIDE), math.ceil(width / STRIDE),
+        )  # fmt: skip
+        assert (density > 0).all()
+        assert logits.shape == (2, sum(classes))
+        assert net.expected(logits).shape == net.most_likely(logits).shape == (2, len(classes))
+
+
+def test_gradients_reach_every_parameter():
+    net = CountingNet(2, (3, 3, 5), 4)
+    density, logits = net(pictures(4, 32, 32))
+    counts = torch.tensor([[1, 1, 2]] * 4)
+    dense = density_loss(density, torch.ones_like(density))
+    (dense + count_loss(logits, counts, (3, 3, 5))).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 24), (13, 21)])
+def test_blocks_are_pixel_unshuffle_with_another_order_of_channels(height, width):
+    x = pictures(2, height, width)
+    down, right = -height % STRIDE, -width % STRIDE
+    padded = torch.nn.functional.pad(x.permute(0, 3, 1, 2).float(), (0, right, 0, down))
+    theirs = torch.nn.PixelUnshuffle(4)(padded)  # [N, 3 * 16, h, w]: colour, row, column
+    ours = counting._blocks(x).permute(0, 3, 1, 2).float()  # row, column, colour
+    order = torch.arange(48).view(3, 16).T.reshape(-1)
+    assert torch.equal(ours, theirs[:, order])
+
+
+def test_what_is_read_off_the_posteriors():
+    net = CountingNet(1, (3,), 4)
+    logits = torch.log(torch.tensor([[0.2, 0.5, 0.3], [0.05, 0.05, 0.9]]))
+    assert net.expected(logits)[:, 0].tolist() == pytest.approx([1.1, 1.85])
+    assert net.most_likely(logits)[:, 0].tolist() == [1, 2]
+
+
+def test_heads_do_not_read_each_others_logits():
+    net = CountingNet(2, (2, 3, 4), 4)
+    logits = torch.zeros(1, 9)
+    logits[0, [1, 4, 5]] = 50.0
+    assert net.most_likely(logits).tolist() == [[1, 2, 0]]
+    assert net.expected(logits)[0].tolist() == pytest.approx([1, 2, 0])
+
+
+# ----------------------------------------------------------------------------------------- losses
+
+
+def test_density_loss_by_hand():
+    density = torch.tensor([[[[0.5, 2.0]]], [[[1.0, 1.0]]]])
+    places = torch.tensor([[[[0, 3]]], [[[1, 0]]]], dtype=torch.uint8)
+    expected = ((0.5 + 2 - 3 * math.log(2)) + (1 + 1 - 0)) / 2
+    assert float(density_loss(density, places)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_density_loss_is_least_at_the_truth():
+    places = torch.tensor([[[[1.0, 3.0]]]])
+    best = float(density_loss(places.clone(), places))
+    for step in (-0.1, 0.1):
+        assert float(density_loss(places + step, places)) > best
+
+
+def test_count_loss_of_one_head_is_cross_entropy():
+    logits, counts = torch.tensor([[0.0, 2.0, 1.0]]), torch.tensor([[1]])
+    expected = -2 + math.log(1 + math.e**2 + math.e)
+    assert float(count_loss(logits, counts, (3,))) == pytest.approx(expected)
+
+
+def test_counts_above_the_classes_are_the_last_class():
+    logits = torch.tensor([[0.0, 2.0, 1.0]])
+    over, last = (float(count_loss(logits, torch.tensor([[n]]), (3,))) for n in (99, 2))
+    assert over == last
+
+
+def test_right_counts_cost_less_than_wrong_ones_at_every_head():
+    classes = (2, 2, 3)
+    right = torch.tensor([[1, 1, 2]])
+    logits = torch.zeros(1, 7)
+    logits[0, [1, 3, 6]] = 3.0
+    best = float(count_loss(logits, right, classes))
+    for head in range(3):
+        wrong = right.clone()
+        wrong[0, head] = 0
+        assert float(count_loss(logits, wrong, classes)) > best
+
+
+# ---------------------------------------------------------------------------------------- training
+
+
+def test_a_page_holds_pictures_and_what_they_were_made_from(small):
+    (page,) = PriorAlbum(small, 24, 0, 1)
+    assert page.images.shape == (24, 28, 36, 3) and page.images.dtype == torch.uint8
+    assert page.counts.shape == (24, 3) and page.places.shape == (24, 2, 4, 5)
+    assert torch.equal(page.counts[:, :2], page.places.sum((2, 3)).long())
+    assert torch.equal(page.counts[:, 2], page.counts[:, :2].sum(1))
+    assert len(page.counts.unique(dim=0)) > 5
+
+
+def test_things_are_where_their_colour_is(small):
+    (page,) = PriorAlbum(small, 200, 0, 1)
+    one_car = (page.counts == torch.tensor([1, 0, 1])).all(1)
+    assert one_car.sum() > 5
+    for image, places in zip(page.images[one_car], page.places[one_car], strict=True):
+        red = (image[..., 0].int() - image[..., 1].int()) > 60
+        rows, columns = red.nonzero(as_tuple=True)
+        row, column = places[0].nonzero()[0].tolist()
+        assert abs(rows.float().mean() / STRIDE - row - 0.5) < 0.75
+        assert abs(columns.float().mean() / STRIDE - column - 0.5) < 0.75
+
+
+def test_pages_are_numbered(small):
+    whole = list(PriorAlbum(small, 4, 0, 5))
+    later = list(PriorAlbum(small, 4, 3, 5))
+    assert torch.equal(whole[3].images, later[0].images)
+    assert not torch.equal(whole[3].images, whole[4].images)
+    assert len(list(album(small, 4, 3, 5, 0))) == 2
+
+
+def test_heads_reach_as_far_as_the_prior(small):
+    net = counting_net(small)
+    assert net.classes == (4, 3, 6)
+    again = counting_net(small)
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+def test_a_little_training_counts_better_than_chance(small):
+    net = counting_net(small)
+    trainee = CountingTrainee(small, net)
+    assert trainee.steps == 100
+    trainee.begin(0)
+    losses = [trainee.step(k)["loss"] for k in range(100)]
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+    (page,) = PriorAlbum(small, 200, 500, 501)
+    features = CountFeatures(net)
+    found = features(page.images.numpy())
+    assert found.shape == (200, 3) and found.dtype == np.float32
+    truth = page.counts.numpy()
+    error = np.abs(found - truth).mean(0)
+    blind = np.abs(truth.mean(0) - truth).mean(0)
+    assert (error < 0.8 * blind).all(), (error, blind)
+
+
+def test_features_of_whole_chunks_do_not_depend_on_who_else_is_measured(small):
+    features = CountFeatures(counting_net(small))
+    (page,) = PriorAlbum(small, 2 * CHUNK + 22, 0, 1)
+    images = page.images.numpy()
+    whole = features(images)
+    for cut in (CHUNK, 2 * CHUNK):
+        parts = np.concatenate([features(images[:cut]), features(images[cut:])])
+        np.testing.assert_array_equal(parts, whole)
+
+
+def test_counting_what_the_prior_seldom_shows_stays_in_range(small):
+    net = counting_net(small)
+    generator = rng(1)
+    largest = count_things(
+        small.world(), [sample_prior(small.world(), generator) for _ in range(500)]
+    )
+    found = CountFeatures(net).most_likely(np.zeros((3, 28, 36, 3), np.uint8))
+    assert (found <= largest.max(0)).all() and (found >= 0).all()
