@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from datagen import audit, labels
-from datagen.errors import AuditError, DatagenError, ImageError, InputError
+from datagen.errors import (
+    AuditError,
+    BusyError,
+    DatagenError,
+    DiskFullError,
+    ImageError,
+    MissingError,
+)
 from datagen.frame import Frame
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 from datagen.threads import one_thread
+
+# What is wrong for one image is wrong for all: such errors end the run.
+_OF_ALL = (DiskFullError, MissingError, BusyError)
 
 MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
 
@@ -35,15 +45,13 @@ def opened(recipe: Recipe) -> Iterator[MakeFrame]:
 
 @contextmanager
 def named(index: int) -> Iterator[None]:
-    """Errors say which image they are about."""
+    """Whatever goes wrong here is about image `index` and costs its shard, not the whole run."""
     try:
         yield
-    except (InputError, AuditError) as error:
-        if type(error) not in (InputError, AuditError):
-            raise
-        raise type(error)(f"image {index}: {error}") from error
-    except DatagenError:
+    except (ImageError, *_OF_ALL):
         raise
+    except DatagenError as error:
+        raise ImageError(str(error), index) from error
     except Exception as error:
         raise ImageError(f"{type(error).__name__}: {error}", index) from error
 

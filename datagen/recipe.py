@@ -78,6 +78,16 @@ class Recipe(Component):
         """16 hex digits of what decides the content: not where things lie, nor how it is cut."""
         return digest.of_data(_content(self))[:16]
 
+    @cached_property
+    def learn_digest(self) -> str:
+        """16 hex digits of what decides a run of `learn`: neither its helpers nor its dataset."""
+        data = _content(self) | {"learn": self.learn.model_dump(mode="json")}
+        for key in ("count", "seed", "image_format", "passes"):
+            del data[key]
+        for key in ("helpers", "checkpoint_every"):
+            del data["learn"][key]
+        return digest.of_data(data)[:16]
+
     def encode(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
 

@@ -11,11 +11,12 @@ class Stream(IntEnum):
     SCENE = 0  # structure, then attributes, of image `index`
     RENDER = 1  # pixels of image `index`: textures and noise
     SPRITES = 2  # the built-in sprite packs
-    LEARN = 3  # index = iteration
+    LEARN = 3  # index = iteration of REINFORCE
     FEATURES = 4  # index = number of the prior sample
     EVALUATE = 5  # index = number of the sample that a distance is measured on
     BOOTSTRAP = 6  # index = replicate
     PICTURES = 7  # index = number of a picture that learning looks at
+    STRINGS = 8  # index = number of a derivation of the prior that learning looks at
 
 
 def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:

@@ -299,7 +299,7 @@ def test_a_file_is_no_run_folder(place):
 def test_resuming_with_another_recipe_is_refused(run, place):
     other = recipe.load(place / "small.toml", ["learn.hidden=9"])
     before = (run / "metrics.jsonl").read_bytes()
-    refused(["another recipe"], other, place / "target", run, resume=True)
+    refused(["learn.hidden: 8 -> 9"], other, place / "target", run, resume=True)
     assert (run / "metrics.jsonl").read_bytes() == before
 
 
@@ -307,7 +307,7 @@ def test_resuming_with_another_target_is_refused(run, place, tmp_path):
     shutil.copytree(place / "target", tmp_path / "target")
     next((tmp_path / "target").iterdir()).unlink()
     loaded = recipe.load(place / "small.toml")
-    refused(["another target"], loaded, tmp_path / "target", run, resume=True)
+    refused(["pictures of the target"], loaded, tmp_path / "target", run, resume=True)
 
 
 def test_two_runs_in_one_folder_are_refused(place, tmp_path):

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datagen import recipe
 from datagen.learning.loop import Tick, train
-from datagen.learning.run import RunFolder, opened_run, restore, state_of
+from datagen.learning.run import RunFolder, Spec, opened_run, restore, state_of
 
 
 class Counter:
@@ -129,10 +130,11 @@ def test_a_torn_last_reading_is_dropped(run):
 
 
 def test_half_a_checkpoint_is_swept_away(tmp_path):
-    with opened_run(tmp_path / "run", spec={"a": 1}, resume=False) as run:
+    spec = Spec(recipe.load("multi_mnist"), "digest of the pictures", "1.0")
+    with opened_run(tmp_path / "run", spec=spec, resume=False) as run:
         go(run, Counter(8))
         (run.checkpoints / ".one-00000009.77").mkdir()
-    with opened_run(tmp_path / "run", spec={"a": 1}, resume=True) as run:
+    with opened_run(tmp_path / "run", spec=spec, resume=True) as run:
         assert run.latest("one")[0] == 8
         assert list(run.checkpoints.glob(".*")) == []
 

@@ -23,6 +23,10 @@ Split = Annotated[
     str, Option("--split", metavar="NAME=SHARE,...", help="For example train=0.8,val=0.2.")
 ]
 
+Link = Annotated[
+    bool, Option("--link", help="Hard links instead of copies: no room, but the same files.")
+]
+
 
 def command(
     context: Context,
@@ -33,6 +37,7 @@ def command(
     min_pixels: MinPixels = 1,
     merge: Merge = None,
     split: Split = "",
+    link: Link = False,
     json: Json = False,
 ) -> None:
     """What is left out or merged here is still in the dataset; export again as you like."""
@@ -44,6 +49,7 @@ def command(
         min_pixels=min_pixels,
         merge=_pairs("--merge", merge or []),
         splits=_shares(split),
+        link=link,
     )
     told = f"{report.images} images, {report.annotations} labels, {report.dropped} left out"
     context.obj.say(told)

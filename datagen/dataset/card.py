@@ -89,8 +89,8 @@ packages and the sha256 of every file. The licence is that of the grammar and of
 
 _LIMITS = """## Known limits
 
-- The images are drawn: a model trained on them alone sees a gap to photographs. Measure it with
-  `datagen compare` before relying on it.
+- The images are drawn: a model trained on them alone sees a gap to photographs. Measure it on
+  photographs with labels before relying on it.
 - What the grammar cannot express does not occur, and its frequencies are the grammar's (or those
   of the model that was learned), not those of a place that nobody measured.
 - Things without a visible pixel have no label; `visible_fraction` and `truncation` tell how much

@@ -7,6 +7,7 @@ A payload may come from a queue that others can write to: it is validated like a
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -38,12 +39,22 @@ class ShardJob(Component):
 
     @property
     def folder(self) -> Path:
-        return Path(os.fsdecode(unquote_to_bytes(self.out)))
+        return unquoted(self.out)
 
 
 def shard_payload(out: Path, shard: Shard) -> Payload:
     """The ShardJob of a shard as plain data."""
-    return {"out": quote(os.fsencode(out)), "start": shard.start, "stop": shard.stop}
+    return {"out": quoted(out), "start": shard.start, "stop": shard.stop}
+
+
+def quoted(folder: Path) -> str:
+    """A path as text that JSON can hold."""
+    return quote(os.fsencode(folder))
+
+
+def unquoted(text: str) -> Path:
+    """Undo `quoted`."""
+    return Path(os.fsdecode(unquote_to_bytes(text)))
 
 
 @contextmanager
@@ -68,10 +79,16 @@ def shard_making() -> Iterator[Run]:
         yield run
 
 
-WORK: dict[str, Callable[[], AbstractContextManager[Run]]] = {"make_shard": shard_making}
+# Name -> where its function is; a module is loaded when its work is asked for. Nothing else can be
+# named from outside.
+WORK = {
+    "make_shard": "datagen.jobs.work:shard_making",
+    "measure": "datagen.learning.measuring:measuring",
+}
 
 
 def find(name: str) -> Callable[[], AbstractContextManager[Run]]:
     if name not in WORK:
         raise InputError(f"there is no work called `{name[:40]}`")
-    return WORK[name]
+    module, _, function = WORK[name].partition(":")
+    return getattr(import_module(module), function)

@@ -15,7 +15,8 @@ from datagen.errors import InputError
 from datagen.learning.counts import count_heads, count_things
 from datagen.learning.features import CountFeatures
 from datagen.learning.gap import NoiseFloor, energy_distance, noise_floor, total_variation
-from datagen.learning.painting import Measure, Paint
+from datagen.learning.measuring import Measure
+from datagen.learning.painting import Paint
 from datagen.learning.strings import draw
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe

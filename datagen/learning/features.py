@@ -1,12 +1,18 @@
 """Features that say how many of what is in a picture, and how the network for them is trained."""
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from datagen.derivation import sample_prior
+from datagen.errors import InputError
+from datagen.files import write_atomic
 from datagen.learning.counts import count_things
 from datagen.learning.prior_images import Page, album
 from datagen.learning.run import restore, state_of
@@ -22,12 +28,13 @@ def counting_net(recipe: Recipe) -> CountingNet:
     grammar = recipe.world()
     rngs = [rng_for(recipe.learn.seed, i, Stream.EVALUATE) for i in range(4000)]
     largest = count_things(grammar, [sample_prior(grammar, rng) for rng in rngs]).max(0)
-    torch.manual_seed(recipe.learn.seed)
-    net = CountingNet(
-        len(grammar.categories),
-        tuple(int(n) + 1 for n in largest),
-        recipe.learn.features.width,
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.learn.seed)
+        net = CountingNet(
+            len(grammar.categories),
+            tuple(int(n) + 1 for n in largest),
+            recipe.learn.features.width,
+        )
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -98,3 +105,25 @@ class CountFeatures:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             parts = torch.from_numpy(images).split(CHUNK)
             return torch.cat([self.net(part)[1] for part in parts])
+
+
+def save_features(run: Path, net: CountingNet) -> None:
+    """Publish the trained network in the run folder, where helpers and comparisons read it."""
+    tensors = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    write_atomic(run / _FILE, save(tensors, {_CLASSES: json.dumps(net.classes)}))
+
+
+def load_features(run: Path, recipe: Recipe) -> CountFeatures:
+    """The features of a run folder, for the world of its recipe."""
+    path = run / _FILE
+    try:
+        with safe_open(path, "pt") as file:
+            classes = tuple(json.loads((file.metadata() or {})[_CLASSES]))
+        net = CountingNet(len(recipe.world().categories), classes, recipe.learn.features.width)
+        net.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: are no features of this run ({error})") from error
+    return CountFeatures(net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+_FILE, _CLASSES = "features.safetensors", "classes"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datagen import __version__, language
 from datagen.dataset.targets import Targets, load_targets, write_rejected
 from datagen.errors import InputError
@@ -13,11 +15,12 @@ from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
-from datagen.learning.features import CountFeatures, CountingTrainee, counting_net
+from datagen.learning.features import CountFeatures, CountingTrainee, counting_net, save_features
 from datagen.learning.loop import Tick, train
-from datagen.learning.painting import opened_measure, opened_painter
+from datagen.learning.measuring import opened_measure
+from datagen.learning.painting import opened_painter
 from datagen.learning.projection import project
-from datagen.learning.run import RunFolder, opened_run
+from datagen.learning.run import RunFolder, Spec, opened_run
 from datagen.learning.strings import draw, enough_steps
 from datagen.learning.structure import Pretrainee, Reinforcee
 from datagen.learning.weights import load_model, new_model, save_model
@@ -62,19 +65,33 @@ def learn(
     grammar = recipe.world()
     targets = load_targets(target, grammar.canvas)
     _check(grammar, target, targets)
-    known = None if truth is None else known_counts(truth, count_heads(grammar))
-    spec = {"recipe": recipe.digest, "target": targets.digest, "version": __version__}
+    known = None if truth is None else _known(truth, count_heads(grammar), len(targets.images))
+    _keep_apart(target, out)
+    spec = Spec(recipe, targets.digest, __version__)
     with opened_run(out, spec=spec, resume=resume) as run:
         write_rejected(out / "rejected.jsonl", targets.rejected)
         with one_thread(), opened_painter(recipe) as paint:
             model = _pretrained(recipe, run, progress)
             features = _features(recipe, run, progress)
-            with opened_measure(recipe, paint, features, recipe.learn.helpers) as measure:
+            with opened_measure(out, paint, features, recipe.learn.helpers) as measure:
                 reinforcee = Reinforcee(recipe, model, measure, features(targets.images))
                 _train(recipe, run, "reinforce", reinforcee, progress)
                 comparison = compare(recipe, model, features, paint, measure, targets, known, out)
         _publish(recipe, run, model, targets, comparison)
     return LearnReport(out, len(targets.images), len(targets.rejected), comparison)
+
+
+def _known(truth: Path, heads: tuple[str, ...], pictures: int) -> np.ndarray:
+    counts = known_counts(truth, heads)
+    if len(counts) != pictures:
+        raise InputError(f"{truth}: has {len(counts)} images, the target folder {pictures}")
+    return counts
+
+
+def _keep_apart(target: Path, out: Path) -> None:
+    """The run's own pictures must not become targets."""
+    if out.resolve().is_relative_to(target.resolve()):
+        raise InputError(f"{out}: lies inside the target folder {target}; name a folder outside it")
 
 
 def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
@@ -102,6 +119,7 @@ def _pretrained(recipe: Recipe, run: RunFolder, progress: Callable[[Tick], None]
 def _features(recipe: Recipe, run: RunFolder, progress: Callable[[Tick], None]) -> CountFeatures:
     net = counting_net(recipe)
     _train(recipe, run, "features", CountingTrainee(recipe, net), progress)
+    save_features(run.path, net)
     return CountFeatures(net)
 
 

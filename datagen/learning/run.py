@@ -5,18 +5,34 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from datagen.decoding import parse_json, read_text
+from datagen.digest import of_bytes
 from datagen.errors import InputError
 from datagen.files import disk_space, locked, sync_folder, write_atomic
+from datagen.recipe import FROZEN_CAP, Recipe, differences
 
+_STATE, _DIGEST = "state.safetensors", "state.sha256"
 _KEPT = 2  # checkpoints of a phase; the older one serves when the newer is damaged
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What decides a run's result."""
+
+    recipe: Recipe
+    target: str  # digest of the pictures
+    version: str  # of datagen
+
+    def to_json(self) -> dict[str, Any]:
+        return {"recipe": self.recipe.encode(), "target": self.target, "version": self.version}
 
 
 class RunFolder:
@@ -43,8 +59,9 @@ class RunFolder:
         with disk_space(self.path):
             aside.mkdir(parents=True, exist_ok=True)
             whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-            save_file(whole, aside / "state.safetensors")
-            sync_folder(aside)
+            data = save(whole)
+            write_atomic(aside / _STATE, data)
+            write_atomic(aside / _DIGEST, of_bytes(data))
             shutil.rmtree(final, ignore_errors=True)
             os.rename(aside, final)
             sync_folder(self.checkpoints)
@@ -54,9 +71,8 @@ class RunFolder:
     def latest(self, phase: str) -> tuple[int, dict[str, Tensor]] | None:
         """Step and tensors of the newest readable checkpoint; metrics after it are forgotten."""
         for folder in reversed(self._saved(phase)):
-            try:
-                tensors = load_file(folder / "state.safetensors")
-            except (OSError, SafetensorError):
+            tensors = _read_state(folder)
+            if tensors is None:
                 continue
             step = int(folder.name.rsplit("-", 1)[1])
             self._forget_after(phase, step)
@@ -79,12 +95,13 @@ class RunFolder:
 
 
 @contextmanager
-def opened_run(path: Path, *, spec: Mapping[str, Any], resume: bool) -> Iterator[RunFolder]:
+def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
     """A locked run folder whose spec.json equals `spec`; new, or the one to resume."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; give a new folder for the run")
     if path.is_dir() and any(path.iterdir()) and not resume:
-        raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
+        with locked(path):  # a run that is under way says who it is
+            raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
     if resume and path.is_dir() and _is_strange(path):
         raise InputError(f"{path}: holds no spec.json: it is no run of `learn` to resume")
     try:
@@ -104,20 +121,42 @@ def _is_strange(path: Path) -> bool:
     return "spec.json" not in names and any(not name.startswith(".") for name in names)
 
 
-def _agree(path: Path, spec: Mapping[str, Any]) -> None:
+def _agree(path: Path, spec: Spec) -> None:
     if not path.is_file():
-        write_atomic(path, json.dumps(spec, indent=1, sort_keys=True))
+        write_atomic(path, json.dumps(spec.to_json(), indent=1, sort_keys=True))
         return
-    try:
-        before = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: is damaged ({error}); name a new folder") from error
-    differing = sorted(k for k in {*before, *spec} if before.get(k) != spec.get(k))
+    before = read_spec(path.parent)
+    differing = [*differences(before.recipe, spec.recipe)]
+    if before.recipe.learn_digest == spec.recipe.learn_digest:
+        differing = []  # only what changes no result, such as the number of helpers
+    if before.target != spec.target:
+        differing.append("the pictures of the target")
+    if before.version != spec.version:
+        differing.append(f"datagen {before.version} -> {spec.version}")
     if differing:
         raise InputError(
-            f"{path.parent}: was started with another {', '.join(differing)}; "
+            f"{path.parent}: was started with something else ({'; '.join(differing)}); "
             "name a new folder, or give the same recipe and target"
         )
+
+
+def read_spec(folder: Path) -> Spec:
+    """What the run in `folder` was started with."""
+    path = folder / "spec.json"
+    data = parse_json(read_text(path, FROZEN_CAP), str(path))
+    if not isinstance(data.get("target"), str) or not isinstance(data.get("version"), str):
+        raise InputError(f"{path}: is damaged; name a new folder")
+    recipe = Recipe.decode(data.get("recipe", {}), str(path))
+    return Spec(recipe, data["target"], data["version"])
+
+
+def _read_state(folder: Path) -> dict[str, Tensor] | None:
+    """The tensors of a checkpoint; None when its bytes are not those that were written."""
+    try:
+        data = (folder / _STATE).read_bytes()
+        return load(data) if of_bytes(data) == (folder / _DIGEST).read_text() else None
+    except OSError:
+        return None
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.derivation import Derivation, sample_prior
+from datagen.derivation import Derivation, parse_tree, past_caps, sample_prior
 from datagen.errors import InputError
 from datagen.grammar import Grammar
-from datagen.models.metasim2 import StructureModel
+from datagen.models.metasim2 import Strings, StructureModel
 from datagen.rng import Stream, rng_for
 
 _TRIES = 200  # a model that needs more has forgotten how to end a scene
@@ -21,14 +21,17 @@ class Drawn:
     """Finished strings of one batch."""
 
     rules: Tensor  # int64 [B, T], padded with K
-    failures: Tensor  # int64 [B], tries that ran out of steps before each string: r_reject
+    failures: Tensor  # int64 [B], tries before each string that came to nothing: r_reject
 
     def derivations(self, model: StructureModel) -> list[Derivation]:
-        return [tuple(r for r in row if r < model.tables.rules) for row in self.rules.tolist()]
+        return _derivations(self.rules, model)
 
 
 def draw(model: StructureModel, count: int, rng: np.random.Generator) -> Drawn:
-    """`count` strings; each is drawn again until it ends within T_max steps (section 3.3)."""
+    """`count` strings; each is drawn again until it ends within T_max steps (section 3.3).
+
+    And until its scene fits the grammar's caps, as a scene of the prior does.
+    """
     rules = torch.full((count, model.max_steps), model.tables.rules)
     failures = torch.zeros(count, dtype=torch.int64)
     waiting = torch.arange(count)
@@ -36,16 +39,36 @@ def draw(model: StructureModel, count: int, rng: np.random.Generator) -> Drawn:
         uniforms = torch.from_numpy(rng.random((len(waiting), model.max_steps), np.float32))
         latent = torch.from_numpy(rng.integers(0, model.latent.shape[0], len(waiting)))
         strings = model.sample(uniforms, latent)
-        rules[waiting[strings.finished]] = strings.rules[strings.finished]
-        waiting = waiting[~strings.finished]
+        good = strings.finished & _fitting(model, strings)
+        rules[waiting[good]] = strings.rules[good]
+        waiting = waiting[~good]
         if len(waiting) == 0:
             return Drawn(rules, failures)
         failures[waiting] += 1
     raise InputError(
         f"the structure model did not end {len(waiting)} of {count} scenes within "
-        f"{model.max_steps} rules in {_TRIES} tries; raise learn.max_steps or lower "
-        "learn.reinforcement.learning_rate"
+        f"{model.max_steps} rules and the grammar's caps in {_TRIES} tries; raise learn.max_steps "
+        "or lower learn.reinforcement.learning_rate"
     )
+
+
+def _fitting(model: StructureModel, strings: Strings) -> Tensor:
+    """bool [B]: the scenes of finished strings that are no larger and no deeper than allowed."""
+    grammar, steps = model.tables.grammar, model.max_steps
+    widest = max(len(rule.children) for rule in grammar.rules)
+    if steps <= grammar.max_depth and 1 + steps * widest <= grammar.max_nodes:
+        return torch.ones_like(strings.finished)  # no string of T_max rules can pass the caps
+    fits = [
+        finished and not past_caps(grammar, parse_tree(grammar, derivation))
+        for finished, derivation in zip(
+            strings.finished.tolist(), _derivations(strings.rules, model), strict=True
+        )
+    ]
+    return torch.tensor(fits)
+
+
+def _derivations(rules: Tensor, model: StructureModel) -> list[Derivation]:
+    return [tuple(r for r in row if r < model.tables.rules) for row in rules.tolist()]
 
 
 def pad(derivations: Sequence[Derivation], max_steps: int, padding: int) -> Tensor:
@@ -58,7 +81,7 @@ def pad(derivations: Sequence[Derivation], max_steps: int, padding: int) -> Tens
 
 def prior_strings(grammar: Grammar, seed: int, start: int, count: int) -> list[Derivation]:
     """Derivations of the prior, numbered from `start`."""
-    return [sample_prior(grammar, rng_for(seed, start + k, Stream.LEARN)) for k in range(count)]
+    return [sample_prior(grammar, rng_for(seed, start + k, Stream.STRINGS)) for k in range(count)]
 
 
 def enough_steps(grammar: Grammar, seed: int) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datagen.errors import InputError
 from datagen.learning.gap import energy_distance
-from datagen.learning.painting import Measure
+from datagen.learning.measuring import Measure
 from datagen.learning.reinforce import Baseline, DensityScore, policy_loss
 from datagen.learning.run import restore, state_of
 from datagen.learning.strings import draw, pad, prior_strings

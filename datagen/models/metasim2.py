@@ -19,6 +19,7 @@ class RuleTables:
     K rules and S symbols that have rules; row/column K and S stand for "nothing left to expand".
     """
 
+    grammar: Grammar
     lhs: Tensor  # int64 [K+1], symbol that a rule expands
     push: Tensor  # int64 [K+1, C], children that have rules, last child first, padded with S
     pushes: Tensor  # int64 [K+1], how many of them
@@ -51,7 +52,7 @@ def rule_tables(grammar: Grammar) -> RuleTables:
     pushes = torch.tensor([len(inner) for inner in children] + [0])
     order = torch.arange(n_rules + 1)
     last = torch.where(allowed, order, -1).amax(1)
-    return RuleTables(lhs, push, pushes, allowed, last, numbers[grammar.start])
+    return RuleTables(grammar, lhs, push, pushes, allowed, last, numbers[grammar.start])
 
 
 @dataclass(frozen=True)

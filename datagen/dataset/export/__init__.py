@@ -47,13 +47,17 @@ def export(
     min_pixels: int = 1,
     merge: Mapping[str, str] | None = None,
     splits: Mapping[str, float] | None = None,
+    link: bool = False,
 ) -> ExportReport:
-    """Write `dataset` to the new or empty folder `out`, as one of FORMATS."""
+    """Write `dataset` to the new or empty folder `out`, as one of FORMATS.
+
+    With `link` the images are hard links: no room is used, but they are the dataset's own files.
+    """
     if format not in _WRITERS:
         raise InputError(f"unknown format `{format}`; there are: {', '.join(FORMATS)}")
     policy = Policy(min_visible_fraction, min_pixels, merge or {}, splits or {})
     with published(out, dataset) as aside:
-        selection = select(dataset, policy)
+        selection = select(dataset, policy, link=link)
         written = _WRITERS[format](selection, aside)
     parts = selection.parts
     return ExportReport(

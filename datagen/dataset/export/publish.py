@@ -42,12 +42,18 @@ def published(out: Path, dataset: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def place_images(items: Sequence[Item], folder: Path) -> None:
-    """Hard links where the file system can, copies elsewhere."""
+def place_images(items: Sequence[Item], folder: Path, *, link: bool) -> None:
+    """Copies; or hard links, through which a tool that changes an export changes the dataset."""
     folder.mkdir(parents=True)
     for item in items:
         source = item.source.resolve()
+        if not link:
+            shutil.copyfile(source, folder / item.name)
+            continue
         try:
             os.link(source, folder / item.name)
-        except OSError:
-            shutil.copyfile(source, folder / item.name)
+        except OSError as error:
+            raise InputError(
+                f"{folder.parent}: no hard link to {source} can be made there "
+                f"({error.strerror}); export without --link"
+            ) from error

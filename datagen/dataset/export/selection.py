@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from datagen.dataset import coco
+from datagen.dataset import coco, store
 from datagen.errors import InputError
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -60,9 +60,10 @@ class Selection:
     categories: Sequence[Mapping[str, Any]]  # ids from 1, without a gap
     parts: Mapping[str, Sequence[Item]]
     dropped: int  # labels that the policy left out
+    link: bool = False  # images are hard links to the dataset's
 
 
-def select(dataset: Path, policy: Policy) -> Selection:
+def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
     """Read a dataset folder and apply the policy. Image and annotation ids stay as they are."""
     _check_complete(dataset)
     data = coco.read(dataset)
@@ -77,7 +78,7 @@ def select(dataset: Path, policy: Policy) -> Selection:
     info = data.get("info")
     info = {**(info if isinstance(info, dict) else {}), "export": _policy_json(policy)}
     dropped = len(data["annotations"]) - chosen
-    return Selection(info, data.get("licenses", []), categories, parts, dropped)
+    return Selection(info, data.get("licenses", []), categories, parts, dropped, link)
 
 
 def split_of(index: int, splits: Mapping[str, float]) -> str:
@@ -100,7 +101,7 @@ def _policy_json(policy: Policy) -> dict[str, Any]:
 def _check_complete(dataset: Path) -> None:
     if not dataset.is_dir():
         raise InputError(f"{dataset}: no such folder; give the folder of a dataset")
-    if (dataset / "recipe.json").exists() and not (dataset / "_COMPLETE").exists():
+    if (dataset / "recipe.json").exists() and not store.is_complete(dataset):
         raise InputError(f"{dataset}: not complete; finish it with `generate --resume` first")
 
 

@@ -40,7 +40,7 @@ def _write_part(
     items: Sequence[Item],
     annotations: Iterator[Mapping[str, Any]],
 ) -> None:
-    place_images(items, folder / "images")
+    place_images(items, folder / "images", link=selection.link)
     head = {
         "info": selection.info,
         "licenses": selection.licenses,

@@ -25,7 +25,7 @@ def write(selection: Selection, out: Path) -> Written:
 
 
 def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> None:
-    place_images(items, folder / "images")
+    place_images(items, folder / "images", link=selection.link)
     (folder / "panoptic").mkdir()
     head = {
         "info": selection.info,

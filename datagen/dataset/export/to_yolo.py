@@ -16,22 +16,20 @@ _WHOLE = "train"  # the part's name when there are no splits: readers insist on 
 def write_boxes(selection: Selection, out: Path) -> Written:
     """Lines `class centre_x centre_y width height`; classes count from 0."""
     for name, items in selection.parts.items():
-        _write_part(out, name or _WHOLE, items, [_boxes(item) for item in items])
+        place_images(items, out / "images" / (name or _WHOLE), link=selection.link)
+        _write_labels(out / "labels" / (name or _WHOLE), items, map(_boxes, items))
     return _write_head(selection, out)
 
 
 def write_segments(selection: Selection, out: Path) -> Written:
     """Lines `class x y x y ...`: one ring for each label, holes and parts joined by cuts."""
     for name, items in selection.parts.items():
-        _write_part(out, name or _WHOLE, items, (_segments(item) for item in items))
+        place_images(items, out / "images" / (name or _WHOLE), link=selection.link)
+        _write_labels(out / "labels" / (name or _WHOLE), items, map(_segments, items))
     return _write_head(selection, out)
 
 
-def _write_part(
-    out: Path, name: str, items: Sequence[Item], labels: Iterable[Sequence[str]]
-) -> None:
-    place_images(items, out / "images" / name)
-    folder = out / "labels" / name
+def _write_labels(folder: Path, items: Sequence[Item], labels: Iterable[Sequence[str]]) -> None:
     folder.mkdir(parents=True)
     for item, lines in zip(items, labels, strict=True):
         text = "".join(line + "\n" for line in lines)
@@ -81,6 +79,6 @@ def _write_head(selection: Selection, out: Path) -> Written:
     lines += [f"nc: {len(names)}", "names:"]
     # A JSON string is a YAML string, whatever the name holds.
     lines += [f"  {k}: {json.dumps(name)}" for k, name in enumerate(names)]
-    (out / "data.yaml").write_text("\n".join(["path: .", *lines, ""]), encoding="ascii")
+    (out / "data.yaml").write_text("\n".join([*lines, ""]), encoding="ascii")
     (out / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     return Written()

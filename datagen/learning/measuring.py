@@ -1,0 +1,111 @@
+"""Derivations to features, on several processes; who works changes no bit."""
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from datagen.decoding import decode
+from datagen.derivation import Derivation
+from datagen.interfaces import Component
+from datagen.jobs.crew import Member
+from datagen.jobs.work import Payload, Run, quoted, unquoted
+from datagen.learning.features import CHUNK, CountFeatures, load_features
+from datagen.learning.painting import Paint, opened_painter
+from datagen.learning.run import read_spec
+from datagen.threads import one_thread
+
+log = logging.getLogger(__name__)
+
+# (derivations, number of the first) -> float32 [N, heads], features of their pictures
+Measure = Callable[[Sequence[Derivation], int], np.ndarray]
+
+
+class MeasureJob(Component):
+    """Pictures of `derivations`, numbered from `first`, seen by the network of the run folder."""
+
+    run: str  # percent-encoded, as in ShardJob
+    derivations: list[list[int]]
+    first: int = Field(ge=0)
+
+
+@contextmanager
+def measuring() -> Iterator[Run]:
+    """The work `measure`; renderers and network stay open while the jobs are of one run."""
+    with ExitStack() as stack:
+        at_hand: dict[str, Measure] = {}
+
+        def run(payload: Payload, progress: Callable[[int], None]) -> dict[str, Any]:
+            job = decode(MeasureJob, payload, "job")
+            if job.run not in at_hand:
+                stack.close()
+                at_hand.clear()
+                at_hand[job.run] = stack.enter_context(_opened(unquoted(job.run)))
+            rows = at_hand[job.run]([tuple(d) for d in job.derivations], job.first)
+            progress(len(rows))
+            return {"features": rows.tolist()}
+
+        yield run
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Measure]:
+    recipe = read_spec(folder).recipe
+    features = load_features(folder, recipe)
+    with one_thread(), opened_painter(recipe) as paint:
+        yield lambda derivations, first: features(paint(derivations, first))
+
+
+@contextmanager
+def opened_measure(
+    folder: Path, paint: Paint, features: CountFeatures, helpers: int
+) -> Iterator[Measure]:
+    """Features by this process and `helpers` others, which read the run folder.
+
+    Processes rather than torch's threads: those wait for one another at every layer, and on a
+    machine that does anything else they stand still.
+    """
+    crew = [Member("measure") for _ in range(helpers)]
+
+    def measure(derivations: Sequence[Derivation], first: int) -> np.ndarray:
+        # Whole chunks: a picture's last bits depend on how many others share its batch.
+        size = CHUNK * math.ceil(len(derivations) / (CHUNK * (len(crew) + 1)))
+        shares = range(size, len(derivations), size)
+        asked = dict(zip(shares, crew, strict=False))
+        for start, member in asked.items():
+            part = [list(d) for d in derivations[start : start + size]]
+            member.send({"run": quoted(folder), "derivations": part, "first": first + start})
+        rows = [features(paint(derivations[:size], first))]
+        for start, member in asked.items():
+            answer = _answer(member)
+            if answer is None:
+                # What it failed at shall fail here, with an error that people can read.
+                log.warning("a helper process is gone; going on with one less")
+                crew.remove(member)
+                answer = features(paint(derivations[start : start + size], first + start))
+            rows.append(answer)
+        return np.concatenate(rows)
+
+    try:
+        yield measure
+    finally:
+        for member in crew:
+            member.dismiss()
+        for member in crew:
+            member.end()
+
+
+def _answer(member: Member) -> np.ndarray | None:
+    """The features that it found; None when it died or failed."""
+    while (message := member.receive()) is not None and "done" in message:
+        continue
+    if message is None or "result" not in message:
+        member.kill()
+        member.end()
+        return None
+    return np.array(message["result"]["features"], np.float32)
