@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -49,13 +49,19 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
     return data
 
 
-def override(data: dict[str, Any], sets: Iterable[str]) -> None:
-    """Applies `--set a.b=value`; values are TOML, and what is not TOML is a string."""
+def override(
+    data: dict[str, Any], sets: Iterable[str], settled: Callable[[list[str], Any], Any]
+) -> None:
+    """Applies `--set a.b=value`; values are TOML, and what is not TOML is a string.
+
+    `settled` gets the key's parts and the value, and gives the value to store.
+    """
     for text in sets:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise RecipeError(f"--set {text}: write it as key=value, for example --set seed=3")
-        _put(data, key.strip().split("."), _value(value.strip()), text)
+        parts = key.strip().split(".")
+        _put(data, parts, settled(parts, _value(value.strip())), text)
 
 
 def _value(text: str) -> Any:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from datagen import digest, language, plugins
-from datagen.decoding import read_text
 from datagen.errors import RecipeError
 from datagen.grammar import Asset, Grammar
-
-GRAMMAR_CAP = 256_000  # bytes
+from datagen.language.parse import read_text
 
 
 def freeze(data: dict[str, Any], base: Path, where: str) -> dict[str, Any]:
@@ -38,11 +36,36 @@ def _grammar(value: Any, base: Path, where: str) -> tuple[Any, Path]:
         raise RecipeError(f'{where}: the key `grammar` is missing, for example grammar = "aerial"')
     if not isinstance(value, str):
         return value, base
-    path = base / value if value.endswith(".scene") or "/" in value else None
-    path = path or plugins.path_of("grammars", value)
-    text = read_text(path, GRAMMAR_CAP)
+    path = base / value if _is_path(value) else plugins.path_of("grammars", value)
+    text = read_text(path)
     language.parse(text, str(path))  # while the path is known: errors name the file
     return {"name": path.stem, "text": text}, path.resolve().parent
+
+
+def _is_path(grammar: str) -> bool:
+    return grammar.endswith(".scene") or "/" in grammar
+
+
+def from_here(key: list[str], value: Any) -> Any:
+    """A value from the command line, its paths made absolute: they count from where we stand."""
+    if isinstance(value, dict) and key[0] in ("assets", "generator", "renderers"):
+        return {name: from_here([*key, name], inner) for name, inner in value.items()}
+    if isinstance(value, list) and key[0] == "renderers":
+        return [from_here([*key, str(k)], inner) for k, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    path = _absolute(value, Path.cwd())
+    match key:
+        case ["grammar"]:
+            return path if _is_path(value) else value
+        case ["assets", _]:
+            built_in = value.isidentifier() and not os.path.exists(path)
+            return {"source": value, "sha256": None} if built_in else path
+        case ["generator", "weights", *_] | ["renderers", _, "weights", *_] if key[-1] != "sha256":
+            return path
+        case ["assets", _, "source"]:
+            return path
+    return value
 
 
 def _assets(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -73,12 +72,12 @@ class Recipe(Component):
     assets: dict[str, Source] = Field(default_factory=dict)
     learn: Learn = Field(default_factory=lambda: Learn.model_validate({}))
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """16 hex digits of what decides the content: not where things lie, nor how it is cut."""
+        """16 hex digits of what decides a dataset: not places, shards, or how weights were learned."""
         return digest.of_data(_content(self))[:16]
 
-    @cached_property
+    @property
     def learn_digest(self) -> str:
         """16 hex digits of what decides a run of `learn`: neither its helpers nor its dataset."""
         data = _content(self) | {"learn": self.learn.model_dump(mode="json")}
@@ -129,23 +128,37 @@ class Recipe(Component):
 def load(source: str | Path, sets: Sequence[str] = (), *, allow_empty: bool = False) -> Recipe:
     """The recipe at a path, of a name in configs/, or in a run or dataset folder."""
     path = _find(source)
+    recipe = read(path, sets)
+    if recipe.count == 0 and not allow_empty:
+        raise RecipeError(f"{path}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
+    _check_parts(recipe, str(path))
+    return recipe
+
+
+def read(path: Path, sets: Sequence[str] = ()) -> Recipe:
+    """The recipe in a file; whether its plug-ins are installed is not looked at.
+
+    Relative paths in the file count from its folder, those of `sets` from the current folder.
+    """
     if path.suffix == ".json":
         data = parse_json(read_text(path, FROZEN_CAP), str(path))
     else:
         data = parse_toml(read_text(path, TEXT_CAP), str(path))
     recorded = freezing.recorded(data)
-    override(data, sets)
+    override(data, sets, freezing.from_here)
     recipe = decode(Recipe, freezing.freeze(data, path.resolve().parent, str(path)), str(path))
-    if recipe.count == 0 and not allow_empty:
-        raise RecipeError(f"{path}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
     _hold_to(recipe, recorded)
-    _check_parts(recipe, str(path))
     return recipe
 
 
-def differences(before: Recipe, after: Recipe) -> list[str]:
-    """Keys in which two recipes differ, such as "seed: 0 -> 1"; paths do not count."""
-    old, new = _flat(_located(before)), _flat(_located(after))
+def differences(before: Recipe, after: Recipe, *, learn: bool = True) -> list[str]:
+    """Keys in which two recipes differ, such as "seed: 0 -> 1"; paths do not count.
+
+    Without `learn`: only what can change a dataset, or how it is cut.
+    """
+    old, new = (_flat(_located(one)) for one in (before, after))
+    if not learn:
+        old, new = ({k: v for k, v in d.items() if k[:6] != "learn."} for d in (old, new))
     return [
         f"{key}: {_short(old.get(key))} -> {_short(new.get(key))}"
         for key in sorted(old.keys() | new.keys())
@@ -222,7 +235,7 @@ def _located(recipe: Recipe) -> dict[str, Any]:
 
 def _content(recipe: Recipe) -> dict[str, Any]:
     data = _located(recipe)
-    del data["shard_size"]
+    del data["shard_size"], data["learn"]
     data["grammar"] = recipe.grammar.text
     return data
 

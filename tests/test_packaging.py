@@ -111,7 +111,7 @@ def test_every_recipe_says_first_how_to_run_it_and_what_to_expect(path):
     from datagen.recipe import load
 
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    assert head[0].startswith(f"# datagen generate {path.stem} --out ")
+    assert re.match(rf"# datagen (generate|learn) {path.stem} .*--out ", head[0])
     assert " 2 cores" in " ".join(head)
     assert "Expect" in " ".join(head)
     assert load(path.stem).count > 0

@@ -1,6 +1,5 @@
 """The end of a run: shards in order become one COCO file, its certificate and its manifest."""
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -10,22 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import datagen
-from datagen.dataset import card, coco, store
+from datagen.dataset import card, coco, store, versions
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.digest import canonical
 from datagen.files import disk_space, sha256_of, sync_folder, write_atomic
 from datagen.recipe import Recipe
 
-PACKAGES = ("numpy", "opencv-python-headless", "pycocotools", "torch")
 CHECKS = (
     "every mask decodes to exactly the stored area and the tight box",
     "masks of one image never overlap, and together they are the instance map",
     "every visible thing has a label, and every label a visible thing",
     "visible fraction, truncation and amodal box agree with the whole silhouette",
-    "every PNG decodes to the rendered pixels",
 )
+PNG_CHECK = "every PNG decodes to the rendered pixels"
 
 
 def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
@@ -37,33 +34,23 @@ def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
     with disk_space(out):
         coco.write(out / "annotations.json", lambda: store.records(out, shards), head)
         _join(out, shards, "scenes.jsonl")
-        write_atomic(out / "audit.json", _pretty(certificate(totals)))
+        write_atomic(out / "audit.json", _pretty(certificate(recipe, totals)))
         write_atomic(out / "README.md", card.render(recipe, totals))
         _write_manifest(recipe, out, shards, totals)
         write_atomic(out / store.COMPLETE, sha256_of(out / "manifest.json") + "\n")
     return totals
 
 
-def certificate(totals: Totals) -> dict[str, Any]:
+def certificate(recipe: Recipe, totals: Totals) -> dict[str, Any]:
     """What was checked on every frame before it was written."""
+    checks = [*CHECKS, PNG_CHECK] if recipe.image_format == "png" else list(CHECKS)
     return {
         "images": totals.images,
         "annotations": totals.annotations,
         "findings": 0,
-        "checks": list(CHECKS),
+        "checks": checks,
         "dataset_digest": totals.digest,
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python, datagen, and the packages that decide bytes."""
-    found = {"python": platform.python_version(), "datagen": datagen.__version__}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: Totals) -> None:
@@ -76,9 +63,9 @@ def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: 
         "images": totals.images,
         "annotations": totals.annotations,
         "categories": totals.categories,
-        "audit": certificate(totals),
+        "audit": certificate(recipe, totals),
         "nondeterminism": records,
-        "versions": versions(),
+        "versions": versions.versions(recipe),
         "platform": {"machine": platform.machine(), "system": platform.system()},
         "recipe": recipe.encode(),
     }
@@ -87,14 +74,17 @@ def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: 
         for key, value in head.items():
             file.write(f"{json.dumps(key)}: {canonical(value).decode()},\n")
         file.write('"files": {')
-        for k, (name, entry) in enumerate(_entries(out, shards)):
+        for k, (name, entry) in enumerate(_entries(recipe, out, shards)):
             file.write(f"{',' if k else ''}\n{json.dumps(name)}: {canonical(entry).decode()}")
         file.write("\n}\n}\n")
 
 
-def _entries(out: Path, shards: Sequence[Shard]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(
+    recipe: Recipe, out: Path, shards: Sequence[Shard]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and {"size", "sha256"} of every file but the manifest and the marker."""
     names = ["README.md", "annotations.json", "audit.json", "recipe.json", "scenes.jsonl"]
+    names += [versions.FILE, *weights_of(recipe)]
     names += sorted(f"nondeterminism/{p.name}" for p in (out / "nondeterminism").glob("*.json"))
     for name in names:
         yield name, _entry(out / name)
@@ -102,6 +92,12 @@ def _entries(out: Path, shards: Sequence[Shard]) -> Iterator[tuple[str, dict[str
         for name, entry in store.summary(out, shard)["files"].items():
             yield f"{shard.place}/{name}", entry
         yield f"{shard.place}/shard.json", _entry(out / shard.place / "shard.json")
+
+
+def weights_of(recipe: Recipe) -> list[str]:
+    """Name of the weights that lie in the dataset folder itself, if there are any."""
+    weights = recipe.generator.weights
+    return [weights.source] if weights is not None and "/" not in weights.source else []
 
 
 def _entry(path: Path) -> dict[str, Any]:

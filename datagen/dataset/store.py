@@ -1,6 +1,6 @@
 """The dataset folder: where things lie in it, and how a shard gets there whole or not at all.
 
-recipe.json         first of all
+recipe.json         first of all; versions.json, and generator.* where the scenes are learned
 shards/A-B/         images A to B - 1, records.jsonl, scenes.jsonl, shard.json
 annotations.json, scenes.jsonl, audit.json, README.md, manifest.json
 _COMPLETE           last: the sha256 of the manifest
@@ -55,7 +55,17 @@ def is_published(out: Path, shard: Shard) -> bool:
 
 
 def is_complete(out: Path) -> bool:
-    return (out / COMPLETE).is_file()
+    """Whether the marker is there and vouches for the manifest that is there."""
+    try:
+        return (out / COMPLETE).read_text("ascii") == sha256_of(out / "manifest.json") + "\n"
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def reopen(out: Path) -> None:
+    """From now on the dataset counts as unfinished."""
+    (out / COMPLETE).unlink(missing_ok=True)
+    sync_folder(out)
 
 
 def summary(out: Path, shard: Shard) -> dict[str, Any]:
@@ -76,11 +86,22 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def records(out: Path, shards: Sequence[Shard]) -> Iterator[dict[str, Any]]:
-    """Every image's record by rising index; one shard is in memory at a time."""
+    """Every image's record by rising index; one is in memory at a time."""
     for shard in shards:
-        with (out / shard.place / "records.jsonl").open("rb") as file:
-            for line in file:
-                yield json.loads(line)
+        path = out / shard.place / "records.jsonl"
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield _record(line, f"{path}, line {number}")
+
+
+def _record(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(record, dict) or not {"index", "image", "annotations"} <= record.keys():
+        raise InputError(f"{where}: is no record of an image")
+    return record
 
 
 class ShardFolder:
