@@ -1,31 +1,30 @@
 # `make demo` and `make test` are all that a newcomer needs; each makes .venv first when it is missing.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-# Named by what was installed and where, so that a changed lock or a moved checkout installs again.
-STAMP := $(VENV)/.ready-$(shell (pwd; cat requirements.lock pyproject.toml) | cksum | tr ' ' '-')
+# Named by what was installed and where, so that a changed lock or Python or a moved checkout installs again.
+STAMP := $(VENV)/.ready-$(shell (pwd; $(PYTHON) -V; cat requirements.lock pyproject.toml) 2>&1 | cksum | tr ' ' '-')
 
 .PHONY: setup demo test lint format bench clean
 
 setup: $(STAMP)
 	@:
 
-$(STAMP): | $(BIN)/python
+# Debian's Python comes without venv's other half: a system pip can stand in for it, or, for root, apt.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; on Debian: apt install python3 python3-venv" >&2; exit 5; }
+	@mkdir -p $(VENV)  # says so where nothing can be written
+	@$(PIP) --version >/dev/null 2>&1 || $(MAKE_VENV) || $(BORROW_PIP) || { $(APT_VENV) && $(MAKE_VENV); } || \
+	  { rm -rf $(VENV); \
+	    echo "error: this Python can make no virtual environment; on Debian: apt install python3-venv" >&2; exit 5; }
 	@echo "Installing what requirements.lock names into $(VENV): about 6 GB, a few minutes."
 	$(PIP) install --quiet -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.ready-*
 	@touch $@
-
-# Debian's Python comes without venv's other half: a system pip can stand in for it, or, for root, apt.
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "error: Python 3.11 or newer is needed; on Debian: apt install python3 python3-venv" >&2; exit 5; }
-	@$(MAKE_VENV) || $(BORROW_PIP) || { $(APT_VENV) && $(MAKE_VENV); } || \
-	  { rm -rf $(VENV); \
-	    echo "error: this Python can make no virtual environment; on Debian: apt install python3-venv" >&2; exit 5; }
 
 MAKE_VENV = { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) >/dev/null 2>&1; }
 BORROW_PIP = { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && \

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from datagen.frame import Frame
 from datagen.frames import label as label
 from datagen.frames import opened as opened
 from datagen.jobs.executors import InProcess, Processes
-from datagen.jobs.work import shard_payload
+from datagen.jobs.work import shard_payloads
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.shards import make_shard as make_shard
@@ -80,40 +80,50 @@ def generate(
     if not 1 <= workers <= MAX_WORKERS:
         raise InputError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers}")
     began = time.monotonic()
-    with claimed(recipe, out, resume=resume):
+    with claimed(recipe, out, resume=resume) as held:
         shards = store.shards_of(recipe.count, recipe.shard_size)
         missing = [shard for shard in shards if not store.is_published(out, shard)]
         if missing or not store.is_complete(out):
+            store.reopen(out)
             meter = _Meter(recipe.count, missing, progress, began)
             _render(recipe, out, missing, workers, meter)
-            totals = finish(recipe, out, shards)
+            totals = finish(held, out, shards)
         else:
             totals = add_up(out, shards, recipe.world().categories)
     rendered = sum(map(len, missing))
     return _report(recipe, out, totals, rendered, time.monotonic() - began)
 
 
-def regen(folder: str | Path, index: int) -> tuple[Scene | None, Frame]:
-    """Image `index` of a dataset, made again from its recipe."""
-    recipe = read_recipe(Path(folder))
+def regen(folder: str | Path, index: int, sets: Sequence[str] = ()) -> tuple[Scene | None, Frame]:
+    """Image `index` of a dataset, made again from its recipe; `sets` say what has moved where."""
+    recipe = read_recipe(Path(folder), sets)
     if not 0 <= index < recipe.count:
         raise InputError(f"{folder} has images 0 to {recipe.count - 1}; there is no image {index}")
     with opened(recipe) as make_frame:
         return make_frame(index)
 
 
-def verify(folder: str | Path, *, repair: bool = False, rerender: float = 0.0) -> VerifyReport:
-    """Check every file; and make a share of the images again, which must come out the same."""
+def verify(
+    folder: str | Path,
+    *,
+    repair: bool = False,
+    rerender: float = 0.0,
+    sets: Sequence[str] = (),
+) -> VerifyReport:
+    """Check every file; and make a share of the images again, which must come out the same.
+
+    `sets` say where what the images are made of has moved.
+    """
     if not 0 <= rerender <= 1:
         raise InputError(f"rerender must be a share from 0 to 1, got {rerender}")
     report = checking.verify(Path(folder), repair=repair)
     if report.findings or rerender == 0:
         return report
-    return replace(report, findings=tuple(_rerendered(Path(folder), rerender)))
+    return replace(report, findings=tuple(_rerendered(Path(folder), rerender, sets)))
 
 
-def _rerendered(folder: Path, share: float) -> Iterator[Finding]:
-    recipe = read_recipe(folder)
+def _rerendered(folder: Path, share: float, sets: Sequence[str]) -> Iterator[Finding]:
+    recipe = read_recipe(folder, sets)
     number = math.ceil(share * recipe.count)
     chosen = {k * recipe.count // number for k in range(number)}  # evenly over the dataset
     with opened(recipe) as make_frame:
@@ -149,7 +159,7 @@ class _Meter:
 
 def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter: _Meter) -> None:
     """Publish the missing shards; what fails for good is put aside and told at the end."""
-    payloads = [shard_payload(out.resolve(), shard) for shard in missing]
+    payloads = shard_payloads(out.resolve(), missing)
     workers = min(workers, max(len(payloads), 1))
     executor = InProcess(meter) if workers == 1 else Processes(workers, meter)
     failed: list[dict[str, Any]] = []
@@ -162,7 +172,7 @@ def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter
             else:
                 raise _error(report["error"])
     if failed:
-        first = failed[0]
+        first = min(failed, key=lambda entry: entry["shard"])
         raise PartialError(
             f"{out}: {len(failed)} of {len(missing)} shards cannot be made; the first is "
             f"{first['shard']}, which fails at {first['message']}. All others are published; "

@@ -74,7 +74,7 @@ class Recipe(Component):
 
     @property
     def digest(self) -> str:
-        """16 hex digits of what decides a dataset: not places, shards, or how weights were learned."""
+        """16 hex digits of what decides a dataset: not places, shards, nor how it was learned."""
         return digest.of_data(_content(self))[:16]
 
     @property

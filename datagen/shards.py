@@ -22,20 +22,26 @@ def make_shard(
     make_frame: MakeFrame,
     out: Path,
     shard: Shard,
+    to_come: int,
     progress: Callable[[int], None],
 ) -> dict[str, Any]:
     """Render, check and publish one shard; one that is published already is left alone.
 
-    `progress` is told how many of its images are done.
+    `to_come`: images that this run makes in later shards. `progress` is told how many images of
+    this one are done.
     """
     if not store.is_published(out, shard):
         with store.shard_folder(out, shard) as folder:
-            _fill(recipe, make_frame, folder, progress)
+            _fill(recipe, make_frame, folder, to_come, progress)
     return {"start": shard.start, "stop": shard.stop}
 
 
 def _fill(
-    recipe: Recipe, make_frame: MakeFrame, folder: ShardFolder, progress: Callable[[int], None]
+    recipe: Recipe,
+    make_frame: MakeFrame,
+    folder: ShardFolder,
+    to_come: int,
+    progress: Callable[[int], None],
 ) -> None:
     records, scenes, digests = bytearray(), bytearray(), []
     categories: Counter[str] = Counter()
@@ -52,7 +58,7 @@ def _fill(
         if done == min(_ESTIMATE_AFTER, len(folder.shard)):
             # Labels and scenes are written twice: in the shard, and joined at the end.
             size = folder.size + 2 * (len(records) + len(scenes))
-            _check_space(folder.out, size / done, recipe.count - index - 1)
+            _check_space(folder.out, size / done, len(folder.shard) - done + to_come)
         progress(done)
     folder.write("records.jsonl", bytes(records))
     folder.write("scenes.jsonl", bytes(scenes))

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from datagen import plugins
-from datagen.errors import InputError
+from datagen.errors import DiskFullError, InputError, MissingError
 from datagen.interfaces import Component
 from datagen.scene import Scene
 
@@ -38,7 +38,9 @@ class Renderer(Component):
     """The raster renderer, but image `at` goes wrong, and every image takes `pause` seconds."""
 
     takes: ClassVar[type[Scene]] = Scene
-    fault: Literal["none", "bug", "kill", "kill once", "input", "label", "shape", "drift"] = "none"
+    fault: Literal[
+        "none", "bug", "kill", "kill once", "input", "label", "shape", "drift", "missing", "disk"
+    ] = "none"
     at: int = -1
     pause: float = 0.0
     memory: str = ""  # a file that remembers across processes that the fault has happened
@@ -60,6 +62,10 @@ class Renderer(Component):
                 raise ZeroDivisionError("a bug in a plug-in")
             case "input":
                 raise InputError("the sprite is not there")
+            case "missing":
+                raise MissingError("a package is not there")
+            case "disk":
+                raise DiskFullError("no room")
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "kill once" if not Path(self.memory).exists():

@@ -154,7 +154,9 @@ def test_08_caps_that_no_scene_fits_are_an_error_that_names_them(cli, tmp_path):
     (tmp_path / "tight.scene").write_text(HEAD + "max_depth 2\n" + rules + ENDS)
     (tmp_path / "tight.toml").write_text('grammar = "tight.scene"\ncount = 1\n')
     done = cli("generate", tmp_path / "tight.toml", "--out", tmp_path / "o")
-    done.refused(2, "1000 scenes of bad in a row", "max_depth 2", "max_nodes 2000", "raise")
+    done.refused(
+        4, "image 0", "1000 scenes of bad in a row", "max_depth 2", "max_nodes 2000", "raise"
+    )
 
 
 def test_08_a_depth_that_scenes_could_not_be_stored_with_is_refused(check):
@@ -328,7 +330,7 @@ TINY_LEARNING = [
         "features.images=256",
         "features.batch=64",
         "features.width=4",
-        "features.loaders=0",
+        "helpers=0",
         "pretraining.steps=2",
         "reinforcement.iterations=2",
         "reinforcement.batch=16",

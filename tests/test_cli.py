@@ -325,6 +325,20 @@ def test_regen_makes_an_image_again_to_the_byte(cli, dataset, tmp_path):
     assert (tmp_path / "again.png").read_bytes() == made.read_bytes()
 
 
+def test_regen_and_verify_take_the_new_place_of_what_has_moved(cli, dataset, tmp_path):
+    sets = ("--set", "assets.digits=x")
+    cli("regen", dataset, 3, "-o", tmp_path / "a.png", *sets).refused(2, "no such asset")
+    cli("verify", dataset, "--rerender", 1, *sets).refused(2, "no such asset")
+
+
+def test_export_links_only_when_asked_to(cli, dataset, tmp_path):
+    for name, options in (("copy", ()), ("link", ("--link",))):
+        out = tmp_path / name
+        assert cli("export", dataset, "--format", "coco", "--out", out, *options).code == 0
+        image = next(out.rglob("00000000.png"))
+        assert (image.stat().st_nlink > 1) == (name == "link")
+
+
 def test_regen_refuses_an_index_that_the_dataset_does_not_have(cli, dataset, tmp_path):
     cli("regen", dataset, 4, "-o", tmp_path / "again.png").refused(2, "4")
     assert not (tmp_path / "again.png").exists()

@@ -231,7 +231,6 @@ def test_yolo_boxes_are_centres_and_sizes_over_the_sides_of_the_image(dataset, t
 def test_yolo_says_what_lies_where(dataset, tmp_path):
     export(dataset, "yolo", tmp_path / "out")
     assert (tmp_path / "out/data.yaml").read_text().splitlines() == [
-        "path: .",
         "train: images/train",
         "val: images/train  # no split `val`: readers insist on the key",
         "nc: 3",
@@ -319,6 +318,14 @@ def test_an_export_repeats_its_bytes_and_leaves_the_dataset_alone(dataset, tmp_p
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     assert bytes_of(dataset) == before
     assert {p.name for p in tmp_path.iterdir()} == {"data", "a", "b"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("link", [False, True])
+def test_images_are_copies_unless_links_are_asked_for(dataset, tmp_path, format, link):
+    export(dataset, format, tmp_path / "a", link=link)
+    (image,) = (tmp_path / "a").rglob("images/**/00000001.png")
+    assert image.samefile(dataset / "shards/00000001.png") == link
 
 
 def test_a_folder_with_something_in_it_is_not_touched(dataset, tmp_path):

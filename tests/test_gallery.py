@@ -52,9 +52,9 @@ def assert_strict(page: Page) -> None:
         assert "style" not in attributes, tag
         assert not any(name.startswith("on") for name in attributes), tag
         address = attributes.get("src") or attributes.get("href") or ""
-        assert not re.match(r"[a-z]+:(?!image/png;base64,)", address.replace("data:", "d:")), (
-            address
-        )
+        assert not re.match(
+            r"[a-z]+:(?!image/(?:png|webp);base64,)", address.replace("data:", "d:")
+        ), address
     policy = page.all("meta")[1]["content"] or ""
     digest = base64.b64encode(hashlib.sha256(page.text["style"].encode()).digest()).decode()
     assert f"style-src 'sha256-{digest}'" in policy

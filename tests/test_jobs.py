@@ -16,7 +16,7 @@ from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.jobs.crew import ONE_THREAD, Member
 from datagen.jobs.executors import InProcess, Processes
-from datagen.jobs.work import ShardJob, find, shard_payload
+from datagen.jobs.work import ShardJob, find, shard_payloads
 
 
 def begin(folder, text="count = 6\nshard_size = 2", **renderer):
@@ -26,7 +26,7 @@ def begin(folder, text="count = 6\nshard_size = 2", **renderer):
     out.mkdir()
     (out / "recipe.json").write_text(json.dumps(loaded.encode()))
     shards = store.shards_of(loaded.count, loaded.shard_size)
-    return out, [shard_payload(out, shard) for shard in shards]
+    return out, shard_payloads(out, shards)
 
 
 def ignore(payload, done):
@@ -81,7 +81,7 @@ def test_what_cannot_travel_fails_in_process_too(tmp_path):
 
 def test_the_name_of_a_folder_need_not_be_text():
     folder = Path(os.fsdecode(b"/d \xff\xfe%41\n"))
-    payload = json.loads(json.dumps(shard_payload(folder, store.Shard(0, 2))))
+    payload = json.loads(json.dumps(shard_payloads(folder, [store.Shard(0, 2)])[0]))
     assert decode(ShardJob, payload, "job").folder == folder
 
 

@@ -42,6 +42,16 @@ def test_the_plug_in_folders_nest_inside_the_package(wheel):
                 assert (wheel / "datagen" / path.relative_to(ROOT)).is_file()
 
 
+def test_every_folder_that_is_to_be_packed_is_there():
+    build = PROJECT["tool"]["hatch"]["build"]["targets"]
+    listed = [
+        *build["wheel"]["only-include"],
+        *build["wheel"]["sources"],
+        *build["sdist"]["include"],
+    ]
+    assert all((ROOT / name.lstrip("/")).exists() for name in listed)
+
+
 def test_files_that_are_not_python_are_in_the_wheel(wheel):
     for path in (ROOT / "datagen").rglob("*"):
         if path.is_file() and path.suffix in {".lark", ".bib", ".html", ".jinja", ".css", ".js"}:

@@ -1,6 +1,7 @@
 """From a recipe to a dataset: the same bytes however it is cut, and refusals that touch nothing."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -9,11 +10,12 @@ from faulty import write_recipe
 from pycocotools.coco import COCO
 
 from datagen import pipeline, recipe
+from datagen.cli import VERBS
 from datagen.errors import (
-    AuditError,
     BusyError,
     DiskFullError,
     InputError,
+    MissingError,
     PartialError,
     RecipeError,
 )
@@ -114,6 +116,18 @@ def test_the_card_has_front_matter_counts_and_no_place(clean):
     assert "- n<1K" in head
     assert f"| car | {clean.annotations:,} |" in card
     assert str(clean.out.parent) not in card
+    named = set(re.findall(r"datagen\s+([a-z]+)`", card))
+    assert named
+    assert named <= set(VERBS)
+
+
+@pytest.mark.parametrize("image_format", ["png", "jpg"])
+def test_the_certificate_states_what_was_checked_for_this_format(tmp_path, image_format):
+    loaded = load(tmp_path / "r", "count = 1", [f"image_format={image_format}"])
+    pipeline.generate(loaded, tmp_path / "d")
+    checks = json.loads((tmp_path / "d/audit.json").read_text())["checks"]
+    assert len(checks) >= 4
+    assert any("PNG" in check for check in checks) == (image_format == "png")
 
 
 def test_a_dataset_of_no_images_is_whole(tmp_path):
@@ -152,11 +166,76 @@ def test_progress_counts_every_image_once(small, tmp_path):
 
 def test_resuming_a_finished_dataset_does_nothing(small, clean, tmp_path):
     out = shutil.copytree(clean.out, tmp_path / "d")
-    before = (out / "manifest.json").stat().st_mtime_ns
-    report = pipeline.generate(small, out, resume=True)
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if p.name != ".lock"}
+    learned_otherwise = small.model_copy(
+        update={"learn": small.learn.model_copy(update={"seed": 9})}
+    )
+    report = pipeline.generate(learned_otherwise, out, resume=True)
     assert report.rendered == 0
     assert report.dataset_digest == clean.dataset_digest
-    assert (out / "manifest.json").stat().st_mtime_ns == before
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert pipeline.verify(out).findings == ()
+
+
+def with_leaves(folder):
+    """A recipe with an asset that no symbol draws."""
+    path = write_recipe(folder, "count = 4\nshard_size = 2")
+    scene = path.parent / "small.scene"
+    scene.write_text(scene.read_text() + 'asset leaves: sprites "leaves.png"\n')
+    (folder / "leaves.png").write_bytes(b"leaves")
+    return path
+
+
+def test_resuming_a_finished_dataset_after_its_asset_has_moved_leaves_it_sound(tmp_path):
+    path, out = with_leaves(tmp_path / "r"), tmp_path / "d"
+    pipeline.generate(recipe.load(path), out)
+    (tmp_path / "r/leaves.png").rename(tmp_path / "moved.png")
+    loaded = recipe.load(path, [f"assets.leaves={tmp_path / 'moved.png'}"])
+    assert pipeline.generate(loaded, out, resume=True).rendered == 0
+    assert pipeline.verify(out, rerender=1.0).findings == ()
+    assert json.loads((out / "recipe.json").read_text())["assets"]["leaves"]["source"] == str(
+        tmp_path / "moved.png"
+    )
+
+
+def test_a_moved_asset_can_be_named_to_regen_and_verify(tmp_path):
+    path, out = with_leaves(tmp_path / "r"), tmp_path / "d"
+    pipeline.generate(recipe.load(path), out)
+    (tmp_path / "r/leaves.png").rename(tmp_path / "moved.png")
+    with pytest.raises(RecipeError, match="--set assets.leaves=PATH"):
+        pipeline.regen(out, 0)
+    sets = [f"assets.leaves={tmp_path / 'moved.png'}"]
+    assert pipeline.regen(out, 0, sets)[1].width == 32
+    assert pipeline.verify(out, rerender=1.0, sets=sets).findings == ()
+    with pytest.raises(InputError, match="seed: 0 -> 3"):
+        pipeline.regen(out, 0, ["seed=3"])
+
+
+@pytest.mark.parametrize("name", ["numpy", "datagen", "python"])
+def test_a_dataset_begun_with_other_software_is_not_gone_on_with(small, clean, tmp_path, name):
+    out = shutil.copytree(clean.out, tmp_path / "d")
+    found = json.loads((out / "versions.json").read_text())
+    assert found.keys() == {"datagen", "numpy", "opencv-python-headless", "pycocotools", "python"}
+    here, found[name] = found[name], "0.9"
+    (out / "versions.json").write_text(json.dumps(found))
+    shutil.rmtree(out / "shards/00000000-00000020")
+    before = snapshot(out)
+    with pytest.raises(InputError, match=rf"{name} 0.9 -> {re.escape(here)}.* new folder"):
+        pipeline.generate(small, out, resume=True)
+    after = snapshot(out)
+    assert {p for p in before if before[p] != after[p]} <= {out, out / ".lock"}
+
+
+def test_a_dataset_that_loses_a_shard_is_not_complete_while_it_is_made_again(
+    small, clean, tmp_path
+):
+    out = shutil.copytree(clean.out, tmp_path / "d")
+    shutil.rmtree(out / "shards/00000000-00000020")
+    seen = []
+    progress = lambda p: seen.append((out / "_COMPLETE").exists())  # noqa: E731
+    pipeline.generate(small, out, resume=True, progress=progress)
+    assert not any(seen)
+    assert (out / "_COMPLETE").exists()
 
 
 def test_resuming_with_another_recipe_shows_what_differs(small, clean, tmp_path):
@@ -235,7 +314,7 @@ def test_a_second_writer_is_refused_with_the_holders_pid(small, tmp_path):
 
 def test_a_frame_with_a_false_label_is_never_written(tmp_path):
     loaded = load(tmp_path / "r", "count = 8\nshard_size = 4", fault="label", at=5)
-    with pytest.raises(AuditError, match="image 5"):
+    with pytest.raises(PartialError, match="image 5"):
         pipeline.generate(loaded, tmp_path / "d")
     assert not (tmp_path / "d/shards/00000004-00000008").exists()
     assert (tmp_path / "d/shards/00000000-00000004").exists()
@@ -244,7 +323,7 @@ def test_a_frame_with_a_false_label_is_never_written(tmp_path):
 
 def test_an_image_of_the_wrong_shape_is_never_written(tmp_path):
     loaded = load(tmp_path / "r", "count = 2", fault="shape", at=1)
-    with pytest.raises(AuditError, match="image 1: the image is uint8"):
+    with pytest.raises(PartialError, match="image 1: the image is uint8"):
         pipeline.generate(loaded, tmp_path / "d")
 
 
@@ -260,11 +339,22 @@ def test_a_bug_at_one_image_costs_its_shard_only(tmp_path, workers):
     assert "ZeroDivisionError: a bug in a plug-in" in record["traceback"]
 
 
+@pytest.mark.parametrize("fault", ["input", "label", "shape"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_input_error_ends_the_run_with_its_own_kind(tmp_path, workers):
-    loaded = load(tmp_path / "r", "count = 8\nshard_size = 2", fault="input", at=2)
-    with pytest.raises(InputError, match="image 2: the sprite is not there"):
+def test_whatever_fails_at_one_image_costs_its_shard_only(tmp_path, workers, fault):
+    loaded = load(tmp_path / "r", "count = 8\nshard_size = 2", fault=fault, at=2)
+    with pytest.raises(PartialError, match=r"00000002-00000004, which fails at image 2: "):
         pipeline.generate(loaded, tmp_path / "d", workers=workers)
+    assert len(list((tmp_path / "d/shards").iterdir())) == 3
+    assert json.loads((tmp_path / "d/quarantine/00000002-00000004.json").read_text())["index"] == 2
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("missing", MissingError), ("disk", DiskFullError)])
+def test_what_concerns_all_images_ends_the_run_with_its_own_kind(tmp_path, fault, kind):
+    loaded = load(tmp_path / "r", "count = 8\nshard_size = 2", fault=fault, at=2)
+    with pytest.raises(kind):
+        pipeline.generate(loaded, tmp_path / "d")
+    assert not (tmp_path / "d/quarantine").exists()
 
 
 def test_a_disk_that_will_not_hold_it_is_noticed_after_a_few_images(tmp_path):
@@ -275,6 +365,72 @@ def test_a_disk_that_will_not_hold_it_is_noticed_after_a_few_images(tmp_path):
     with pytest.raises(DiskFullError, match=r"9,999,992 more images need about .* --count"):
         pipeline.generate(loaded, tmp_path / "d")
     assert not list((tmp_path / "d/shards").iterdir())
+
+
+def test_a_resumed_run_needs_room_for_what_is_missing_only(tmp_path, monkeypatch):
+    loaded, out = load(tmp_path / "r", "count = 40\nshard_size = 10"), tmp_path / "d"
+    pipeline.generate(loaded, out)
+    size = sum(p.stat().st_size for p in out.rglob("*.*")) // 40
+    shutil.rmtree(out / "shards/00000010-00000020")
+    room = shutil.disk_usage(tmp_path)._replace(free=12 * size)  # of 40 images 12 would fit
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
+    assert pipeline.generate(loaded, out, resume=True).rendered == 10
+    with pytest.raises(DiskFullError, match="32 more images"):
+        pipeline.generate(loaded, tmp_path / "new")
+
+
+WEIGHTY = """
+from contextlib import contextmanager
+from pathlib import Path
+from datagen.generators.prior import Generator as Prior
+class Generator(Prior):
+    weights: str
+    @contextmanager
+    def open(self, grammar):
+        assert Path(self.weights).read_bytes() == b"learned"
+        with super().open(grammar) as generate:
+            yield generate
+"""
+
+
+@pytest.fixture
+def learned(tmp_path, monkeypatch):
+    """A run folder: a recipe with weights beside it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "heavy.py").write_text(WEIGHTY)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.safetensors").write_bytes(b"learned")
+    data = load(tmp_path / "r", "count = 4\nshard_size = 2").encode()
+    data["generator"] = {"use": "heavy:Generator", "weights": "model.safetensors"}
+    (run / "recipe.json").write_text(json.dumps(data))
+    return run
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_learned_dataset_can_be_moved_and_made_again_without_its_run(learned, tmp_path, workers):
+    pipeline.generate(recipe.load(learned), tmp_path / "d", workers=workers)
+    assert "torch" in json.loads((tmp_path / "d/versions.json").read_text())
+    shutil.rmtree(learned)
+    moved = (tmp_path / "d").rename(tmp_path / "elsewhere")
+    assert (moved / "generator.safetensors").read_bytes() == b"learned"
+    assert pipeline.verify(moved, rerender=1.0).findings == ()
+    shutil.rmtree(moved / "shards/00000000-00000002")
+    report = pipeline.generate(recipe.load(moved), moved, resume=True, workers=workers)
+    assert report.rendered == 2
+    assert pipeline.verify(moved).findings == ()
+    copy = pipeline.generate(recipe.load(moved), tmp_path / "copy")
+    assert copy.dataset_digest == report.dataset_digest
+
+
+def test_damaged_weights_of_a_dataset_are_brought_back_from_the_run(learned, tmp_path):
+    out = tmp_path / "d"
+    pipeline.generate(recipe.load(learned), out)
+    (out / "generator.safetensors").write_bytes(b"other")
+    (finding,) = pipeline.verify(out, repair=True).findings
+    assert finding.file == "generator.safetensors"
+    pipeline.generate(recipe.load(learned), out, resume=True)
+    assert pipeline.verify(out, rerender=1.0).findings == ()
 
 
 def test_weights_are_checked_before_they_are_used(tmp_path, monkeypatch):

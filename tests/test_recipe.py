@@ -167,9 +167,70 @@ def test_the_digest_depends_on_whatever_decides_content(tmp_path, change):
     assert recipe.load(path).digest != recipe.load(path, [change]).digest
 
 
-def test_the_digest_does_not_depend_on_how_the_dataset_is_cut(tmp_path):
+@pytest.mark.parametrize("change", ["shard_size=7", "learn.seed=3"])
+def test_the_digest_does_not_depend_on_how_the_dataset_is_cut_or_learned(tmp_path, change):
     path = write_recipe(tmp_path)
-    assert recipe.load(path).digest == recipe.load(path, ["shard_size=7"]).digest
+    assert recipe.load(path).digest == recipe.load(path, [change]).digest
+
+
+def test_the_digest_of_a_changed_copy_is_its_own(tmp_path):
+    loaded = recipe.load(write_recipe(tmp_path))
+    before = loaded.digest
+    assert loaded.model_copy(update={"seed": 5}).digest != before
+
+
+def test_the_digest_of_learning_depends_on_what_decides_it(tmp_path):
+    path = write_recipe(tmp_path)
+    before = recipe.load(path).learn_digest
+    for same in ("count=7", "seed=3", "learn.helpers=4", "learn.checkpoint_every=7"):
+        assert recipe.load(path, [same]).learn_digest == before, same
+    for other in ("learn.seed=3", "learn.features.images=300", "renderers.0.at=1"):
+        assert recipe.load(path, [other]).learn_digest != before, other
+
+
+def test_paths_of_set_count_from_here_and_those_of_a_recipe_from_its_folder(
+    with_assets, tmp_path, monkeypatch
+):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "pack.png").write_bytes(b"here")
+    (here / "other.scene").write_text(SPRITES.replace("32 x 24", "64 x 24"))
+    (here / "leaves.png").write_bytes(b"leaves here")
+    (with_assets.parent / "pack.png").write_bytes(b"there")
+    monkeypatch.chdir(here)
+    with_assets.write_text(with_assets.read_text() + '[assets]\nleaves = "pack.png"\n')
+    assert recipe.load(with_assets).assets["leaves"].source == str(with_assets.parent / "pack.png")
+    for text in ("assets.leaves=pack.png", 'assets={leaves="pack.png"}'):
+        loaded = recipe.load(with_assets, [text])
+        assert loaded.assets["leaves"].source == str(here / "pack.png"), text
+    assert recipe.load(with_assets, ["assets.digits=strokes"]).assets["digits"].sha256 is None
+    assert recipe.load(with_assets, ["grammar=other.scene"]).world().canvas == (64, 24)
+    with pytest.raises(RecipeError, match=f"there is no file or folder {here}/no.png"):
+        recipe.load(with_assets, ["assets.leaves=no.png"])
+
+
+def test_weights_of_set_count_from_here(tmp_path, monkeypatch):
+    path = write_recipe(tmp_path / "r", "[generator]\nuse = 'metasim2'\nweights = 'w'")
+    (tmp_path / "r/w").write_bytes(b"there")
+    (tmp_path / "w").write_bytes(b"here")
+    monkeypatch.chdir(tmp_path)
+    weights = recipe.load(path, ["generator.weights=w"]).generator.weights
+    assert weights is not None
+    assert weights.source == str(tmp_path / "w")
+
+
+def test_a_grammar_is_read_as_the_language_reads_it(tmp_path):
+    path = write_recipe(tmp_path)
+    before = recipe.load(path).digest
+    scene = tmp_path / "small.scene"
+    text = scene.read_bytes()
+    scene.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    assert recipe.load(path).digest == before
+    scene.write_bytes(text + b"#" * (256 * 1024 - len(text)))
+    recipe.load(path)
+    scene.write_bytes(text + b"#" * (256 * 1024 + 1 - len(text)))
+    with pytest.raises(InputError, match="larger than 256 kB"):
+        recipe.load(path)
 
 
 def test_assets_are_found_beside_their_grammar_and_built_in_ones_stay(with_assets):
@@ -246,3 +307,5 @@ def test_differences_are_told_by_key_and_value(tmp_path):
     path = write_recipe(tmp_path)
     changed = recipe.differences(recipe.load(path), recipe.load(path, ["seed=4", "learn.hidden=8"]))
     assert changed == ["learn.hidden: 64 -> 8", "seed: 0 -> 4"]
+    before, after = recipe.load(path), recipe.load(path, ["seed=4", "learn.hidden=8"])
+    assert recipe.differences(before, after, learn=False) == ["seed: 0 -> 4"]

@@ -12,6 +12,7 @@ from datagen.report.figures import curve, histogram
 from datagen.report.learning import write_report
 from datagen.report.page import shown_number
 from datagen.report.sheet import contact_sheet, save_png
+from datagen.rng import Stream, rng_for
 
 SERIES = {
     "prior": [0.5, 0.5, 0.0],
@@ -66,7 +67,7 @@ def test_the_report_stands_alone_and_obeys_a_strict_policy(tmp_path):
     assert_strict(page)
     images = page.all("img")
     assert len(images) == 1
-    assert (images[0]["src"] or "").startswith("data:image/png;base64,iVBOR")
+    assert (images[0]["src"] or "").startswith("data:image/webp;base64,UklGR")
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path):
@@ -145,6 +146,22 @@ def test_names_are_escaped_wherever_they_stand(tmp_path):
     assert_strict(Page(path))
     assert "<script" not in path.read_text()
     assert "$x$</text>" in path.read_text()
+
+
+def test_a_large_sheet_is_small_in_the_page_and_whole_in_its_file(tmp_path):
+    noise = rng_for(0, 0, Stream.EVALUATE).integers(0, 256, (900, 1200, 3), dtype=np.uint8)
+    run_folder(tmp_path, report())
+    save_png(tmp_path / "sheet.png", noise)
+    write_report(tmp_path)
+    assert (tmp_path / "sheet.png").stat().st_size > 3_000_000
+    assert (tmp_path / "report.html").stat().st_size < 600_000
+
+
+def test_a_sheet_that_is_no_picture_is_an_input_error(tmp_path):
+    run_folder(tmp_path, report())
+    (tmp_path / "sheet.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"sheet\.png is no picture"):
+        write_report(tmp_path)
 
 
 def test_a_missing_sheet_is_said(tmp_path):

@@ -34,6 +34,8 @@ ABOVE = {
     "dataset.claim": "recipe",
     "dataset.manifest": "recipe",
     "dataset.verify": "recipe",
+    "dataset.versions": "recipe",
+    "dataset.weights": "recipe",
 }
 HEAVY = ("torch", "torchvision", "cv2", "OpenGL", "celery", "matplotlib", "pycocotools", "scipy")
 
@@ -58,9 +60,13 @@ def floor(name: str) -> int:
 
 def imported(path: Path) -> set[str]:
     """Modules of datagen that a file imports, wherever in the file, as dataset.store."""
+    return imported_by(ast.parse(path.read_text()))
+
+
+def imported_by(tree: ast.Module) -> set[str]:
     known = {name_of(module) for module in modules()}
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -75,7 +81,10 @@ def imported(path: Path) -> set[str]:
 def test_imports_point_down(path):
     name = name_of(path)
     if name == "":
-        assert imported(path) == set()
+        # The front door names everything for type checkers, and imports nothing when it runs.
+        tree = ast.parse(path.read_text())
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+        assert imported_by(tree) == set()
         return
     above = {other for other in imported(path) if floor(other) > floor(name)}
     assert not above, f"{name} imports from above: {sorted(above)}"

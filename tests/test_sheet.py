@@ -84,6 +84,25 @@ def test_outline_box_and_fill_have_the_colour_of_the_category():
     assert (masks[10 + 3 * 40, 10 + 3 * 40] == 100).all()
 
 
+def marked(boxes):
+    """Pixels that boxes and names add to a sheet at twice the size."""
+    things, plain = labelled(boxes, 128), {"masks": False, "scale": 2}
+    with_names = contact_sheet([grey(128)], [things], **plain)
+    return int((with_names != contact_sheet([grey(128)], [things], boxes=False, **plain)).sum()) / 3
+
+
+def outline_of(boxes):
+    return sum(2 * (2 * w + 2 * h) - 4 for _, _, w, h in boxes)
+
+
+def test_names_are_drawn_where_there_is_room_and_hide_no_thing():
+    few, many = [(20 * k, 30, 18, 40) for k in range(2)], [(18 * k, 30, 17, 40) for k in range(7)]
+    narrow = [(20, 30, 6, 40)]
+    assert marked(few) > outline_of(few) + 100
+    assert marked(narrow) == outline_of(narrow)  # the name is wider than its box
+    assert marked(many) == outline_of(many)  # so many names would hide the picture
+
+
 def test_only_visible_pixels_are_filled():
     things = labelled([(8, 8, 30, 30), (16, 16, 10, 10)])
     sheet = contact_sheet([grey()], [things[:1]], boxes=False)

@@ -8,9 +8,10 @@ import pytest
 from faulty import write_recipe
 
 from datagen import pipeline, recipe
-from datagen.dataset import store
+from datagen.dataset import coco, store
 from datagen.dataset.store import Shard
 from datagen.errors import DatagenError, InputError
+from datagen.files import sha256_of
 
 SHARD = Shard(0, 2)
 
@@ -132,6 +133,7 @@ def test_a_missing_file_an_extra_file_and_a_cut_file_are_found(damaged):
         "annotations.json",
         "manifest.json",
         "recipe.json",
+        "versions.json",
         "_COMPLETE",
     ],
 )
@@ -142,6 +144,74 @@ def test_repair_and_resume_bring_back_every_byte(damaged, whole, name):
     pipeline.generate(recipe.load(damaged), damaged, resume=True)
     for file in set(all_files(whole)) - {store.LOCK}:
         assert (damaged / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+def test_repair_lets_a_strange_file_and_the_marker_be(damaged):
+    (damaged / "notes.txt").write_text("mine")
+    (damaged / "shards/00000000-00000002/notes.txt").write_text("mine")
+    for _ in range(2):
+        report = pipeline.verify(damaged, repair=True)
+        assert [finding.code for finding in report.findings] == ["extra", "extra"]
+        assert report.repaired == ()
+    assert store.is_complete(damaged)
+    (damaged / "notes.txt").unlink()
+    (damaged / "shards/00000000-00000002/notes.txt").unlink()
+    assert pipeline.verify(damaged).findings == ()
+
+
+def test_a_record_of_nondeterminism_is_told_and_nothing_made_again_for_it(damaged):
+    folder = damaged / "nondeterminism"
+    folder.mkdir()
+    (folder / "00000000-00000002.json").write_text("{}")
+    (damaged / store.COMPLETE).unlink()
+    pipeline.generate(recipe.load(damaged), damaged, resume=True)
+    for _ in range(2):
+        report = pipeline.verify(damaged, repair=True)
+        assert [finding.code for finding in report.findings] == ["nondeterminism"]
+        assert report.repaired == ()
+    assert store.is_complete(damaged)
+
+
+def test_repair_takes_away_the_shard_of_a_broken_file_and_no_other(damaged):
+    flip(damaged / "shards/00000002-00000004/records.jsonl", 10)
+    report = pipeline.verify(damaged, repair=True)
+    assert set(report.repaired) == {"_COMPLETE", "manifest.json", "shards/00000002-00000004"}
+
+
+def test_a_marker_that_does_not_fit_its_manifest_makes_nothing_complete(damaged):
+    assert store.is_complete(damaged)
+    flip(damaged / "manifest.json", 5)
+    assert not store.is_complete(damaged)
+
+
+def sign(folder, change):
+    """Change annotations.json and make manifest and marker vouch for it."""
+    path = folder / "annotations.json"
+    path.write_text(change(path.read_text()))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][path.name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / store.COMPLETE).write_text(sha256_of(folder / "manifest.json") + "\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('"iscrowd":0', '"iscrowd":1', 1),
+        lambda text: text[: text.rindex(",\n{")] + "\n]\n}\n",
+        lambda text: text.replace('"annotations": [', '"annotations": [\n{"id":7},'),
+        lambda text: "\xe9" + text[:200],
+    ],
+)
+def test_labels_that_are_not_those_of_the_shards_are_found(damaged, change):
+    sign(damaged, change)
+    (finding,) = pipeline.verify(damaged).findings
+    assert finding.code == "labels"
+
+
+def test_verify_never_holds_all_labels_in_memory(damaged, monkeypatch):
+    monkeypatch.setattr(coco, "MAX_BYTES", 10)
+    assert pipeline.verify(damaged).findings == ()
 
 
 def test_a_dataset_that_is_not_complete_is_told(damaged):

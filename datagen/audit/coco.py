@@ -46,6 +46,16 @@ def audit_coco(path: Path, *, overlap: bool = False) -> list[Finding]:
     return found
 
 
+def audit_image(image: Item, annotations: Sequence[Item], categories: int) -> list[Finding]:
+    """Findings about one image of ours, whose categories are numbered from 1."""
+    found = list(_image(image))
+    for annotation in annotations:
+        found += _references(annotation, {image["id"]}, range(1, categories + 1))
+    if annotations and _sides(image) is not None:
+        found += _masks(image, annotations, overlap=True)
+    return found
+
+
 def _is_id(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -73,17 +83,21 @@ def _categories(categories: Sequence[Item]) -> Iterator[Finding]:
 
 def _images(images: Sequence[Item]) -> Iterator[Finding]:
     for image in images:
-        key, name = image.get("id"), image.get("file_name")
-        if not isinstance(name, str) or not name:
-            yield Finding("file-name", f"image {key} has no file name", image=key)
-        elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            yield Finding("file-name", f"image {key}: `{name}` leaves the folder", image=key)
-        if _sides(image) is None:
-            sides = f"{image.get('width')} x {image.get('height')}"
-            yield Finding("image-size", f"image {key} is {sides} pixels", image=key)
+        yield from _image(image)
     for name, count in Counter(str(image.get("file_name")) for image in images).items():
         if count > 1:
             yield Finding("file-name", f"{count} images share the file `{name}`")
+
+
+def _image(image: Item) -> Iterator[Finding]:
+    key, name = image.get("id"), image.get("file_name")
+    if not isinstance(name, str) or not name:
+        yield Finding("file-name", f"image {key} has no file name", image=key)
+    elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        yield Finding("file-name", f"image {key}: `{name}` leaves the folder", image=key)
+    if _sides(image) is None:
+        sides = f"{image.get('width')} x {image.get('height')}"
+        yield Finding("image-size", f"image {key} is {sides} pixels", image=key)
 
 
 def _sides(image: Item) -> tuple[int, int] | None:

@@ -12,4 +12,5 @@ class Finding:
     message: str
     image: int | None = None  # image id, in a file
     annotation: int | None = None
+    file: str | None = None  # that is broken, relative to the dataset's folder
     severity: Literal["error", "warning"] = "error"

@@ -11,6 +11,10 @@ Sets = Annotated[
     list[str] | None,
     Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeatable."),
 ]
+Moved = Annotated[
+    list[str] | None,
+    Option("--set", metavar="KEY=PATH", help="Where an asset of the dataset is now; repeatable."),
+]
 Resume = Annotated[bool, Option("--resume", help="Go on with what is there already.")]
 RecipeName = Annotated[
     str, Argument(metavar="RECIPE", help="A recipe file, the name of one, or a run folder.")

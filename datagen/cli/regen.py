@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from typer import Argument, Context, Option
 
 from datagen import pipeline
-from datagen.cli.options import DatasetFolder, Json
+from datagen.cli.options import DatasetFolder, Json, Moved
 from datagen.dataset.pictures import encode_image
 from datagen.errors import InputError
 from datagen.files import write_atomic
@@ -16,12 +16,17 @@ Out = Annotated[Path | None, Option("-o", "--out", help="The .png or .jpg file t
 
 
 def command(
-    context: Context, dataset: DatasetFolder, index: Index, out: Out = None, json: Json = False
+    context: Context,
+    dataset: DatasetFolder,
+    index: Index,
+    out: Out = None,
+    sets: Moved = None,
+    json: Json = False,
 ) -> None:
     """It needs recipe.json only: the images may be gone, or never have been copied."""
     out = out or Path(f"{index:08d}.png")
     image_format = _format(out)
-    _, frame = pipeline.regen(dataset, index)
+    _, frame = pipeline.regen(dataset, index, sets or ())
     write_atomic(out, encode_image(frame.image, image_format))
     context.obj.result(str(out), {"image": str(out), "index": index}, as_json=json)
 

@@ -8,7 +8,7 @@ from typer import Argument, Context, Option
 
 from datagen import audit, pipeline
 from datagen.audit import Finding
-from datagen.cli.options import Json
+from datagen.cli.options import Json, Moved
 from datagen.errors import InputError, VerifyError
 
 SHOWN = 20  # findings in the text; JSON has them all
@@ -28,14 +28,18 @@ def command(
     source: Source,
     repair: Repair = False,
     rerender: Rerender = 0.0,
+    sets: Moved = None,
     json: Json = False,
 ) -> None:
     """Exits with 3 when anything is found."""
     if source.is_file():
-        findings, data = _coco(source, changed=repair or rerender > 0)
+        findings, data = _coco(source, changed=repair or rerender > 0 or bool(sets))
     else:
-        report = pipeline.verify(source, repair=repair, rerender=rerender)
+        report = pipeline.verify(source, repair=repair, rerender=rerender, sets=sets or ())
         findings, data = report.findings, report.to_json()
+        if report.repaired:
+            gone = ", ".join(report.repaired)
+            context.obj.say(f"taken away: {gone}; datagen generate --resume makes it again")
     context.obj.result(_text(source, findings), data, as_json=json)
     if findings:
         raise VerifyError(f"{source}: {len(findings)} findings; the first: {findings[0].message}")
@@ -43,7 +47,7 @@ def command(
 
 def _coco(path: Path, *, changed: bool) -> tuple[list[Finding], dict[str, object]]:
     if changed:
-        raise InputError(f"{path}: --repair and --rerender need a dataset folder made by datagen")
+        raise InputError(f"{path}: --repair, --rerender and --set need a dataset of datagen")
     findings = audit.audit_coco(path)
     return findings, {"file": str(path), "findings": [vars(finding) for finding in findings]}
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datagen import recipe as recipes
-from datagen.dataset import store
+from datagen.dataset import store, versions, weights
 from datagen.digest import canonical
 from datagen.errors import DatagenError, InputError
 from datagen.files import disk_space, locked, write_atomic
@@ -16,18 +16,18 @@ from datagen.recipe import Recipe
 
 
 @contextmanager
-def claimed(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[None]:
-    """Hold `out` for writing, with this recipe's recipe.json in it and no leftovers."""
+def claimed(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[Recipe]:
+    """Hold `out` for writing, with its recipe.json, which is given, and without leftovers."""
     _keep_apart(recipe, out)
     created = _prepare(out, resume)
     try:
         with locked(out):
             if not resume:
                 _refuse_filled(out)
-            _settle_recipe(recipe, out)
+            held = _settle(recipe, out)
             store.sweep(out)
             try:
-                yield
+                yield held
             finally:
                 shutil.rmtree(out / "tmp", ignore_errors=True)
     except DatagenError:
@@ -39,10 +39,11 @@ def claimed(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[None]:
 def _keep_apart(recipe: Recipe, out: Path) -> None:
     """The output must not lie in an input, nor an input in the output."""
     target = out.resolve()
+    own = [target / name for name in weights.names(weights.stored(recipe))]
     for name, source in recipe.sources():
-        if source.sha256 is None:
-            continue
         place = Path(source.source).resolve()
+        if source.sha256 is None or place in own:
+            continue
         if target == place or target in place.parents or place in target.parents:
             raise InputError(f"{out}: the output and {name} ({place}) must lie apart")
 
@@ -92,21 +93,44 @@ def _is_held(lock: Path) -> bool:
         os.close(handle)
 
 
-def _settle_recipe(recipe: Recipe, out: Path) -> None:
-    """Write recipe.json, or make sure that the one there asks for the same dataset."""
+def _settle(recipe: Recipe, out: Path) -> Recipe:
+    """What recipe.json holds: new, or there already and asking for the same dataset."""
+    asked = weights.stored(recipe)
+    begun = _begun(asked, out)
+    moved = begun is not None and list(begun.sources()) != list(asked.sources())
+    if begun is not None and not moved and _is_finished(begun, out):
+        return begun
+    versions.check(asked, out)
+    if begun is None or moved:
+        store.reopen(out)  # a manifest that is there vouches for the recipe as it was
+        with disk_space(out):
+            write_atomic(out / "recipe.json", canonical(asked.encode()) + b"\n")
+        begun = asked
+    versions.settle(asked, out)
+    weights.copy(recipe, out)
+    return begun
+
+
+def _begun(asked: Recipe, out: Path) -> Recipe | None:
+    """The recipe that the dataset was begun with, which must be for the same images."""
     path = out / "recipe.json"
-    if path.is_file():
-        before = Recipe.decode(store.read_json(path), str(path))
-        changed = recipes.differences(before, recipe)
-        if changed:
-            raise InputError(
-                f"{out} was begun with another recipe; it differs in {'; '.join(changed[:8])}. "
-                f"Give a new folder with --out, or resume with the same recipe"
-            )
-    elif any(entry.name != store.LOCK for entry in out.iterdir()):
-        raise InputError(f"{out} holds no recipe.json: it is no dataset that can be resumed")
-    with disk_space(out):
-        write_atomic(path, canonical(recipe.encode()) + b"\n")
+    if not path.is_file():
+        if any(entry.name != store.LOCK for entry in out.iterdir()):
+            raise InputError(f"{out} holds no recipe.json: it is no dataset that can be resumed")
+        return None
+    before = Recipe.decode(store.read_json(path), str(path))
+    changed = recipes.differences(before, asked, learn=False)
+    if changed:
+        raise InputError(
+            f"{out} was begun with another recipe; it differs in {'; '.join(changed[:8])}. "
+            f"Give a new folder with --out, or resume with the same recipe"
+        )
+    return before
+
+
+def _is_finished(recipe: Recipe, out: Path) -> bool:
+    shards = store.shards_of(recipe.count, recipe.shard_size)
+    return store.is_complete(out) and all(store.is_published(out, shard) for shard in shards)
 
 
 def _remove_unused(out: Path) -> None:

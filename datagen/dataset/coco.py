@@ -53,7 +53,7 @@ def write(path: Path, records: Callable[[], Iterable[Record]], head: Head) -> Co
     `records` is called twice and must give the same records both times, by rising index.
     Image id = index + 1; annotation ids count from 1.
     """
-    return write_lists(path, head.to_json(), _images(records()), _annotations(records()))
+    return write_lists(path, head.to_json(), images(records()), annotations(records()))
 
 
 def write_lists(
@@ -69,7 +69,7 @@ def write_lists(
             with open(aside, "w", encoding="ascii", newline="\n") as file:
                 file.write("{\n")
                 for key, value in head.items():
-                    file.write(f"{json.dumps(key)}: {_line(value)},\n")
+                    file.write(f"{json.dumps(key)}: {line(value)},\n")
                 file.write('"images": [')
                 image_count = _items(file, images)
                 file.write('\n],\n"annotations": [')
@@ -84,7 +84,7 @@ def write_lists(
     return Counts(image_count, annotation_count)
 
 
-def _line(value: Any) -> str:
+def line(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
@@ -92,27 +92,55 @@ def _items(file: IO[str], items: Iterable[Mapping[str, Any]]) -> int:
     """One item a line, so that two files can be compared with a plain diff."""
     count = 0
     for item in items:
-        file.write(f"{',' if count else ''}\n{_line(item)}")
+        file.write(f"{',' if count else ''}\n{line(item)}")
         count += 1
     return count
 
 
-def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    before = -1
+def pairs(records: Iterable[Record]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Each image of a file, with its annotations."""
+    before, number = -1, 0
     for record in records:
         index = record["index"]
         if index <= before:
             raise AuditError(f"record {index} comes after record {before}; indices must rise")
-        before = index
-        yield {"id": index + 1, **record["image"]}
+        before, key = index, index + 1
+        annotations = [
+            {"id": number + k, "image_id": key, "iscrowd": 0, **annotation}
+            for k, annotation in enumerate(record["annotations"], 1)
+        ]
+        number += len(annotations)
+        yield {"id": key, **record["image"]}, annotations
 
 
-def _annotations(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    number = 0
-    for record in records:
-        for annotation in record["annotations"]:
-            number += 1
-            yield {"id": number, "image_id": record["index"] + 1, "iscrowd": 0, **annotation}
+def images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    return (image for image, _ in pairs(records))
+
+
+def annotations(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    return (one for _, annotations in pairs(records) for one in annotations)
+
+
+def holds(path: Path, records: Callable[[], Iterable[Record]]) -> bool:
+    """Whether a file that `write` wrote has these images and annotations; read line by line."""
+    with path.open(encoding="ascii", errors="replace") as file:
+        return all(
+            _is_list(file, f'"{name}": [', items)
+            for name, items in (
+                ("images", images(records())),
+                ("annotations", annotations(records())),
+            )
+        )
+
+
+def _is_list(file: IO[str], opening: str, items: Iterable[Mapping[str, Any]]) -> bool:
+    for text in file:
+        if text.rstrip("\n") == opening:
+            break
+    for item in items:
+        if file.readline().rstrip(",\n") != line(item):
+            return False
+    return file.readline().startswith("]")
 
 
 def read(path: Path) -> dict[str, Any]:

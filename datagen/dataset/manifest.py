@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from datagen.dataset import card, coco, store, versions
+from datagen.dataset import card, coco, store, versions, weights
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.digest import canonical
@@ -26,7 +26,10 @@ PNG_CHECK = "every PNG decodes to the rendered pixels"
 
 
 def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
-    """Write everything beside the shards; the marker `_COMPLETE` comes last."""
+    """Write everything beside the shards; the marker `_COMPLETE` comes last.
+
+    `recipe` is the one in recipe.json.
+    """
     world = recipe.world()
     totals = add_up(out, shards, world.categories)
     provenance = {"recipe": recipe.digest, "dataset": totals.digest, "seed": recipe.seed}
@@ -84,7 +87,7 @@ def _entries(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and {"size", "sha256"} of every file but the manifest and the marker."""
     names = ["README.md", "annotations.json", "audit.json", "recipe.json", "scenes.jsonl"]
-    names += [versions.FILE, *weights_of(recipe)]
+    names += [versions.FILE, *weights.names(recipe)]
     names += sorted(f"nondeterminism/{p.name}" for p in (out / "nondeterminism").glob("*.json"))
     for name in names:
         yield name, _entry(out / name)
@@ -92,12 +95,6 @@ def _entries(
         for name, entry in store.summary(out, shard)["files"].items():
             yield f"{shard.place}/{name}", entry
         yield f"{shard.place}/shard.json", _entry(out / shard.place / "shard.json")
-
-
-def weights_of(recipe: Recipe) -> list[str]:
-    """Name of the weights that lie in the dataset folder itself, if there are any."""
-    weights = recipe.generator.weights
-    return [weights.source] if weights is not None and "/" not in weights.source else []
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def versions(recipe: Recipe) -> dict[str, str]:
     return found
 
 
-def settle(recipe: Recipe, out: Path) -> None:
-    """Write down the versions, or make sure that the dataset was begun with the same ones."""
+def check(recipe: Recipe, out: Path) -> None:
+    """Refuses to go on with other software than what is in the dataset was made with."""
     path, here = out / FILE, versions(recipe)
     if not path.is_file():
         if (out / "shards").exists():
@@ -39,7 +39,6 @@ def settle(recipe: Recipe, out: Path) -> None:
                 f"{out}: versions.json is gone, so nobody knows what the images there were made "
                 f"with; start a new folder with --out"
             )
-        write(out, here)
         return
     before = store.read_json(path)
     changed = [
@@ -53,6 +52,12 @@ def settle(recipe: Recipe, out: Path) -> None:
             f"differ from those there. Install the former versions, or start a new folder with "
             f"--out"
         )
+
+
+def settle(recipe: Recipe, out: Path) -> None:
+    """Write versions.json, unless it is there."""
+    if not (out / FILE).is_file():
+        write(out, versions(recipe))
 
 
 def write(out: Path, found: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ A payload may come from a queue that others can write to: it is validated like a
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -30,21 +30,28 @@ Run = Callable[[Payload, Callable[[int], None]], dict[str, Any]]  # (payload, pr
 class ShardJob(Component):
     """Images `start` to `stop` - 1 of the dataset begun in the folder `out`.
 
+    `to_come`: images that later jobs of the same run make there, for which the disk needs room.
     `out` is percent-encoded: the name of a folder need not be text, and JSON must be.
     """
 
     out: str
     start: int = Field(ge=0)
     stop: int = Field(ge=1)
+    to_come: int = Field(ge=0)
 
     @property
     def folder(self) -> Path:
         return unquoted(self.out)
 
 
-def shard_payload(out: Path, shard: Shard) -> Payload:
-    """The ShardJob of a shard as plain data."""
-    return {"out": quoted(out), "start": shard.start, "stop": shard.stop}
+def shard_payloads(out: Path, shards: Sequence[Shard]) -> list[Payload]:
+    """A ShardJob for each shard, as plain data."""
+    to_come, payloads = sum(map(len, shards)), []
+    for shard in shards:
+        to_come -= len(shard)
+        place = {"out": quoted(out), "start": shard.start, "stop": shard.stop}
+        payloads.append({**place, "to_come": to_come})
+    return payloads
 
 
 def quoted(folder: Path) -> str:
@@ -74,7 +81,7 @@ def shard_making() -> Iterator[Run]:
             if not job.start < job.stop <= recipe.count:
                 raise InputError(f"job: {job.folder} has no images {job.start} to {job.stop - 1}")
             shard = Shard(job.start, job.stop)
-            return make_shard(recipe, make_frame, job.folder, shard, progress)
+            return make_shard(recipe, make_frame, job.folder, shard, job.to_come, progress)
 
         yield run
 

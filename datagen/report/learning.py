@@ -1,6 +1,7 @@
 """The report of a learning run: one HTML file that needs nothing beside it."""
 
 import base64
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from PIL import Image
 
 from datagen.errors import InputError
 from datagen.files import write_atomic
@@ -22,6 +24,9 @@ PHASES = {
 }
 _FIRST = ("distance", "reward", "loss", "entropy")  # curves in this order, then by name
 _WITH_FLOOR = "distance"
+_EMBEDDED = 400_000  # bytes of a picture in the page
+_QUALITIES = (88, 75, 60)
+_WEBP_SIDE = 16_383  # pixels; the format holds no more
 _HIDDEN = ("phase", "iteration", "floor")
 _BARS = {"prior": "#e69f00", "learned": "#3a8fd0", "floor": "#17a67a"}
 
@@ -171,8 +176,32 @@ def _picture(run: Path, data: Mapping[str, Any]) -> _Picture:
         raise ValueError(f"sheet {data['file']} lies outside the run folder")
     source = None
     if path.is_file():
-        source = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+        source = "data:image/webp;base64," + base64.b64encode(_small(path)).decode()
     return _Picture(str(data["title"]), source)
+
+
+def _small(path: Path) -> bytes:
+    """A picture as WebP of at most _EMBEDDED bytes: the page is sent around, the PNG file stays."""
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{path.name} is no picture: {error}") from error
+    data = _webp(picture, _QUALITIES[0])
+    for quality in _QUALITIES[1:]:
+        if len(data) > _EMBEDDED:
+            data = _webp(picture, quality)
+    while len(data) > _EMBEDDED:
+        picture.thumbnail((max(1, picture.width * 2 // 3), max(1, picture.height * 2 // 3)))
+        data = _webp(picture, _QUALITIES[-1])
+    return data
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    picture.thumbnail((_WEBP_SIDE, _WEBP_SIDE))
+    picture.save(file, "WEBP", quality=quality)
+    return file.getvalue()
 
 
 def _diff(text: str) -> list[tuple[str, str]]:

@@ -24,6 +24,8 @@ SMALL = 160  # longer side below which a picture is enlarged, pixels
 LARGE = 480  # longer side above which it is shrunk, pixels
 MAX_SIDE = 20_000  # of a sheet, pixels
 _FILL = 0.38  # opacity of a mask
+_MOST_NAMED = 6  # things in a picture that still has names
+_MOST_TAG = 1.2  # width of a name, in widths of its box
 
 
 class Thing(Protocol):
@@ -210,7 +212,8 @@ def _draw_things(
     if boxes:
         for thing in order:
             _draw_box(cell, thing, scale)
-        cell[:] = _with_names(cell, order, scale)
+        if len(order) <= _MOST_NAMED:  # with more, names hide the things; the legend tells colours
+            cell[:] = _with_names(cell, order, scale)
 
 
 def _draw_mask(cell: np.ndarray, thing: Thing, shape: tuple[int, ...]) -> None:
@@ -243,7 +246,7 @@ def _with_names(cell: np.ndarray, things: Sequence[Thing], scale: float) -> np.n
     for thing in things:
         left, top, right, _ = _corners(thing, scale)
         width = math.ceil(font.getlength(thing.category)) + 6
-        if width > 1.6 * (right - left + 1):
+        if width > _MOST_TAG * (right - left + 1):
             continue
         x = max(0, min(left, cell.shape[1] - width))
         y = top - 12 if top >= 12 else top
