@@ -196,7 +196,7 @@ def test_results_that_are_gone_come_back_from_the_checkpoints(run, place, tmp_pa
     again = tmp_path / "again"
     shutil.copytree(run, again)
     for path in again.iterdir():
-        if path.is_file() and path.name not in ("metrics.jsonl", "spec.json"):
+        if path.is_file() and path.name not in ("metrics.jsonl", "meta.json"):
             path.unlink()
     learn(recipe.load(place / "small.toml"), place / "target", again, resume=True)
     for name in names:
@@ -317,7 +317,7 @@ def test_two_runs_in_one_folder_are_refused(place, tmp_path):
 
 def test_a_run_killed_at_its_very_start_is_resumed(place, tmp_path):
     (tmp_path / ".lock").touch()
-    (tmp_path / ".spec.json.123.tmp").write_text("{")
+    (tmp_path / ".meta.json.123.tmp").write_text("{")
     pretrained = quick(place, "learn.reinforcement.iterations=0")
     learn(pretrained, place / "target", tmp_path, resume=True)
     assert {line["phase"] for line in metrics(tmp_path)} == {"pretrain", "features"}
@@ -325,8 +325,8 @@ def test_a_run_killed_at_its_very_start_is_resumed(place, tmp_path):
 
 
 def test_a_run_whose_notes_are_damaged_is_refused(place, tmp_path):
-    (tmp_path / "spec.json").write_text("{")
-    refused(["spec.json"], quick(place), place / "target", tmp_path, resume=True)
+    (tmp_path / "meta.json").write_text("{")
+    refused(["meta.json"], quick(place), place / "target", tmp_path, resume=True)
 
 
 def target_with(place, folder, count):

@@ -96,20 +96,20 @@ class RunFolder:
 
 @contextmanager
 def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
-    """A locked run folder whose spec.json equals `spec`; new, or the one to resume."""
+    """A locked run folder whose meta.json equals `spec`; new, or the one to resume."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; give a new folder for the run")
     if path.is_dir() and any(path.iterdir()) and not resume:
         with locked(path):  # a run that is under way says who it is
             raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
     if resume and path.is_dir() and _is_strange(path):
-        raise InputError(f"{path}: holds no spec.json: it is no run of `learn` to resume")
+        raise InputError(f"{path}: holds no meta.json: it is no run of `learn` to resume")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot make this folder ({error.strerror})") from error
     with locked(path):
-        _agree(path / "spec.json", spec)
+        _agree(path / "meta.json", spec)
         for stale in path.glob("checkpoints/.*"):
             shutil.rmtree(stale, ignore_errors=True)
         yield RunFolder(path)
@@ -118,7 +118,7 @@ def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
 def _is_strange(path: Path) -> bool:
     """Does the folder hold things, but no run? One killed at its start holds hidden files alone."""
     names = [item.name for item in path.iterdir()]
-    return "spec.json" not in names and any(not name.startswith(".") for name in names)
+    return "meta.json" not in names and any(not name.startswith(".") for name in names)
 
 
 def _agree(path: Path, spec: Spec) -> None:
@@ -142,7 +142,7 @@ def _agree(path: Path, spec: Spec) -> None:
 
 def read_spec(folder: Path) -> Spec:
     """What the run in `folder` was started with."""
-    path = folder / "spec.json"
+    path = folder / "meta.json"
     data = parse_json(read_text(path, FROZEN_CAP), str(path))
     if not isinstance(data.get("target"), str) or not isinstance(data.get("version"), str):
         raise InputError(f"{path}: is damaged; name a new folder")
