@@ -35,7 +35,7 @@ class DemoReport:
                 "energy distance to the target, in things a picture",
                 f"  prior                    {d['prior']['distance']:8.4f}",
                 f"  learned                  {d['learned']['distance']:8.4f}",
-                f"  two halves of the target {d['floor']['distance_median']:8.4f}"
+                f"  two halves of the target {d['distance_of_halves']:8.4f}"
                 f"   (95 % of halvings below {d['floor']['distance']:.4f})",
                 f"report   {self.run / 'report.html'}",
                 f"grammar  {self.run / 'learned.scene'}",

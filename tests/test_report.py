@@ -17,7 +17,7 @@ from datagen.rng import Stream, rng_for
 SERIES = {
     "prior": [0.5, 0.5, 0.0],
     "learned": [0.2, 0.3, 0.5],
-    "target (estimated)": [0.1, 0.3, 0.6],
+    "target (classified)": [0.1, 0.3, 0.6],
     "target (known)": [0.1, 0.4, 0.5],
 }
 

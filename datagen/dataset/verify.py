@@ -165,10 +165,15 @@ def _content(
         if store.is_published(folder, shard) and not any(_within(name, shard) for name in broken)
     ]
     categories = recipe.world().categories
+    places = {shard.place for shard in sound}
     found: list[Finding] = []
     for image, annotations in coco.pairs(store.records(folder, sound)):
         found += audit.audit_image(image, annotations, len(categories))
-        data = (folder / image["file_name"]).read_bytes()
+        place, _, name = image["file_name"].rpartition("/")
+        if place not in places or not (folder / place / name).is_file():
+            found.append(Finding("file", f"{image['file_name']} is no image of this dataset"))
+            continue
+        data = (folder / place / name).read_bytes()
         if pictures.size_of(data) != (image["width"], image["height"]):
             found.append(Finding("size", f"{image['file_name']} has another size than its record"))
     if digest is None or broken:

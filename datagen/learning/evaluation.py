@@ -23,6 +23,12 @@ from datagen.recipe import Recipe
 from datagen.report.sheet import contact_sheet
 from datagen.rng import Stream, rng_for
 
+# What the report calls the readings.
+_MEASURES = {
+    "distance": "energy distance of the features, things a picture",
+    "count_tv": "things in a picture, total variation",
+    "class_tv": "shares of the classes, total variation",
+}
 _SAMPLES = 1000  # pictures of the prior and of the model
 _COUNTED = 10_000  # scenes whose things are counted; no picture is needed for that
 _SHOWN = 24  # on a contact sheet
@@ -36,6 +42,11 @@ class Sample:
     images: np.ndarray  # uint8 [., H, W, 3], some to be looked at
     features: np.ndarray  # float32 [., heads]
     counts: np.ndarray  # int64 [., heads]; of scenes, or classified for the target
+
+    @property
+    def seen(self) -> np.ndarray:
+        """int64 [., heads]: counts as the network sees them, for comparing like with like."""
+        return np.rint(self.features).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -51,27 +62,34 @@ class Comparison:
     sheets: Mapping[str, str]  # title -> file in the run folder
 
     def distances(self) -> dict[str, Any]:
-        known = self.target.counts if self.truth is None else self.truth
         report: dict[str, Any] = {}
         for name, sample in (("prior", self.prior), ("learned", self.learned)):
+            # Without labels, both sides are what the network sees: its errors are in both.
+            ours = sample.seen if self.truth is None else sample.counts
+            theirs = self.target.seen if self.truth is None else self.truth
             report[name] = {
                 "distance": energy_distance(sample.features, self.target.features),
-                "count_tv": _count_tv(sample.counts, known),
-                "class_tv": _class_tv(sample.counts, known),
+                "count_tv": _count_tv(ours, theirs),
+                "class_tv": _class_tv(ours, theirs),
             }
-        report["floor"] = {"distance": self.floor.high, "distance_median": self.floor.median}
+        report["floor"] = {"distance": self.floor.high}
+        report["distance_of_halves"] = self.floor.median
         if self.truth is not None:
             report["classify_and_count"] = {
                 "count_tv": _count_tv(self.target.counts, self.truth),
                 "class_tv": _class_tv(self.target.counts, self.truth),
             }
-        report["against"] = "estimated counts" if self.truth is None else "labels of the target"
+        report["against"] = "counts as the network sees them" if self.truth is None else "labels of the target"
         return report
 
     def report(self, **head: Any) -> dict[str, Any]:
         """What report.json holds."""
         distances = self.distances()
-        shown = {k: v for k, v in distances.items() if isinstance(v, dict)}
+        shown = {
+            law: {_MEASURES[key]: value for key, value in readings.items()}
+            for law, readings in distances.items()
+            if isinstance(readings, dict)
+        }
         return {
             **head,
             "distances": shown,
@@ -80,20 +98,27 @@ class Comparison:
         }
 
     def _histogram(self, head: int) -> dict[str, Any]:
-        columns = {
-            "prior": self.prior.counts[:, head],
-            "learned": self.learned.counts[:, head],
-            "target (estimated)": self.target.counts[:, head],
-        }
-        if self.truth is not None:
-            columns["target (known)"] = self.truth[:, head]
+        if self.truth is None:
+            columns = {
+                "prior": self.prior.seen[:, head],
+                "learned": self.learned.seen[:, head],
+                "target": self.target.seen[:, head],
+            }
+        else:
+            columns = {
+                "prior": self.prior.counts[:, head],
+                "learned": self.learned.counts[:, head],
+                "target (classified)": self.target.counts[:, head],
+                "target (known)": self.truth[:, head],
+            }
         size = max(int(c.max()) for c in columns.values()) + 1
         series = {
             name: (np.bincount(c, minlength=size) / len(c)).tolist() for name, c in columns.items()
         }
         name = self.heads[head]
+        what = "things in a picture" if name == "all" else f"things of class {name}"
         return {
-            "name": f"things of class {name}" if name != "all" else "things in a picture",
+            "name": what if self.truth is not None else f"{what}, as the network counts them",
             "labels": [str(n) for n in range(size)],
             "series": series,
         }

@@ -125,6 +125,8 @@ class StructureModel(nn.Module):
         """Natural log q(T) of padded rules [B, T] -> [B]."""
         latents = self.latent.shape[0]
         batch = rules.shape[0]
+        longest = int((rules != self.tables.rules).sum(1).max())
+        rules = rules[:, : max(1, longest)]  # padding scores 0 but costs the same
         z = torch.arange(latents, device=rules.device).repeat_interleave(batch)
         given = rules.repeat(latents, 1)  # [Z*B, T]
         start = torch.full_like(given[:, :1], self.tables.rules)

@@ -12,7 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Mid tones of Okabe and Ito's colours: they stand out on white and on near black.
-COLOURS = {"prior": "#e69f00", "learned": "#3a8fd0", "target (estimated)": "#17a67a"}
+COLOURS = {
+    "prior": "#e69f00",
+    "learned": "#3a8fd0",
+    "target": "#17a67a",
+    "target (classified)": "#17a67a",
+}
 OTHERS = ("#cc79a7", "#8f7ae5", "#a3a52c", "#d55e00")
 _INK = "#010203"  # stands for the page's text colour until the figure is SVG text
 _GRID = "#808488"
