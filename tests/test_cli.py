@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def test_a_traceback_is_shown_with_debug_only(cli):
 
 
 def test_a_closed_pipe_ends_the_command_quietly():
-    command = f"{sys.executable} -m datagen list --json | true"
+    command = f"{shlex.quote(sys.executable)} -m datagen list --json | true"
     done = subprocess.run(["bash", "-c", command], env=ENVIRONMENT, capture_output=True, text=True)
     assert done.stderr == ""
 

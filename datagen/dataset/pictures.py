@@ -12,8 +12,14 @@ from datagen.errors import AuditError, InputError
 from datagen.frame import Frame
 from datagen.labels import amodal_rle
 
-# Levels 1 to 3 take the same time (0.26 ms for 128 x 128); above 3 the time grows, not the gain.
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+# On textured 128 x 128 pictures level 3 takes 1.5 ms for 29.6 kB, level 1 with the strategy for
+# filtered data 1.0 ms for 29.5 kB, OpenCV's own default 0.65 ms for 33.1 kB.
+_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+]
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 

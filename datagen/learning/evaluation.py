@@ -79,7 +79,9 @@ class Comparison:
                 "count_tv": _count_tv(self.target.counts, self.truth),
                 "class_tv": _class_tv(self.target.counts, self.truth),
             }
-        report["against"] = "counts as the network sees them" if self.truth is None else "labels of the target"
+        report["against"] = (
+            "counts as the network sees them" if self.truth is None else "labels of the target"
+        )
         return report
 
     def report(self, **head: Any) -> dict[str, Any]:

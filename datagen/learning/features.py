@@ -56,18 +56,18 @@ class CountingTrainee:
         self.pages = iter(album(self.recipe, s.batch, step, self.steps, self.recipe.learn.helpers))
 
     def step(self, k: int) -> Mapping[str, float]:
-        page = next(self.pages)
+        images, counts, places = map(torch.from_numpy, next(self.pages))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * _warm_cosine(k / self.steps)
         self.net.train()
         with torch.autocast("cpu", torch.bfloat16):
-            density, logits = self.net(page.images)
-        dense = density_loss(density, page.places)
-        count = count_loss(logits, page.counts, self.net.classes)
+            density, logits = self.net(images)
+        dense = density_loss(density, places)
+        count = count_loss(logits, counts, self.net.classes)
         self.optimizer.zero_grad()
         (dense + count).backward()
         self.optimizer.step()
-        right = (self.net.most_likely(logits) == page.counts).float().mean(0)
+        right = (self.net.most_likely(logits) == counts).float().mean(0)
         return {
             "loss": float((dense + count).detach()),
             "accuracy": float(right.mean()),

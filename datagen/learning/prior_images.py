@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from datagen.derivation import sample_prior
@@ -22,9 +20,9 @@ from datagen.rng import Stream, rng_for
 class Page(NamedTuple):
     """A batch of the album."""
 
-    images: Tensor  # uint8 [B, H, W, 3]
-    counts: Tensor  # int64 [B, heads]
-    places: Tensor  # uint8 [B, categories, h, w], things centred in each cell
+    images: np.ndarray  # uint8 [B, H, W, 3]
+    counts: np.ndarray  # int64 [B, heads]
+    places: np.ndarray  # uint8 [B, categories, h, w], things centred in each cell
 
 
 def places(frame: Frame) -> np.ndarray:
@@ -58,9 +56,9 @@ class PriorAlbum(IterableDataset[Page]):
                 scenes = [expand(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
                 yield Page(
-                    torch.from_numpy(np.stack([frame.image for frame in frames])),
-                    torch.from_numpy(count_things(grammar, derivations)),
-                    torch.from_numpy(np.stack([places(frame) for frame in frames])),
+                    np.stack([frame.image for frame in frames]),
+                    count_things(grammar, derivations),
+                    np.stack([places(frame) for frame in frames]),
                 )
 
 
@@ -69,7 +67,14 @@ def album(recipe: Recipe, batch: int, start: int, stop: int, helpers: int) -> Da
     return DataLoader(
         PriorAlbum(recipe, batch, start, stop),
         batch_size=None,
+        # Arrays travel through a pipe. Tensors would take shared memory, which is small in
+        # containers, and where it is full torch waits for ever.
+        collate_fn=_as_it_is,
         num_workers=helpers,
         prefetch_factor=4 if helpers else None,
         multiprocessing_context="spawn" if helpers else None,
     )
+
+
+def _as_it_is(page: Page) -> Page:
+    return page
