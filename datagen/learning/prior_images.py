@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -76,5 +76,5 @@ def album(recipe: Recipe, batch: int, start: int, stop: int, helpers: int) -> Da
     )
 
 
-def _as_it_is(page: Page) -> Page:
+def _as_it_is(page: Any) -> Any:  # torch types it for lists of samples; ours are whole pages
     return page
