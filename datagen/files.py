@@ -4,33 +4,54 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from datagen.errors import BusyError, DiskFullError, InputError
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Replace `path` at once; after a crash it holds the old content or the new, never half."""
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` at the end, all at once.
+
+    After a crash `path` holds the old content or the new, never half of one.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_space(path.parent):
         try:
             with open(aside, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable, as fsync makes a file's bytes durable."""
-    handle = os.open(folder, os.O_RDONLY)
+@contextlib.contextmanager
+def atomic_text(path: Path) -> Iterator[IO[str]]:
+    """`atomic_file` for ASCII text with plain line ends."""
+    with atomic_file(path) as raw:
+        file = io.TextIOWrapper(raw, encoding="ascii", newline="\n")
+        yield file
+        file.detach()  # flushed, and left open for `atomic_file`
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Replace the content of `path` at once."""
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or the names in a folder, outlast a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,7 +1,6 @@
 """COCO files: written from a stream of records, read with care."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import IO, Any
 
 import datagen
 from datagen.errors import AuditError, InputError
-from datagen.files import disk_space, sync_folder
+from datagen.files import atomic_text
 
 CONTRIBUTOR = "datagen"  # in `info`; tells our own files from those of other tools
 MAX_BYTES = 4 << 30
@@ -63,24 +62,15 @@ def write_lists(
     annotations: Iterable[Mapping[str, Any]],
 ) -> Counts:
     """Publish a file whose `images` and `annotations` are read one by one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_space(path.parent):
-        try:
-            with open(aside, "w", encoding="ascii", newline="\n") as file:
-                file.write("{\n")
-                for key, value in head.items():
-                    file.write(f"{json.dumps(key)}: {line(value)},\n")
-                file.write('"images": [')
-                image_count = _items(file, images)
-                file.write('\n],\n"annotations": [')
-                annotation_count = _items(file, annotations)
-                file.write("\n]\n}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+    with atomic_text(path) as file:
+        file.write("{\n")
+        for key, value in head.items():
+            file.write(f"{json.dumps(key)}: {line(value)},\n")
+        file.write('"images": [')
+        image_count = _items(file, images)
+        file.write('\n],\n"annotations": [')
+        annotation_count = _items(file, annotations)
+        file.write("\n]\n}\n")
     return Counts(image_count, annotation_count)
 
 

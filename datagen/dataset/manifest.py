@@ -1,19 +1,17 @@
 """The end of a run: shards in order become one COCO file, its certificate and its manifest."""
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from datagen.dataset import card, coco, store, versions, weights
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.digest import canonical
-from datagen.files import disk_space, sha256_of, sync_folder, write_atomic
+from datagen.files import atomic_text, disk_space, sha256_of, write_atomic
 from datagen.recipe import Recipe
 
 CHECKS = (
@@ -72,7 +70,7 @@ def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: 
         "platform": {"machine": platform.machine(), "system": platform.system()},
         "recipe": recipe.encode(),
     }
-    with _streamed(out / "manifest.json") as file:
+    with atomic_text(out / "manifest.json") as file:
         file.write("{\n")
         for key, value in head.items():
             file.write(f"{json.dumps(key)}: {canonical(value).decode()},\n")
@@ -102,25 +100,10 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _join(out: Path, shards: Sequence[Shard], name: str) -> None:
-    with _streamed(out / name) as file:
+    with atomic_text(out / name) as file:
         for shard in shards:
             with (out / shard.place / name).open("r", encoding="ascii") as part:
                 shutil.copyfileobj(part, file)
-
-
-@contextmanager
-def _streamed(path: Path) -> Iterator[IO[str]]:
-    """A text file written as a stream, and shown by one rename when the block ends well."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(aside, "w", encoding="ascii", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        sync_folder(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _pretty(data: Any) -> str:

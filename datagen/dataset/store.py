@@ -18,7 +18,7 @@ from typing import Any
 
 from datagen.digest import canonical, of_bytes
 from datagen.errors import DatagenError, InputError
-from datagen.files import disk_space, sha256_of, sync_folder, write_atomic
+from datagen.files import disk_space, sha256_of, sync, write_atomic
 
 COMPLETE = "_COMPLETE"
 LOCK = ".lock"
@@ -65,7 +65,7 @@ def is_complete(out: Path) -> bool:
 def reopen(out: Path) -> None:
     """From now on the dataset counts as unfinished."""
     (out / COMPLETE).unlink(missing_ok=True)
-    sync_folder(out)
+    sync(out)
 
 
 def summary(out: Path, shard: Shard) -> dict[str, Any]:
@@ -131,11 +131,11 @@ class ShardFolder:
         files = dict(sorted(self.files.items()))
         self.write("shard.json", canonical({**facts, "files": files}) + b"\n")
         for name in self.files:
-            _sync(self.folder / name)
+            sync(self.folder / name)
         for name, entry in self.files.items():
             if sha256_of(self.folder / name) != entry["sha256"]:
                 raise DatagenError(f"{self.folder / name} reads back other than it was written")
-        sync_folder(self.folder)
+        sync(self.folder)
         target = self.out / self.shard.place
         try:
             os.rename(self.folder, target)
@@ -143,7 +143,7 @@ class ShardFolder:
             if not is_published(self.out, self.shard):
                 raise
             self._compare(target)
-        sync_folder(target.parent)
+        sync(target.parent)
 
     def _compare(self, target: Path) -> None:
         """Another attempt was first: ours must be the same, or the fault is put on record."""
@@ -188,11 +188,3 @@ def sweep(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
     for leftover in out.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from datagen.decoding import parse_json, read_text
 from datagen.digest import of_bytes
 from datagen.errors import InputError
-from datagen.files import disk_space, locked, sync_folder, write_atomic
+from datagen.files import disk_space, locked, sync, write_atomic
 from datagen.recipe import FROZEN_CAP, Recipe, differences
 
 _STATE, _DIGEST = "state.safetensors", "state.sha256"
@@ -64,7 +64,7 @@ class RunFolder:
             write_atomic(aside / _DIGEST, of_bytes(data))
             shutil.rmtree(final, ignore_errors=True)
             os.rename(aside, final)
-            sync_folder(self.checkpoints)
+            sync(self.checkpoints)
         for old in self._saved(phase)[:-_KEPT]:
             shutil.rmtree(old)
 

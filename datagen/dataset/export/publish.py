@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datagen.dataset.export.selection import Item
 from datagen.errors import InputError
-from datagen.files import disk_space, sync_folder
+from datagen.files import disk_space, sync
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def published(out: Path, dataset: Path) -> Iterator[Path]:
         with disk_space(out.parent):
             yield aside
             aside.rename(out)
-            sync_folder(out.parent)
+            sync(out.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
