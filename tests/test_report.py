@@ -196,7 +196,7 @@ def test_a_folder_without_a_report_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="is not there; `datagen learn` writes it"):
         write_report(tmp_path)
     (tmp_path / "report.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"report\.json: not valid JSON"):
         write_report(tmp_path)
 
 

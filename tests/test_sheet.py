@@ -10,7 +10,7 @@ from datagen.errors import InputError
 from datagen.frame import Instance, Layout, Silhouette
 from datagen.labels import Annotation, annotate
 from datagen.report import PALETTE, colour_of, ink_on
-from datagen.report.sheet import contact_sheet, mask_of, save_png, side_by_side
+from datagen.report.sheet import contact_sheet, mask_of, save_png
 from datagen.rng import Stream, rng_for
 
 
@@ -140,19 +140,9 @@ def test_captions_are_written_below_whatever_they_hold():
         assert sheet.shape[1] == plain.shape[1]
 
 
-def test_groups_stand_side_by_side_under_their_titles():
-    groups = {"target photos": [grey(160)] * 4, "prior": [grey(160)] * 2, "none": []}
-    sheet = side_by_side(groups, columns=2)
-    assert sheet.shape == (32 + 350, 350 + 1 + 350, 3)
-    assert sheet[:32, :350].min() < 100
-    assert count_of(sheet, (100, 100, 100)) == 6 * 160 * 160
-
-
 def test_nothing_to_show_is_an_input_error():
     with pytest.raises(InputError, match="no images to show"):
         contact_sheet([])
-    with pytest.raises(InputError, match="no images to show"):
-        side_by_side({"prior": []})
 
 
 def test_a_sheet_too_large_to_look_at_is_refused():

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from datagen.dataset.targets import Targets
@@ -20,7 +19,7 @@ from datagen.learning.painting import Paint
 from datagen.learning.strings import draw
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
-from datagen.report.sheet import contact_sheet
+from datagen.report.sheet import contact_sheet, save_png
 from datagen.rng import Stream, rng_for
 
 # What the report calls the readings.
@@ -187,10 +186,9 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
 
 
 def _sheet(out: Path, name: str, sample: Sample) -> str:
-    picture = contact_sheet(list(sample.images), columns=8)
-    file = out / f"{name}.png"
-    cv2.imwrite(str(file), picture[..., ::-1])
-    return file.name
+    file = f"{name}.png"
+    save_png(out / file, contact_sheet(list(sample.images), columns=8))
+    return file
 
 
 def _count_tv(a: np.ndarray, b: np.ndarray) -> float:

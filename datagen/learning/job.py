@@ -16,7 +16,7 @@ from datagen.grammar import Grammar
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.features import CountFeatures, CountingTrainee, counting_net, save_features
-from datagen.learning.loop import Tick, train
+from datagen.learning.loop import Tick, Trainee, train
 from datagen.learning.measuring import opened_measure
 from datagen.learning.painting import opened_painter
 from datagen.learning.projection import project
@@ -63,10 +63,10 @@ def learn(
     Killed at any moment, the run goes on from its last checkpoint with `resume`.
     """
     grammar = recipe.world()
+    _keep_apart(target, out)
     targets = load_targets(target, grammar.canvas)
     _check(grammar, target, targets)
     known = None if truth is None else _known(truth, count_heads(grammar), len(targets.images))
-    _keep_apart(target, out)
     spec = Spec(recipe, targets.digest, __version__)
     with opened_run(out, spec=spec, resume=resume) as run:
         write_rejected(out / "rejected.jsonl", targets.rejected)
@@ -127,7 +127,7 @@ def _train(
     recipe: Recipe,
     run: RunFolder,
     phase: str,
-    trainee: Any,
+    trainee: Trainee,
     progress: Callable[[Tick], None],
 ) -> None:
     train(run, phase, trainee, checkpoint_every=recipe.learn.checkpoint_every, progress=progress)

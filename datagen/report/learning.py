@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image
 
+from datagen.dataset.store import read_json
 from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.report import figures
@@ -53,7 +54,11 @@ class _Picture:
 
 def write_report(run: Path) -> Path:
     """Write `report.html` into the run folder, from `report.json` and `metrics.jsonl` there."""
-    data = _read_object(run / "report.json")
+    if not (run / "report.json").is_file():
+        raise InputError(
+            f"{run / 'report.json'} is not there; `datagen learn` writes it at its end"
+        )
+    data = read_json(run / "report.json")
     records, broken = _metrics(run / "metrics.jsonl")
     try:
         context = {
@@ -75,18 +80,6 @@ def write_report(run: Path) -> Path:
     page = run / "report.html"
     write_atomic(page, render("learning.html", context))
     return page
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not there; `datagen learn` writes it at its end") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path} must hold one JSON object")
-    return data
 
 
 def _metrics(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -68,30 +68,6 @@ def contact_sheet(
     return np.concatenate([sheet, legend])
 
 
-def side_by_side(
-    groups: Mapping[str, Sequence[np.ndarray]],
-    *,
-    columns: int = 3,
-    scale: float | None = None,
-) -> np.ndarray:
-    """uint8 [H, W, 3] RGB: one titled block of images for each group, from left to right."""
-    everything = [image for images in groups.values() for image in images]
-    _check_sheet(everything, None, None)
-    scale = scale or _readable_scale(everything)
-    blocks: list[np.ndarray] = []
-    for title, images in groups.items():
-        if len(images):
-            grid = _grid([_scaled(image, scale) for image in images], columns, None)
-            blocks.append(np.concatenate([_line(title, grid.shape[1], 17, INK), grid]))
-    height = max(block.shape[0] for block in blocks)
-    rule = np.full((height, 1, 3), 214, np.uint8)
-    parts: list[np.ndarray] = []
-    for block in blocks:
-        parts += [rule] if parts else []
-        parts.append(_padded(block, height, block.shape[1]))
-    return np.concatenate(parts, axis=1)
-
-
 def save_png(path: Path, sheet: np.ndarray) -> None:
     """Write a sheet, whole or not at all."""
     buffer = io.BytesIO()
@@ -170,12 +146,6 @@ def _grid(
 
 def _paper(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), PAPER, np.uint8)
-
-
-def _padded(block: np.ndarray, height: int, width: int) -> np.ndarray:
-    page = _paper(height, width)
-    page[: block.shape[0], : block.shape[1]] = block
-    return page
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
