@@ -116,7 +116,8 @@ counting network.
 {table}
 
 Learned count TV over seeds, digits in a row: {spread}. In "row" digits stand side by side (the
-paper says "upright in a straight line"; how close, it does not say); in "crowd" each lies anywhere in its part of the line, so that neighbours often
+paper says "upright in a straight line"; how close, it does not say); in "crowd" each lies
+anywhere in its part of the line, so that neighbours often
 cover each other, and the network that counts them miscounts more.
 
 Machine: {machine}, Python {platform.python_version()}; other work on it was not excluded.
