@@ -346,6 +346,34 @@ def largest(distribution: Distribution) -> float:
             return math.inf
 
 
+def smallest(distribution: Distribution) -> float:
+    """Lower end of the support; -inf when there is none."""
+    match distribution:
+        case Constant(value):
+            return float(value)
+        case Uniform(low, _) | Spread(low, _) | UniformInt(low, _) | Truncated(_, low, _):
+            return float(low)
+        case Poisson():
+            return 0.0
+        case Choice(values, weights):
+            return min(float(v) for v, w in zip(values, weights, strict=True) if w > 0)
+        case Mixture(components, _):
+            return min(smallest(c) for c in components)
+        case _:
+            return -math.inf
+
+
+def is_continuous(distribution: Distribution) -> bool:
+    """True when the law has a density: no value of it has a probability of its own."""
+    match distribution:
+        case Uniform() | Spread() | Normal() | Truncated():
+            return True
+        case Mixture(components, _):
+            return all(is_continuous(c) for c in components)
+        case _:
+            return False
+
+
 def parts(distribution: Distribution) -> Iterator[Distribution]:
     """The distribution and everything inside it."""
     yield distribution

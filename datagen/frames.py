@@ -30,7 +30,7 @@ MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
 @contextmanager
 def opened(recipe: Recipe) -> Iterator[MakeFrame]:
     """The recipe's components open, as one function from an image's index to its frame."""
-    recipe.check_sources()
+    recipe.check_sources(learn=False)
     generator = recipe.generator.component("generators")
     with generator.open(recipe.world()) as generate, opened_renderers(recipe) as render:
 

@@ -25,6 +25,8 @@ def freeze(data: dict[str, Any], base: Path, where: str) -> dict[str, Any]:
         frozen["renderers"] = [
             _part(part, base, f"renderers.{k}") for k, part in enumerate(data["renderers"])
         ]
+    if "learn" in data:
+        frozen["learn"] = _learn(data["learn"], base)
     if isinstance(grammar, dict) and isinstance(data.get("assets", {}), dict):
         frozen["assets"] = _assets(grammar, data.get("assets", {}), base, folder)
     return frozen
@@ -48,7 +50,7 @@ def _is_path(grammar: str) -> bool:
 
 def from_here(key: list[str], value: Any) -> Any:
     """A value from the command line, its paths made absolute: they count from where we stand."""
-    if isinstance(value, dict) and key[0] in ("assets", "generator", "renderers"):
+    if isinstance(value, dict) and key[0] in ("assets", "generator", "renderers", "learn"):
         return {name: from_here([*key, name], inner) for name, inner in value.items()}
     if isinstance(value, list) and key[0] == "renderers":
         return [from_here([*key, str(k)], inner) for k, inner in enumerate(value)]
@@ -61,7 +63,11 @@ def from_here(key: list[str], value: Any) -> Any:
         case ["assets", _]:
             built_in = value.isidentifier() and not os.path.exists(path)
             return {"source": value, "sha256": None} if built_in else path
-        case ["generator", "weights", *_] | ["renderers", _, "weights", *_] if key[-1] != "sha256":
+        case (
+            ["generator", "weights", *_]
+            | ["renderers", _, "weights", *_]
+            | ["learn", "features", "weights", *_]
+        ) if key[-1] != "sha256":
             return path
         case ["assets", _, "source"]:
             return path
@@ -101,6 +107,15 @@ def _part(value: Any, base: Path, where: str) -> Any:
     return frozen
 
 
+def _learn(value: Any, base: Path) -> Any:
+    """The section of learning: only the weights of its features lie outside the recipe."""
+    features = _get(value, "features")
+    if _get(features, "weights") is None:
+        return value
+    found = source(features["weights"], base, "learn.features.weights", built_in=False)
+    return {**value, "features": {**features, "weights": found}}
+
+
 def source(value: Any, base: Path, where: str, built_in: bool = True) -> Any:
     """A path as a person or a recipe.json writes it, made absolute and with its sha256."""
     if isinstance(value, dict) and isinstance(value.get("source"), str):
@@ -135,7 +150,11 @@ def recorded(data: dict[str, Any]) -> dict[str, str]:
     """Key -> sha256 of each source that is frozen already."""
     found: dict[str, str] = {}
     parts = data.get("renderers")
-    pairs = [("generator.weights", _get(data.get("generator"), "weights"))]
+    features = _get(data.get("learn"), "features")
+    pairs = [
+        ("generator.weights", _get(data.get("generator"), "weights")),
+        ("learn.features.weights", _get(features, "weights")),
+    ]
     pairs += [
         (f"renderers.{k}.weights", _get(part, "weights"))
         for k, part in enumerate(parts if isinstance(parts, list) else [])

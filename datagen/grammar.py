@@ -1,5 +1,6 @@
 """A probabilistic scene grammar as frozen data: what can stand where, and how often a priori."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,15 @@ UNITS: Mapping[str, float] = {
     "rad": 1.0,
 }
 RELATIVE_UNITS = ("width", "height")  # of the parent's own attributes of that name
+TURN: Mapping[str, float] = {"deg": 360.0, "rad": 2 * math.pi}  # a whole turn in units of angles
+
+
+@dataclass(frozen=True)
+class Mutable:
+    """Learning may change an attribute's law, within [low, high] in the attribute's own unit."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,14 @@ class Attribute:
 
     distribution: Distribution
     unit: str = ""
+    mutable: Mutable | None = None  # None: learning leaves it alone
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
+
+    @property
+    def is_angle(self) -> bool:
+        """Are values a whole turn apart the same?"""
+        return self.unit in TURN
 
 
 class Law(NamedTuple):
@@ -117,6 +133,7 @@ class Repeat:
     count: Distribution
     more: int  # index of the rule symbol -> item symbol
     stop: int  # index of the rule symbol -> empty
+    most: int | None = None  # learning may not make the count larger; None: no such bound
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,13 @@ class Renderer(Protocol):
 
 
 class FeatureExtractor(Protocol):
-    """Images to vectors: uint8 [N, H, W, 3] -> float32 [N, dim]."""
+    """Images to vectors: uint8 [N, H, W, 3] -> float32 [N, dim].
 
-    name: ClassVar[str]
+    A row is a function of its own picture, up to rounding.
+    """
+
+    name: ClassVar[str]  # stands in reports beside every distance
+    standardise: ClassVar[bool]  # columns have no unit of their own: each is divided by its spread
 
     def open(self) -> AbstractContextManager[Callable[[np.ndarray], np.ndarray]]: ...
 

@@ -1,17 +1,35 @@
 """The [learn] section of a recipe: every setting of structure learning, with measured defaults."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, JsonValue
 
 from datagen.interfaces import Component
+from datagen.parts import Part, Source
+
+TRAINED = ("counts", "embedding")  # feature networks that a run trains where no weights are given
 
 
 class FeatureTraining(Component):
-    """The counting network that measures images; it is trained on samples of the prior only."""
+    """What measures pictures, and how it is trained where it is one of `TRAINED`.
 
-    images: int = Field(default=120_000, ge=256, le=100_000_000)  # rendered once each, on the fly
+    Those learn from samples of the prior only. The others come trained, and the training settings
+    do not concern them.
+    """
+
+    use: str = "counts"
+    weights: Source | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)  # of the extractor that is used
+    images: int = Field(default=180_000, ge=256, le=100_000_000)  # rendered once each, on the fly
     batch: int = Field(default=32, ge=8, le=4096)
     learning_rate: float = Field(default=3e-3, gt=0, le=1)
-    width: int = Field(default=16, ge=4, le=256)  # channels, in units of half the first layer's
+    width: int = Field(default=16, ge=4, le=256)  # a quarter of the channels of the last block
+    components: int = Field(default=16, ge=1, le=4096)  # principal ones, of features without unit
+
+    @property
+    def part(self) -> Part:
+        """The extractor by name, without how it is trained."""
+        return Part(use=self.use, weights=self.weights, options=self.options)
 
 
 class Pretraining(Component):
@@ -23,22 +41,30 @@ class Pretraining(Component):
 
 
 class Reinforcement(Component):
-    """REINFORCE on log q - log p of kernel density estimates (Meta-Sim2, equation 2)."""
+    """REINFORCE on a cost for each generated picture (Meta-Sim2, equation 2)."""
 
-    iterations: int = Field(default=250, ge=0, le=1_000_000)
-    batch: int = Field(default=256, ge=16, le=65_536)  # generated scenes an iteration (m)
+    iterations: int = Field(default=250, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
+    batch: int = Field(default=256, ge=16, le=65_536)  # generated scenes an iteration (m), of these
+    fresh: int = Field(default=64, ge=1, le=65_536)  # new ones; the others come from those before
     targets: int = Field(default=1000, ge=16, le=1_000_000)  # real images an iteration (l), at most
     learning_rate: float = Field(default=1e-2, gt=0, le=1)
-    # Kernel variances as multiples of the median squared distance between target features. The
-    # paper's H = d I makes the reward nearly linear: it then matches means and nothing else.
-    bandwidths: tuple[float, ...] = Field(default=(0.02, 0.1, 0.5), min_length=1)
+    # "kde": log q - log p. The others are comparators: the witness of MMD^2 at each picture, and
+    # MMD^2 of the batch for all of its pictures alike.
+    reward: Literal["kde", "witness", "mmd"] = "kde"
+    # Kernel variances: the paper's H = d I, which makes the reward nearly linear (it then matches
+    # means and nothing else), the median squared distance of the target, or multiples of it.
+    bandwidth: Literal["multiscale", "median", "d"] = "multiscale"
+    scales: tuple[float, ...] = Field(default=(0.02, 0.1, 0.5), min_length=1)  # of "multiscale"
     clip: float = Field(default=6.0, gt=0)  # of a log ratio, nats
     # Weight of KL(model || prior) in the cost, ours: pictures do not tell everything (a road beyond
     # the border, the order of equal things), and what they leave open should stay as in the prior.
-    prior_weight: float = Field(default=0.03, ge=0)
+    # It falls from the first value to the second, or it would bend what pictures do tell.
+    prior_weight: tuple[float, float] = (0.03, 0.003)
+    entropy_weight: float = Field(default=0.0, ge=0)  # of the model's entropy; falls to 0
     baseline_decay: float = Field(default=0.9, ge=0, lt=1)
     reject_weight: float = Field(default=1e-2, ge=0)  # lambda of section 3.3
     reject_above: float = Field(default=1.0, ge=0)  # epsilon of section 3.3
+    stop_at_floor: bool = True  # slow down and end when the target's own noise is reached
 
 
 class Learn(Component):

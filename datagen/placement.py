@@ -4,13 +4,14 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from datagen.derivation import Node, parse_tree, past_caps
-from datagen.distributions import Distribution, Spread, Value
+from datagen.distributions import Spread, Value
 from datagen.errors import InputError
 from datagen.grammar import RELATIVE_UNITS, Grammar, Symbol
 from datagen.scene import Scene, SceneNode, Transform
@@ -42,15 +43,34 @@ def attribute_log_prob(grammar: Grammar, scene: Scene) -> float:
 
     Densities are per unit as the grammar writes it (deg, fractions of the parent's width, ...).
     """
+    total = 0.0
+    for written in written_values(grammar, scene):
+        law = grammar.symbols[written.symbol].attributes[written.attribute].distribution
+        at = law.at(written.k, written.n) if isinstance(law, Spread) else law
+        total += at.log_prob(written.value)
+    return total
+
+
+class Written(NamedTuple):
+    """One value of a scene as the grammar writes it, of the k-th of n siblings of its symbol."""
+
+    symbol: str
+    attribute: str
+    value: Value  # in the attribute's own unit; nan for a fraction of nothing
+    k: int
+    n: int
+
+
+def written_values(grammar: Grammar, scene: Scene) -> Iterator[Written]:
+    """Every attribute of every node back in its own unit; InputError for another world's scene."""
     canvas = _canvas_extents(grammar)
-    total = _node_log_prob(grammar, scene.root, 0, 1, canvas)
+    yield from _node_values(grammar, scene.root, 0, 1, canvas)
     stack = [(scene.root, _extents(scene.root.attributes, canvas))]
     while stack:
         node, extents = stack.pop()
         for child, k, n in _siblings(node.children):
-            total += _node_log_prob(grammar, child, k, n, extents)
+            yield from _node_values(grammar, child, k, n, extents)
             stack.append((child, _extents(child.attributes, _NO_EXTENTS)))
-    return total
 
 
 @dataclass(slots=True)
@@ -87,16 +107,22 @@ def _place(
     draft = _Draft(values, _extents(values, default) if symbol.has_extents else default)
     if symbol.is_placed:
         edges = {} if is_root else drafts[node.parent].edges
-        draft.transform = _transform(symbol, draft, edges)
+        draft.transform = _transform(symbol, draft.values, draft.extents, edges)
     return draft
 
 
-def _transform(symbol: Symbol, draft: _Draft, edges: dict[str, float]) -> Transform:
-    get = draft.values.get
+def _transform(
+    symbol: Symbol,
+    values: Mapping[str, Value],
+    extents: Mapping[str, float],
+    edges: dict[str, float],
+) -> Transform:
+    """The frame that the values make; `edges` (symbol -> y) moves on to the node's far edge."""
+    get = values.get
     y = float(get("y", 0.0))
-    if "gap" in draft.values:
-        half = draft.extents.get("height", 0.0) / 2
-        y += edges.get(symbol.name, 0.0) + float(draft.values["gap"]) + half
+    if "gap" in values:
+        half = extents.get("height", 0.0) / 2
+        y += edges.get(symbol.name, 0.0) + float(values["gap"]) + half
         edges[symbol.name] = y + half
     return Transform(
         float(get("x", 0.0)),
@@ -144,7 +170,66 @@ def _extents(values: Mapping[str, Value], default: Mapping[str, float]) -> Mappi
     return {**default, **own}
 
 
-# ---------------------------------------------------------------------------------- log-densities
+# --------------------------------------------------------------------------------- changed values
+
+
+def replaced(grammar: Grammar, scene: Scene, changes: Mapping[str, Mapping[str, Value]]) -> Scene:
+    """The scene with other values: path -> attribute -> value in base units (px or m, radians).
+
+    Paths are those of `Scene.walk`. Frames follow as `expand` would make them: siblings stack
+    anew by their gaps. All other values stay what they are in base units, also those that were
+    drawn as a fraction of a parent's extent. InputError for a path or an attribute that is not
+    there.
+    """
+    forks: set[str] = set()  # paths of the nodes above a changed one
+    for path, values in changes.items():
+        _check_change(scene, path, values)
+        numbers = path.split(".") if path else []
+        forks |= {".".join(numbers[:k]) for k in range(len(numbers))}
+    canvas = _canvas_extents(grammar)
+    root = _changed(grammar, changes, forks, "", scene.root, {}, canvas)
+    return replace(scene, root=root)
+
+
+def _check_change(scene: Scene, path: str, values: Mapping[str, Value]) -> None:
+    node = scene.root
+    for number in path.split(".") if path else ():
+        if not number.isdecimal() or int(number) >= len(node.children):
+            raise InputError(f"the scene has no node {path}; take paths from Scene.walk")
+        node = node.children[int(number)]
+    for name in values:
+        if name not in node.attributes:
+            raise InputError(f"node {path or 'root'} (`{node.symbol}`) has no attribute `{name}`")
+
+
+def _changed(
+    grammar: Grammar,
+    changes: Mapping[str, Mapping[str, Value]],
+    forks: set[str],
+    path: str,
+    node: SceneNode,
+    edges: dict[str, float],
+    default: Mapping[str, float],
+) -> SceneNode:
+    """The node with its changes and those below it; `edges` as in `_transform`."""
+    symbol = _symbol(grammar, node)
+    values = {**node.attributes, **changes.get(path, {})}
+    children = node.children
+    if path in forks:
+        prefix = f"{path}." if path else ""
+        inner: dict[str, float] = {}
+        children = tuple(
+            _changed(grammar, changes, forks, f"{prefix}{k}", child, inner, _NO_EXTENTS)
+            for k, child in enumerate(children)
+        )
+    transform = node.transform
+    if symbol.is_placed:
+        extents = _extents(values, default) if symbol.has_extents else default
+        transform = _transform(symbol, values, extents, edges)
+    return SceneNode(node.symbol, node.category, transform, values, node.asset, children)
+
+
+# --------------------------------------------------------------------------------- written values
 
 
 def _siblings(children: Sequence[SceneNode]) -> list[tuple[SceneNode, int, int]]:
@@ -157,31 +242,21 @@ def _siblings(children: Sequence[SceneNode]) -> list[tuple[SceneNode, int, int]]
     return [(child, k, total[child.symbol]) for child, k in zip(children, ks, strict=True)]
 
 
-def _node_log_prob(
+def _node_values(
     grammar: Grammar, node: SceneNode, k: int, n: int, parent: Mapping[str, float]
-) -> float:
-    total = 0.0
-    for name, distribution, factor, relative in _symbol(grammar, node).laws:
+) -> Iterator[Written]:
+    for name, _, factor, relative in _symbol(grammar, node).laws:
         if name not in node.attributes:
             raise InputError(f"a `{node.symbol}` of the scene has no attribute `{name}`")
         if relative is not None:
             factor = _fraction(node.symbol, name, relative, parent)
-        total += _value_log_prob(distribution, k, n, node.attributes[name], factor)
-    return total
+        value = node.attributes[name]
+        if not isinstance(value, str):
+            value = value / factor if factor else math.nan
+        yield Written(node.symbol, name, value, k, n)
 
 
 def _symbol(grammar: Grammar, node: SceneNode) -> Symbol:
     if node.symbol not in grammar.symbols:
         raise InputError(f"{grammar.world} has no symbol `{node.symbol}`; is it the right grammar?")
     return grammar.symbols[node.symbol]
-
-
-def _value_log_prob(
-    distribution: Distribution, k: int, n: int, value: Value, factor: float
-) -> float:
-    if not isinstance(value, str):
-        if factor == 0:
-            return -math.inf
-        value = value / factor
-    law = distribution.at(k, n) if isinstance(distribution, Spread) else distribution
-    return law.log_prob(value)

@@ -11,7 +11,12 @@ import datagen
 from datagen.errors import MissingError, RecipeError
 
 # Kind -> the name that a plug-in module gives its class.
-CLASSES = {"renderers": "Renderer", "detectors": "Detector", "generators": "Generator"}
+CLASSES = {
+    "renderers": "Renderer",
+    "detectors": "Detector",
+    "generators": "Generator",
+    "features": "Features",
+}
 SUFFIXES = {"grammars": ".scene", "configs": ".toml"}
 
 

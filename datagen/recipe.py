@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from datagen import digest, freezing, plugins
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
@@ -13,44 +13,13 @@ from datagen.errors import RecipeError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
+from datagen.learn_settings import TRAINED, FeatureTraining
 from datagen.learn_settings import Learn as Learn
+from datagen.parts import Part, Source
 
 TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
 FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well
 COUNT_CAP = 10_000_000  # images
-
-
-class Source(Component):
-    """Where content lies and what it must be; without a sha256 it names something built in."""
-
-    source: str
-    sha256: str | None = None
-
-    def check(self, name: str) -> None:
-        """Refuses content that is gone, or is not what the recipe was made with."""
-        if self.sha256 is None:
-            return
-        found = freezing.digest_of(Path(self.source), name)
-        if found != self.sha256:
-            raise RecipeError(
-                f"{name}: {self.source} is not what this recipe was made with "
-                f"(sha256 {found[:12]}, expected {self.sha256[:12]})"
-            )
-
-
-class Part(Component):
-    """A plug-in by name, with its options; `weights` is the file of a learned one."""
-
-    use: str
-    weights: Source | None = None
-    options: dict[str, JsonValue] = Field(default_factory=dict)
-
-    def component(self, kind: str) -> Any:
-        """The plug-in's frozen description."""
-        options = dict(self.options)
-        if self.weights is not None:
-            options["weights"] = self.weights.source
-        return decode(plugins.load(kind, self.use), options, f'{kind} use = "{self.use}"')
 
 
 class GrammarText(Component):
@@ -80,7 +49,7 @@ class Recipe(Component):
     @property
     def learn_digest(self) -> str:
         """16 hex digits of what decides a run of `learn`: neither its helpers nor its dataset."""
-        data = _content(self) | {"learn": self.learn.model_dump(mode="json")}
+        data = _content(self) | {"learn": _located(self)["learn"]}
         for key in ("count", "seed", "image_format", "passes"):
             del data[key]
         for key in ("helpers", "checkpoint_every"):
@@ -104,8 +73,11 @@ class Recipe(Component):
         }
         return replace(grammar, assets=moved)
 
-    def sources(self) -> Iterator[tuple[str, Source]]:
-        """Everything outside the recipe that it depends on, with the key that names it."""
+    def sources(self, *, learn: bool = True) -> Iterator[tuple[str, Source]]:
+        """Everything outside the recipe that it depends on, with the key that names it.
+
+        Without `learn`: only what a dataset depends on.
+        """
         for name, source in self.assets.items():
             yield f"assets.{name}", source
         if self.generator.weights is not None:
@@ -113,9 +85,11 @@ class Recipe(Component):
         for k, part in enumerate(self.renderers):
             if part.weights is not None:
                 yield f"renderers.{k}.weights", part.weights
+        if learn and self.learn.features.weights is not None:
+            yield "learn.features.weights", self.learn.features.weights
 
-    def check_sources(self) -> None:
-        for name, source in self.sources():
+    def check_sources(self, *, learn: bool = True) -> None:
+        for name, source in self.sources(learn=learn):
             source.check(name)
 
     def learned(self, use: str, weights: Path) -> Self:
@@ -216,6 +190,17 @@ def _check_parts(recipe: Recipe, where: str) -> None:
         raise RecipeError(
             f"{where}: `{name}` gives a {given.__name__}, no picture; add a [[renderers]] section"
         )
+    _check_features(recipe.learn.features)
+
+
+def _check_features(features: FeatureTraining) -> None:
+    """The extractor exists and knows its options; one to be trained has no weights yet."""
+    part = features.part
+    if part.weights is None and part.use in TRAINED:
+        if not part.options:
+            return  # nothing to check, and loading it would load torch
+        part = part.model_copy(update={"weights": Source(source="features.safetensors")})
+    part.component("features")
 
 
 # --------------------------------------------------------------------------------------- content
@@ -228,6 +213,7 @@ def _located(recipe: Recipe) -> dict[str, Any]:
     for part, source in [
         (data["generator"], recipe.generator),
         *zip(data["renderers"], recipe.renderers, strict=True),
+        (data["learn"]["features"], recipe.learn.features),
     ]:
         part["weights"] = source.weights.sha256 if source.weights is not None else None
     return data

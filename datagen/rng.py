@@ -17,6 +17,10 @@ class Stream(IntEnum):
     BOOTSTRAP = 6  # index = replicate
     PICTURES = 7  # index = number of a picture that learning looks at
     STRINGS = 8  # index = number of a derivation of the prior that learning looks at
+    MOMENTS = 9  # index 0: draws that the moments of a prior law are estimated from
+    ATTRIBUTES = 10  # index = step of attribute learning: structures, targets, perturbations
+    PRIOR_VALUES = 11  # index = number of a scene of attribute learning: its prior attributes
+    REPAINT = 12  # index = the same number: pixels, equal for all versions of a scene
 
 
 def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """The one compositing step: the coverage that blends a thing's pixels also takes its labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -94,6 +94,13 @@ def tint(cover: np.ndarray, rgb: tuple[int, int, int]) -> np.ndarray:
 def soak(cover: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Ink of a coloured patch: uint8 [h, w] and [h, w, 3] -> uint8 [h, w, 3]."""
     return cv2.multiply(colour, cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+
+
+def lit(patch: Patch, daylight: tuple[float, float, float]) -> Patch:
+    """The patch with its red, green and blue multiplied."""
+    if patch.ink is None or daylight == (1.0, 1.0, 1.0):
+        return patch
+    return replace(patch, ink=cv2.transform(patch.ink, np.diag(daylight)))
 
 
 def cast(body: Patch, dx: int, dy: int, strength: float) -> Patch:

@@ -14,6 +14,7 @@ from ._canvas import Drawing, Patch, tint
 from ._flat import Ellipse, Ground, Polygon, Rect
 from ._painting import Painter, Site
 from ._sprites import Pictures, exemplars, load_pack
+from ._street import STREET
 from ._textures import Picture
 
 PAINTERS: Mapping[str, type[Painter]] = {
@@ -25,6 +26,7 @@ PAINTERS: Mapping[str, type[Painter]] = {
     "car": Car,
     "house": House,
     "tree": Tree,
+    **STREET,
 }
 
 

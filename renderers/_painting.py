@@ -1,13 +1,14 @@
 """What a painter is, and where it works."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from datagen.scene import Transform
 
 from ._attributes import Reads, Values
+from ._camera import View
 from ._canvas import Drawing
 
 
@@ -15,13 +16,15 @@ from ._canvas import Drawing
 class Site:
     """Canvas size in pixels, fine pixels per pixel at edges, and the image's own randomness.
 
-    Randomness may change pixels only: what a thing covers follows from its node alone.
+    `view` is how painters in perspective see their map. Randomness may change pixels only: what a
+    thing covers follows from its node alone.
     """
 
     width: int
     height: int
     supersample: int
     rng: np.random.Generator
+    view: View
 
 
 class Painter(Protocol):
@@ -33,3 +36,12 @@ class Painter(Protocol):
     def draw(self, at: Transform, values: Values, site: Site) -> Drawing:
         """Raises ValueError when the values cannot be drawn."""
         ...
+
+
+class InPerspective:
+    """Mark of painters whose frame is the map (see _camera), and whose things the sky lights.
+
+    Of one layer, things that stand come after all others, and among themselves the farther first.
+    """
+
+    stands: ClassVar[bool] = True

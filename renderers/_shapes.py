@@ -14,7 +14,7 @@ from datagen.scene import Transform
 
 from ._canvas import window
 
-_SHIFT = 8  # fractional bits of OpenCV's fixed-point coordinates
+SHIFT = 8  # fractional bits of OpenCV's fixed-point coordinates
 Ink = tuple[int, ...]  # one value for each channel
 
 _FINE_PIXELS = 2**24  # cap of the finer grid; larger shapes use a coarser one
@@ -53,11 +53,14 @@ class FineGrid:
 
     def fill(self, target: np.ndarray, outlines: np.ndarray, colours: Sequence[Ink]) -> None:
         """Fill convex polygons, float [K, N, 2] in canvas pixels, one over the other."""
+        for outline, colour in zip(self.fixed(outlines), colours, strict=True):
+            cv2.fillConvexPoly(target, outline, colour, cv2.LINE_8, SHIFT)
+
+    def fixed(self, points: np.ndarray) -> np.ndarray:
+        """Canvas pixels float [..., 2] as OpenCV's fixed-point places on the fine grid."""
         # Fine pixel u covers [u, u + 1): its centre, OpenCV's whole number, is at u + 0.5.
-        local = (outlines - (self.x, self.y)) * self.fine - 0.5
-        fixed = np.rint(local * (1 << _SHIFT)).astype(np.int32)
-        for outline, colour in zip(fixed, colours, strict=True):
-            cv2.fillConvexPoly(target, outline, colour, cv2.LINE_8, _SHIFT)
+        local = (points - (self.x, self.y)) * self.fine - 0.5
+        return np.rint(local * (1 << SHIFT)).astype(np.int32)
 
     def blank(self, *channels: int) -> np.ndarray:
         return np.zeros((self.h * self.fine, self.w * self.fine, *channels), np.uint8)

@@ -74,6 +74,7 @@ class Picture:
 
     def __init__(self, pixels: np.ndarray) -> None:
         self._levels = [pixels]
+        self.height, self.width = pixels.shape[:2]
 
     def level(self, texels_per_pixel: float) -> np.ndarray:
         """The copy with at least one and less than two texels a pixel, as far as there is one."""
@@ -97,8 +98,7 @@ class Picture:
         half_x = (abs(c) * width + abs(s) * height) / 2 + 1
         half_y = (abs(s) * width + abs(c) * height) / 2 + 1
         x, y, w, h = window(at.x - half_x, at.y - half_y, at.x + half_x, at.y + half_y)
-        rows, columns = self._levels[0].shape[:2]
-        texture = self.level(min(columns / width, rows / height))
+        texture = self.level(min(self.width / width, self.height / height))
         fx, fy = texture.shape[1] / width, texture.shape[0] / height
         dx, dy = x + 0.5 - at.x, y + 0.5 - at.y  # centre of the patch's first pixel
         inverse = np.array(

@@ -1,7 +1,8 @@
 """Scene -> Frame in 2D with OpenCV: image and labels from one compositing pass.
 
-Drawn nodes are put down by their z (the higher the nearer), ties in tree order. A pixel belongs to
-the last thing that covers at least half of it. A drawn node without a category is part of the
+Drawn nodes are put down by their z (the higher the nearer), ties in tree order; but what stands in
+perspective comes after what does not, and the farther before the nearer. A pixel belongs to the
+last thing that covers at least half of it. A drawn node without a category is part of the
 nearest thing above it in the tree; where there is none (ground, a decoration), its pixels belong
 to nothing. Depth counts layers from the top: 0 for the node drawn last, and the number of drawn
 nodes where nothing was drawn.
@@ -9,7 +10,7 @@ nodes where nothing was drawn.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -21,19 +22,22 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.scene import Placed, Scene
 
-from ._canvas import Canvas, Drawing, union
+from ._camera import Camera, View
+from ._canvas import Canvas, Drawing, lit, union
 from ._noise import Noise
 from ._painters import painters_of
-from ._painting import Painter, Site
+from ._painting import InPerspective, Painter, Site
+from ._street_sky import Sky
 
 
 class Renderer(Component):
-    """Flat pictures of a scene, seen from above or from the front."""
+    """Flat pictures of a scene, seen from above or from the front, and streets in perspective."""
 
     takes: ClassVar[type[Scene]] = Scene
 
     supersample: int = Field(default=4, ge=1, le=8)  # fine pixels per pixel and axis at edges
     noise: float = Field(default=0.0, ge=0.0, le=64.0)  # std in grey levels, each channel its own
+    camera: Camera = Camera()  # of worlds in perspective; others are not seen through one
 
     @contextmanager
     def open(self, grammar: Grammar) -> Iterator[Callable[[Sequence[Scene], Rngs], list[Frame]]]:
@@ -45,7 +49,8 @@ class Renderer(Component):
         def render(scenes: Sequence[Scene], rngs: Rngs) -> list[Frame]:
             frames = []
             for scene, rng in zip(scenes, rngs, strict=True):
-                site = Site(*scene.canvas, self.supersample, rng)
+                view = View.of(self.camera, *scene.canvas)
+                site = Site(*scene.canvas, self.supersample, rng, view)
                 frames.append(_paint(scene, painters, categories, site, noise))
             return frames
 
@@ -70,11 +75,13 @@ def _paint(
     noise: Noise,
 ) -> Frame:
     layers = _layers(scene, categories)
+    layers.sort(key=lambda layer: _nearness(layer[0], painters))
+    daylight = _daylight(layers, painters)
     canvas = Canvas(site.width, site.height)
     things: list[_Thing] = []
     ids, classes = [0], [0]  # of each layer; layer 0 is nothing
     for number, (placed, thing) in enumerate(layers, start=1):
-        silhouette = canvas.put(_draw(placed, painters, site), number)
+        silhouette = canvas.put(_draw(placed, painters, site, daylight), number)
         if thing is not None and silhouette.mask.any():
             if not thing.parts:
                 things.append(thing)
@@ -93,7 +100,7 @@ def _paint(
 
 
 def _layers(scene: Scene, categories: tuple[str, ...]) -> list[tuple[Placed, _Thing | None]]:
-    """Drawn nodes from the farthest to the nearest, each with the thing that it is part of."""
+    """Drawn nodes in tree order, each with the thing that it is part of."""
     owners: dict[str, _Thing | None] = {}
     layers: list[tuple[Placed, _Thing | None]] = []
     for placed in scene.walk():
@@ -106,8 +113,14 @@ def _layers(scene: Scene, categories: tuple[str, ...]) -> list[tuple[Placed, _Th
             owners[path] = thing
         if node.asset is not None:
             layers.append((placed, thing))
-    layers.sort(key=lambda layer: layer[0].world.z)
     return layers
+
+
+def _nearness(placed: Placed, painters: dict[str, Painter]) -> tuple[float, bool, float]:
+    """What the order of drawing goes by: the layer; in it, what stands; of that, the distance."""
+    painter = painters.get(str(placed.node.asset))
+    stands = isinstance(painter, InPerspective) and painter.stands
+    return placed.world.z, stands, -placed.world.y if stands else 0.0
 
 
 def _category(name: str, categories: tuple[str, ...]) -> int:
@@ -116,7 +129,9 @@ def _category(name: str, categories: tuple[str, ...]) -> int:
     return categories.index(name) + 1
 
 
-def _draw(placed: Placed, painters: dict[str, Painter], site: Site) -> Drawing:
+def _draw(
+    placed: Placed, painters: dict[str, Painter], site: Site, daylight: tuple[float, float, float]
+) -> Drawing:
     node = placed.node
     painter = painters.get(str(node.asset))
     if painter is None:
@@ -124,6 +139,20 @@ def _draw(placed: Placed, painters: dict[str, Painter], site: Site) -> Drawing:
     try:
         if not placed.world.scale > 0:
             raise ValueError(f"its scale is {placed.world.scale:g}; it must be above 0")
-        return painter.draw(placed.world, node.attributes, site)
+        drawing = painter.draw(placed.world, node.attributes, site)
     except ValueError as error:
         raise InputError(f"cannot draw `{node.symbol}` ({placed.path}): {error}") from error
+    if isinstance(painter, InPerspective):
+        return replace(drawing, body=lit(drawing.body, daylight))
+    return drawing
+
+
+def _daylight(
+    layers: list[tuple[Placed, _Thing | None]], painters: dict[str, Painter]
+) -> tuple[float, float, float]:
+    """The light of the nearest sky; where there is none, it is day."""
+    for placed, _ in reversed(layers):
+        painter = painters.get(str(placed.node.asset))
+        if isinstance(painter, Sky):
+            return painter.daylight(placed.node.attributes)
+    return 1.0, 1.0, 1.0

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -14,11 +15,13 @@ import pytest
 from conftest import ROOT, SMALL_WORLD
 from PIL import Image
 
-from datagen import __version__
+from datagen import __version__, load_recipe
 from datagen import cli as command_line
 from datagen.cli import VERBS, explain
+from datagen.cli.cite import ALWAYS, KEYS, keys_of
 from datagen.cli.screen import Screen
 from datagen.errors import VerifyError
+from datagen.parts import Part, Source
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "dumb"}
 
@@ -351,6 +354,7 @@ def test_list_names_what_the_plug_in_folders_hold(cli):
     assert {p.stem for p in (ROOT / "configs").glob("*.toml")} == set(data["recipes"])
     assert "raster" in data["renderers"]
     assert "prior" in data["generators"]
+    assert "squeezenet" in data["features"]
     assert cli("list", "renderers").out.split() == data["renderers"]
 
 
@@ -363,3 +367,17 @@ def test_cite_prints_bibtex_for_what_a_recipe_uses(cli, write_recipe):
     assert done.code == 0, done.err
     assert "@inproceedings{lin2014coco," in done.out
     assert "metasim2" not in done.out
+
+
+def test_cite_names_the_features_that_a_world_was_learned_by(write_recipe):
+    plain = load_recipe(write_recipe(recipe='[learn.features]\nuse = "mask_rcnn"\n'))
+    assert "he2017maskrcnn" not in keys_of(plain)
+    learned = Part(use="metasim2", weights=Source(source="model.safetensors"))
+    keys = keys_of(plain.model_copy(update={"generator": learned}))
+    assert {"devaranjan2020metasim2", "he2017maskrcnn", "lin2017fpn"} <= set(keys)
+
+
+def test_every_reference_is_there_and_is_cited_by_something():
+    cited = {key for keys in KEYS.values() for key in keys} | set(ALWAYS)
+    text = (ROOT / "datagen" / "cli" / "references.bib").read_text()
+    assert set(re.findall(r"^@\w+\{([^,]+),", text, re.M)) == cited

@@ -9,11 +9,15 @@ from structures import rng
 
 from datagen import recipe
 from datagen.derivation import sample_prior
-from datagen.learning.counts import count_things
-from datagen.learning.features import CHUNK, CountFeatures, CountingTrainee, counting_net
+from datagen.errors import InputError
+from datagen.features.counts import CHUNK, CountFeatures, Features, save_counts
+from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.counts import count_in_row, count_things, rows
+from datagen.learning.crowding import clearance, uncrowded
 from datagen.learning.prior_images import PriorAlbum, album
 from datagen.models import counting
-from datagen.models.counting import STRIDE, CountingNet, count_loss, density_loss
+from datagen.models.counting import STRIDE, CountingNet, count_loss, poisson_loss
+from datagen.placement import attribute_log_prob, expand
 from datagen.threads import one_thread
 
 WORLD = """
@@ -58,7 +62,7 @@ def pictures(count, height, width):
 def test_any_canvas_gives_a_map_and_posteriors(height, width, categories, classes):
     net = CountingNet(categories, classes, 4).eval()
     with torch.no_grad():
-        density, logits = net(pictures(2, height, width))
+        density, logits, _ = net(pictures(2, height, width))
         assert density.shape == (
             2, categories, math.ceil(height / STRIDE), math.ceil(width / STRIDE),
         )  # fmt: skip
@@ -68,11 +72,12 @@ def test_any_canvas_gives_a_map_and_posteriors(height, width, categories, classe
 
 
 def test_gradients_reach_every_parameter():
-    net = CountingNet(2, (3, 3, 5), 4)
-    density, logits = net(pictures(4, 32, 32))
+    net = CountingNet(2, (3, 3, 5), 4, ((3, "y"), (2, "x")))
+    density, logits, (down, across) = net(pictures(4, 32, 24))
+    assert down.shape == (4, 3, 2) and across.shape == (4, 2, 2)
     counts = torch.tensor([[1, 1, 2]] * 4)
-    dense = density_loss(density, torch.ones_like(density))
-    (dense + count_loss(logits, counts, (3, 3, 5))).backward()
+    loss = sum(poisson_loss(x, torch.ones_like(x)) for x in (density, down, across))
+    (loss + count_loss(logits, counts, (3, 3, 5))).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
@@ -105,18 +110,18 @@ def test_heads_do_not_read_each_others_logits():
 # ----------------------------------------------------------------------------------------- losses
 
 
-def test_density_loss_by_hand():
+def test_poisson_loss_by_hand():
     density = torch.tensor([[[[0.5, 2.0]]], [[[1.0, 1.0]]]])
     places = torch.tensor([[[[0, 3]]], [[[1, 0]]]], dtype=torch.uint8)
     expected = ((0.5 + 2 - 3 * math.log(2)) + (1 + 1 - 0)) / 2
-    assert float(density_loss(density, places)) == pytest.approx(expected, abs=1e-5)
+    assert float(poisson_loss(density, places)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_density_loss_is_least_at_the_truth():
+def test_poisson_loss_is_least_at_the_truth():
     places = torch.tensor([[[[1.0, 3.0]]]])
-    best = float(density_loss(places.clone(), places))
+    best = float(poisson_loss(places.clone(), places))
     for step in (-0.1, 0.1):
-        assert float(density_loss(places + step, places)) > best
+        assert float(poisson_loss(places + step, places)) > best
 
 
 def test_count_loss_of_one_head_is_cross_entropy():
@@ -147,7 +152,7 @@ def test_right_counts_cost_less_than_wrong_ones_at_every_head():
 
 
 def test_a_page_holds_pictures_and_what_they_were_made_from(small):
-    (page,) = PriorAlbum(small, 24, 0, 1)
+    (page,) = PriorAlbum(small, (), 24, 0, 1)
     assert page.images.shape == (24, 28, 36, 3) and page.images.dtype == np.uint8
     assert page.counts.shape == (24, 3) and page.places.shape == (24, 2, 4, 5)
     assert (page.counts[:, :2] == page.places.sum((2, 3))).all()
@@ -156,7 +161,7 @@ def test_a_page_holds_pictures_and_what_they_were_made_from(small):
 
 
 def test_things_are_where_their_colour_is(small):
-    (page,) = PriorAlbum(small, 200, 0, 1)
+    (page,) = PriorAlbum(small, (), 200, 0, 1)
     one_car = (page.counts == [1, 0, 1]).all(1)
     assert one_car.sum() > 5
     for image, places in zip(page.images[one_car], page.places[one_car], strict=True):
@@ -168,29 +173,30 @@ def test_things_are_where_their_colour_is(small):
 
 
 def test_pages_are_numbered(small):
-    whole = list(PriorAlbum(small, 4, 0, 5))
-    later = list(PriorAlbum(small, 4, 3, 5))
+    whole = list(PriorAlbum(small, (), 4, 0, 5))
+    later = list(PriorAlbum(small, (), 4, 3, 5))
     assert np.array_equal(whole[3].images, later[0].images)
     assert not np.array_equal(whole[3].images, whole[4].images)
-    assert len(list(album(small, 4, 3, 5, 0))) == 2
+    assert len(list(album(small, (), 4, 3, 5))) == 2
 
 
 def test_heads_reach_as_far_as_the_prior(small):
-    net = counting_net(small)
-    assert net.classes == (4, 3, 6)
-    again = counting_net(small)
+    heads = count_heads_of(small)
+    assert heads.classes == (4, 3, 6) and heads.rows == ()
+    net, again = (counting_net(small, heads) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
 
 
 def test_a_little_training_counts_better_than_chance(small):
-    net = counting_net(small)
+    heads = count_heads_of(small)
+    net = counting_net(small, heads)
     trainee = CountingTrainee(small, net)
     assert trainee.steps == 100
     trainee.begin(0)
     losses = [trainee.step(k)["loss"] for k in range(100)]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
-    (page,) = PriorAlbum(small, 200, 500, 501)
-    features = CountFeatures(net)
+    (page,) = PriorAlbum(small, (), 200, 500, 501)
+    features = CountFeatures(heads, net)
     found = features(page.images)
     assert found.shape == (200, 3) and found.dtype == np.float32
     truth = page.counts
@@ -200,8 +206,9 @@ def test_a_little_training_counts_better_than_chance(small):
 
 
 def test_features_of_whole_chunks_do_not_depend_on_who_else_is_measured(small):
-    features = CountFeatures(counting_net(small))
-    (page,) = PriorAlbum(small, 2 * CHUNK + 22, 0, 1)
+    heads = count_heads_of(small)
+    features = CountFeatures(heads, counting_net(small, heads))
+    (page,) = PriorAlbum(small, (), 2 * CHUNK + 22, 0, 1)
     images = page.images
     whole = features(images)
     for cut in (CHUNK, 2 * CHUNK):
@@ -210,10 +217,109 @@ def test_features_of_whole_chunks_do_not_depend_on_who_else_is_measured(small):
 
 
 def test_counting_what_the_prior_seldom_shows_stays_in_range(small):
-    net = counting_net(small)
+    heads = count_heads_of(small)
+    net = counting_net(small, heads)
     generator = rng(1)
     largest = count_things(
         small.world(), [sample_prior(small.world(), generator) for _ in range(500)]
     )
-    found = CountFeatures(net).most_likely(np.zeros((3, 28, 36, 3), np.uint8))
+    found = CountFeatures(heads, net).most_likely(np.zeros((3, 28, 36, 3), np.uint8))
     assert (found <= largest.max(0)).all() and (found >= 0).all()
+
+
+# ------------------------------------------------------------------------------------------- rows
+
+LANES = """
+world lanes
+canvas 32 x 48
+start Scene
+Scene -> ground Lane * uniform_int(0, 3)
+Lane -> car * uniform_int(0, 2)
+ground { draw: ground }
+Lane { category: "lane"  draw: rect  x: 16 px  gap: uniform(4, 6) px  width: 32 px  height: 8 px
+       colour: grey }
+car { draw: rect  category: "car"  colour: red  x: spread(-0.5, 0.5) width
+      width: 6 px  height: 5 px }
+"""
+
+
+@pytest.fixture
+def lanes(write_recipe):
+    with one_thread():
+        yield recipe.load(write_recipe(LANES, LEARN.replace("1600", "4800")))
+
+
+def test_what_stands_in_order_makes_a_row(lanes, small):
+    assert rows(small.world()) == ()
+    (row,) = rows(lanes.world())
+    assert (row.item, row.axis) == ("Lane", "y")
+    heads = count_heads_of(lanes)
+    assert heads.rows[0].items == 3
+    assert heads.columns() == (
+        "lane", "car", "all", "lane of Lane 1", "lane of Lane 2", "lane of Lane 3",
+        "car of Lane 1", "car of Lane 2", "car of Lane 3",
+    )  # fmt: skip
+
+
+def test_counts_along_a_row_by_hand(lanes):
+    grammar = lanes.world()
+    (row,) = rows(grammar)
+    lane, stop, one, car, last = 1, 2, 3, 4, 5  # numbers of the rules as in the text
+    scene = (0, lane, one, car, car, last, lane, one, last, stop)
+    counts = count_in_row(grammar, row, [scene, (0, stop)], 3)
+    assert counts[0].tolist() == [[1, 2], [1, 0], [0, 0]]
+    assert counts[1].sum() == 0
+    assert count_in_row(grammar, row, [scene], 1)[0].tolist() == [[1, 2]]
+
+
+def test_a_network_learns_what_is_in_which_lane(lanes):
+    heads = count_heads_of(lanes)
+    net = counting_net(lanes, heads)
+    trainee = CountingTrainee(lanes, net)
+    trainee.begin(0)
+    for k in range(trainee.steps):
+        trainee.step(k)
+    (page,) = PriorAlbum(lanes, net.items, 300, 900, 901)
+    found = CountFeatures(heads, net)(page.images)[:, -3:]
+    truth = page.rows[0][:, :, 1]
+    for k in range(3):
+        assert np.corrcoef(found[:, k], truth[:, k])[0, 1] > 0.6, k
+
+
+def test_a_saved_network_says_the_same(lanes, tmp_path):
+    heads = count_heads_of(lanes)
+    net = counting_net(lanes, heads)
+    save_counts(tmp_path / "features.safetensors", heads, net)
+    (page,) = PriorAlbum(lanes, net.items, 8, 0, 1)
+    with Features(weights=str(tmp_path / "features.safetensors")).open() as extract:
+        np.testing.assert_array_equal(extract(page.images), CountFeatures(heads, net)(page.images))
+        assert extract.heads == heads
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors"])
+def test_a_file_that_is_no_network_is_refused(tmp_path, content):
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with (
+        pytest.raises(InputError, match=r"x\.safetensors"),
+        Features(weights=str(tmp_path / "x.safetensors")).open(),
+    ):
+        pass
+
+
+# --------------------------------------------------------------------------------------- crowding
+
+
+def test_uncrowded_scenes_keep_clear_and_are_still_of_the_prior(small):
+    grammar = small.world()
+    crowded = [d for d in (sample_prior(grammar, rng(k)) for k in range(400)) if len(d) > 6]
+    plain = [clearance(expand(grammar, d, rng(k))) for k, d in enumerate(crowded)]
+    clear = [uncrowded(grammar, d, rng(k)) for k, d in enumerate(crowded)]
+    assert np.mean([clearance(scene) for scene in clear]) > 1.1 * np.mean(plain)
+    for scene in clear[:20]:
+        assert np.isfinite(attribute_log_prob(grammar, scene))
+
+
+def test_a_single_thing_is_as_clear_as_can_be(small):
+    grammar = small.world()
+    lonely = next(d for d in (sample_prior(grammar, rng(k)) for k in range(99)) if len(d) == 4)
+    assert clearance(expand(grammar, lonely, rng())) == math.inf

@@ -20,10 +20,12 @@ from datagen.distributions import (
     Truncated,
     Uniform,
     UniformInt,
+    is_continuous,
     is_count,
     largest,
     mean_of,
     parts,
+    smallest,
 )
 from datagen.rng import Stream, rng_for
 
@@ -162,8 +164,10 @@ def test_equal_seeds_draw_equal_values(law):
 
 
 @given(st.one_of(continuous, discrete))
-def test_no_sample_passes_the_largest_value(law):
-    assert max(draws(law, 20)) <= largest(law)
+def test_no_sample_passes_the_ends_of_the_support(law):
+    values = draws(law, 20)
+    assert smallest(law) <= min(values)
+    assert max(values) <= largest(law)
 
 
 @settings(max_examples=200)
@@ -370,6 +374,35 @@ def test_counts_are_whole_and_never_negative(law, answer):
 )
 def test_the_largest_value_is_the_upper_end_of_the_support(law, top):
     assert largest(law) == top
+
+
+@pytest.mark.parametrize(
+    ("law", "bottom"),
+    [
+        (Constant(4), 4),
+        (Uniform(0, 3), 0),
+        (Spread(1, 3), 1),
+        (Truncated(Normal(0, 1), -1, 2), -1),
+        (UniformInt(2, 8), 2),
+        (Choice((0, 1, 5), (0, 1, 1)), 1),
+        (Mixture((Uniform(0, 3), Constant(-7)), (1, 1)), -7),
+        (Normal(0, 1), -math.inf),
+        (Poisson(1), 0),
+    ],
+)
+def test_the_smallest_value_is_the_lower_end_of_the_support(law, bottom):
+    assert smallest(law) == bottom
+
+
+@given(continuous)
+def test_a_law_with_a_density_is_continuous(law):
+    assert is_continuous(law)
+    assert not is_continuous(Mixture((law, Constant(1)), (1, 1)))
+
+
+@given(discrete)
+def test_a_law_of_single_values_is_not_continuous(law):
+    assert not is_continuous(law)
 
 
 def test_parts_are_the_law_and_all_inside_it():

@@ -19,7 +19,8 @@ from datagen.dataset import pictures
 from datagen.dataset.export import FORMATS
 from datagen.labels import Annotation
 from datagen.learn_settings import Learn
-from datagen.recipe import Part, Recipe
+from datagen.parts import Part
+from datagen.recipe import Recipe
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]

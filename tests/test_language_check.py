@@ -53,6 +53,10 @@ def test_a_clean_grammar_has_no_findings() -> None:
             "5:21: error: `yaw` is an angle, not a length in px; write deg or rad",
         ),
         (
+            "Scene -> car\ncar { category: car yaw: uniform(0, 1) mutable }\n",
+            "5:21: warning: `yaw` is learned as a plain number, not as an angle; write rad or deg",
+        ),
+        (
             "Scene -> car\ncar { category: car x: 3 deg }\n",
             "5:21: error: `x` is a length, not an angle in deg",
         ),

@@ -12,7 +12,7 @@ import pytest
 from datagen.derivation import sample_prior
 from datagen.distributions import Choice, Constant, Mixture, Normal, Truncated, Uniform, UniformInt
 from datagen.errors import GrammarError, InputError
-from datagen.grammar import Asset, Draw, Grammar
+from datagen.grammar import Asset, Draw, Grammar, Mutable
 from datagen.language import check, expected_counts, expected_things, growth, named, parse
 from datagen.rng import Stream, rng_for
 
@@ -99,8 +99,45 @@ def test_a_value_is_read(text: str, distribution: object, unit: str) -> None:
     assert (attribute.distribution, attribute.unit) == (distribution, unit)
 
 
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("normal(32, 1) px mutable [0, 64]", 0, 64),
+        ("normal(0, 10) deg mutable", -180, 180),
+        ("normal(200, 10) deg mutable", -180, 180),
+        ("normal(0, 1) rad mutable", -math.pi, math.pi),
+        ("normal(-90, 1) deg mutable [180, 360]", 180, 360),
+        ("uniform(3, 5) width mutable", 3, 5),
+        ("spread(3, 5, 0.5) width mutable", 3, 5),
+        ("normal(0, 1) m in [-2, 3] mutable", -2, 3),
+        ("normal(0, 1) in [-2, 3] m mutable", -2, 3),
+        ("mix(uniform(0, 1), normal(5, 1) in [4, 7]) mutable", 0, 7),
+    ],
+)
+def test_what_may_be_learned_has_a_range_in_its_own_unit(
+    text: str, low: float, high: float
+) -> None:
+    x = world(f"Scene -> a\na {{ k: {text} mutable: 3 }}").symbols["a"].attributes["k"]
+    assert x.mutable == Mutable(low, high)
+    assert x.is_angle == (x.unit in ("deg", "rad"))
+
+
+def test_what_is_not_marked_may_not_be_learned() -> None:
+    grammar = world("Scene -> a * uniform_int(0, 3)\na { x: uniform(0, 1) px  k: mutable }")
+    assert [a.mutable for a in grammar.symbols["a"].attributes.values()] == [None, None]
+    assert grammar.symbols["a"].attributes["k"].distribution == Constant("mutable")
+    assert grammar.repeats["a*"].most is None
+
+
+def test_a_repetition_may_have_a_bound_for_learning() -> None:
+    grammar = world("Scene -> a * uniform_int(0, 3) max 4 b | b * 2 max 2\na {}\nb {}")
+    assert [r.most for r in grammar.repeats.values()] == [4, 2]
+    assert [r.children for r in grammar.rules_of["Scene"]] == [("a*", "b"), ("b*",)]
+
+
 def test_words_of_the_language_may_name_attributes() -> None:
     words = ["px", "m", "width", "world", "canvas", "start", "asset", "empty", "in", "x", "uniform"]
+    words += ["max", "mutable"]
     body = "Scene -> a\na {" + " ".join(f"{w}: 3 px" for w in words) + "}"
     assert list(world(body).symbols["a"].attributes) == words
 

@@ -1,5 +1,6 @@
 """Grammar -> text -> Grammar loses nothing, and a diff tells what changed."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from datagen.distributions import (
     Truncated,
     Uniform,
     UniformInt,
+    largest,
+    mean_of,
 )
 from datagen.errors import GrammarError
-from datagen.grammar import Asset, Attribute, Draw, Grammar, Repeat, Rule, Symbol
-from datagen.language import check, diff, load, parse, write
+from datagen.grammar import Asset, Attribute, Draw, Grammar, Mutable, Repeat, Rule, Symbol
+from datagen.language import Interval, Intervals, check, diff, load, parse, write, written
+from datagen.language.mutability import natural_range
 from datagen.rng import Stream, rng_for
 
 ROOT = Path(__file__).parents[1]
@@ -59,14 +63,9 @@ def truncated(draw: st.DrawFn) -> Truncated:
 
 
 normals = st.tuples(numbers, st.floats(1e-6, 1e6)).map(lambda p: Normal(*p))
-numeric = (
-    numbers.map(Constant)
-    | _ordered(Uniform)
-    | _ordered(Spread)
-    | normals
-    | truncated()
-    | _weighted(Choice, numbers, unique=True)
-)
+densities = _ordered(Uniform) | _ordered(Spread) | normals | truncated()
+numeric = numbers.map(Constant) | densities | _weighted(Choice, numbers, unique=True)
+densities = densities | _weighted(Mixture, densities, unique=False)
 numeric = numeric | _weighted(Mixture, numeric, unique=False)
 texts = (words | names).map(Constant) | _weighted(Choice, words | names | numbers, unique=True)
 counts = (
@@ -80,6 +79,19 @@ attributes = st.one_of(
     st.builds(Attribute, numeric, st.sampled_from(["", "px", "deg", "width"])),
     st.builds(Attribute, texts),
 )
+
+
+@st.composite
+def learned(draw: st.DrawFn) -> Attribute:
+    """A mutable attribute, with its natural range or one about the mean."""
+    law, unit = draw(densities), draw(st.sampled_from(["", "m", "deg", "rad"]))
+    span = natural_range(law, unit)
+    if unit in ("", "m") and (span is None or draw(st.booleans())):
+        span = Mutable(mean_of(law) - draw(st.floats(1e-3, 1e6)), mean_of(law) + 1)
+    return Attribute(law, unit, span)
+
+
+attributes = attributes | learned()
 keys = names.filter(lambda name: name not in ("x", "width"))
 
 
@@ -123,26 +135,37 @@ def grammars(draw: st.DrawFn) -> Grammar:
     )
 
 
-def _children(draw: st.DrawFn, below: list[str]) -> list[tuple[str, Distribution | None]]:
-    item = st.tuples(st.sampled_from(below), st.none() | counts)
-    return draw(st.lists(item, max_size=3))
+Child = tuple[str, Distribution | None, int | None]  # a symbol, its count, the count's bound
+
+
+def _children(draw: st.DrawFn, below: list[str]) -> list[Child]:
+    item = st.tuples(st.sampled_from(below), st.none() | counts, st.integers(0, 3))
+    return [
+        (name, count, None if more == 0 else _bound(count, more))
+        for name, count, more in draw(st.lists(item, max_size=3))
+    ]
+
+
+def _bound(count: Distribution | None, more: int) -> int | None:
+    top = math.inf if count is None else largest(count)
+    return int(top) + more if math.isfinite(top) else None
 
 
 def _add(
     rules: list[Rule],
     repeats: dict[str, Repeat],
     lhs: str,
-    items: list[tuple[str, Distribution | None]],
+    items: list[Child],
     weight: float,
 ) -> None:
     children, runs, index = [], [], len(rules)
-    for name, count in items:
+    for name, count, most in items:
         child = name
         if count is not None:
             n = sum(r.item == name for r in repeats.values()) + 1
             child = f"{name}*" if n == 1 else f"{name}*{n}"
             more = index + 1 + len(runs)
-            repeats[child] = Repeat(child, name, count, more, more + 1)
+            repeats[child] = Repeat(child, name, count, more, more + 1, most)
             runs += [Rule(more, child, (name, child), 1.0), Rule(more + 1, child, (), 1.0)]
         children.append(child)
     rules += [Rule(index, lhs, tuple(children), weight), *runs]
@@ -202,6 +225,75 @@ def test_a_supercritical_grammar_is_written_with_its_depth() -> None:
     assert parse(write(parse(text))) == parse(text)
 
 
+# -------------------------------------------------------------------------------------- comments
+
+SURE = Intervals(
+    rules={0: Interval(0.5, 0.4, 0.6), 3: Interval(0.5, 0.4, 0.6)},
+    counts={"a*": Interval(1.5, 1.25, 1.75)},
+    shares={"a*": {0: Interval(0.25, 0.2, 0.3), 3: Interval(0.75, 0.7, 0.8)}},
+    means={("a", "x"): Interval(32, 30.04, 33.96)},
+    spreads={("a", "x"): Interval(4, 3.5, 4.5)},
+)
+LEARNED = (
+    "Scene -> a * uniform_int(0, 3) [0.25] | a [0.75]\na { x: normal(32, 4) px mutable [0, 64] }"
+)
+
+
+def test_intervals_stand_behind_what_they_belong_to() -> None:
+    grammar = parse(HEAD + LEARNED)
+    text = written(grammar, ["One.", "Two."], SURE)
+    assert text.splitlines() == [
+        "# One.",
+        "# Two.",
+        "",
+        *HEAD.splitlines(),
+        "",
+        "Scene -> a * uniform_int(0, 3) [0.25]  # [0.400, 0.600], 1.50 [1.25, 1.75] a on average",
+        "       | a [0.75]                      # [0.400, 0.600]",
+        "",
+        "a {",
+        "  x: normal(32, 4) px mutable [0, 64]"
+        "  # mean 32.00 [30.04, 33.96], spread 4.00 [3.50, 4.50]",
+        "}",
+    ]
+    assert parse(text) == grammar
+
+
+def test_an_interval_stands_above_a_line_that_is_long() -> None:
+    count = "choice(" + ", ".join(f"{n} 0.0{n}1" for n in range(9)) + ", 9 0.6)"
+    grammar = parse(HEAD + f"Scene -> a * {count}\na {{}}")
+    lines = written(grammar, [], SURE).splitlines()
+    assert lines[4:6] == [
+        "# [0.400, 0.600], 1.50 [1.25, 1.75] a on average",
+        f"Scene -> a * {count}",
+    ]
+    assert parse("\n".join(lines)) == grammar
+
+
+def test_without_notes_and_intervals_nothing_is_added() -> None:
+    grammar = load(ROOT / "tests" / "scenes" / "good" / "everything.scene")
+    assert written(grammar, []) == write(grammar)
+    assert written(grammar, [], Intervals()) == write(grammar)
+
+
+@given(grammars(), st.lists(st.text(max_size=300), max_size=3))
+@settings(max_examples=40, deadline=None)
+def test_whatever_the_notes_say_the_grammar_is_read_back(
+    grammar: Grammar, notes: list[str]
+) -> None:
+    text = written(grammar, notes, SURE)
+    assert parse(text) == grammar
+
+
+def test_long_notes_are_wrapped_and_stay_comments() -> None:
+    grammar = parse(HEAD + LEARNED)
+    lines = written(grammar, ["word " * 60 + "\nworld other\x00"]).splitlines()
+    notes = lines[: lines.index("")]
+    assert len(notes) == 4
+    assert all(line.startswith("# ") and len(line) <= 100 for line in notes)
+    assert parse("\n".join(lines)) == grammar
+
+
 # ------------------------------------------------------------------------------------------ diff
 
 
@@ -245,6 +337,62 @@ def test_the_diff_names_attributes_settings_and_symbols() -> None:
     ]
 
 
+def test_the_diff_names_what_may_be_learned() -> None:
+    old = "Scene -> a * 3\na { x: normal(1, 1) px }"
+    new = "Scene -> a * 3 max 4\na { x: normal(1, 1) px mutable [0, 9] }"
+    assert diff(parse(HEAD + old), parse(HEAD + new)).splitlines() == [
+        "Scene -> a*   max none -> 4",
+        "a.x   normal(1, 1) px -> normal(1, 1) px mutable [0, 9]",
+    ]
+
+
+def test_a_range_is_only_written_where_a_bare_mutable_would_mean_another() -> None:
+    text = (
+        "a { x: uniform(0, 8) px mutable  y: uniform(0, 8) px mutable [0, 9]  "
+        "yaw: normal(0, 1) in [-3, 3] deg mutable [-180, 180]  z: normal(0, 1) rad mutable }"
+    )
+    assert write(parse(HEAD + "Scene -> a * 2 max 2\n" + text)).splitlines()[4:] == [
+        "Scene -> a * 2 max 2",
+        "",
+        "a {",
+        "  x: uniform(0, 8) px mutable",
+        "  y: uniform(0, 8) px mutable [0, 9]",
+        "  yaw: normal(0, 1) deg in [-3, 3] mutable",
+        "  z: normal(0, 1) rad mutable",
+        "}",
+    ]
+
+
+def test_the_diff_shows_the_intervals_of_what_was_learned() -> None:
+    before = parse(HEAD + LEARNED)
+    after = LEARNED.replace("uniform_int(0, 3)", "choice(0 1, 3 3)").replace(
+        "normal(32, 4)", "normal(8, 2)"
+    )
+    after = after.replace("[0.25]", "[0.5]").replace("[0.75]", "[0.5]")
+    assert diff(before, parse(HEAD + after), SURE).splitlines() == [
+        "Scene -> a*   0.250 -> 0.500 [0.400, 0.600]",
+        "Scene -> a    0.750 -> 0.500 [0.400, 0.600]",
+        "Scene -> a*   mean count 1.50 -> 2.25 [1.25, 1.75]",
+        "    count      0     1     2     3",
+        "    before 0.250 0.250 0.250 0.250",
+        "    after  0.250 0.000 0.000 0.750",
+        "    from   0.200 0.000 0.000 0.700",
+        "    to     0.300 0.000 0.000 0.800",
+        "a.x   normal(32, 4) px -> normal(8, 2) px",
+        "    mean 32.00 [30.04, 33.96], spread 4.00 [3.50, 4.50] px",
+    ]
+
+
+def test_an_alternative_that_is_written_twice_has_no_interval_of_one_half() -> None:
+    text = "Scene -> a [0.2] | b [0.5] | a [0.3]\na {}\nb {}"
+    after = parse(HEAD + text.replace("0.5", "0.4").replace("0.3", "0.4"))
+    sure = Intervals(rules={k: Interval(0.4, 0.3, 0.5) for k in range(3)})
+    assert diff(parse(HEAD + text), after, sure).splitlines() == [
+        "Scene -> a   0.500 -> 0.600",
+        "Scene -> b   0.500 -> 0.400 [0.300, 0.500]",
+    ]
+
+
 def test_the_diff_names_rules_that_came_and_went() -> None:
     lines = changed("| a a", "| a * 2", "Scene -> a | a a\na {}")
     assert lines == [
@@ -259,7 +407,8 @@ def test_the_diff_names_rules_that_came_and_went() -> None:
 FUZZED = (ROOT / "tests" / "scenes" / "good" / "everything.scene").read_text()
 PIECES = [*"(){}[]|*:,#\"'-+=. \n\t\\\0\u2028é", "->", "nan", "inf", "1e999", "-1", "empty", "in",
           "mix(", "choice(", "normal(0, 1)", "canvas", "start", "world w", "asset", "0", "px",
-          "uniform_int(0, 4)", "Scene", "Scene ->", "car {", "x: ", "draw: "]  # fmt: skip
+          "uniform_int(0, 4)", "Scene", "Scene ->", "car {", "x: ", "draw: ",
+          "max", "max 4", "mutable", "mutable [0, 9]"]  # fmt: skip
 
 
 @st.composite

@@ -111,7 +111,7 @@ def test_readings_of_every_step_in_order(run):
     expected = [(phase, k + 1) for phase, steps in STEPS.items() for k in range(steps)]
     assert [(line["phase"], line["iteration"]) for line in lines] == expected
     last = lines[-1]
-    for name in ("distance", "divergence", "entropy", "rejected", "kernel_spread"):
+    for name in ("discrepancy", "cost", "entropy", "rejected", "kernel_spread"):
         assert np.isfinite(last[name])
     assert all("loss" in line for line in lines if line["phase"] != "reinforce")
 
@@ -122,7 +122,7 @@ def test_progress_is_told_in_order_and_to_the_end(run, ticks):
         told = [tick for tick in ticks if tick.phase == phase]
         assert [tick.step for tick in told] == sorted({tick.step for tick in told})
         assert told[-1].step == told[-1].steps == steps
-    assert {tick.phase: tick.values for tick in ticks}["reinforce"].keys() >= {"distance"}
+    assert {tick.phase: tick.values for tick in ticks}["reinforce"].keys() >= {"discrepancy"}
 
 
 def test_the_learned_grammar_can_be_read_and_differs_in_weights_alone(run):

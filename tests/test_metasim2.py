@@ -1,5 +1,6 @@
 """The structure model: what it draws are derivations, and its scores are their probabilities."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -32,7 +33,7 @@ def no_latent(count):
 def test_tables_of_a_small_grammar_by_hand():
     t = rule_tables(parse(FINITE))
     # S A B are 0 1 2 and "nothing" is 3; rules 0-2 expand S, 3-4 A, 5-7 B, 8 is padding.
-    assert (t.rules, t.symbols, t.start) == (8, 3, 0)
+    assert (t.rules, t.nothing, t.start) == (8, 3, 0)
     assert t.lhs.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3]
     assert t.pushes.tolist() == [2, 1, 0, 0, 1, 0, 0, 0, 0]
     assert t.push[0].tolist() == [1, 1]
@@ -249,3 +250,46 @@ def test_samples_of_a_model_hold_their_score_at_any_scale():
     strings = model.sample(uniforms(20, 60), no_latent(20))
     scores = model.log_prob(strings.rules[strings.finished])
     assert torch.isfinite(scores).all()
+
+
+# ------------------------------------------------------------------------------------------- max
+
+
+CAPPED = HEAD + """
+S -> Road * uniform_int(0, 2) max 2  lamp * uniform_int(0, 1) max 1
+Road -> car * uniform_int(0, 1) max 2 | tree
+car {} tree {} lamp {}
+"""
+
+
+def capped_strings(grammar):
+    """Every derivation of CAPPED, by hand: numbers of rules as in the text."""
+    more_road, stop_road, more_lamp, stop_lamp, road, more_car, stop_car, tree = range(1, 9)
+    bodies = [(road, *[more_car] * n, stop_car) for n in range(3)] + [(tree,)]
+    inner = [()] + [(more_road, *a) for a in bodies]
+    inner += [(more_road, *a, more_road, *b) for a in bodies for b in bodies]
+    lamps = [(stop_lamp,), (more_lamp, stop_lamp)]
+    return [(0, *roads, stop_road, *lamp) for roads in inner for lamp in lamps]
+
+
+@pytest.mark.parametrize("latents", [1, 2])
+def test_no_more_than_max_items_have_any_probability(latents):
+    grammar = parse(CAPPED)
+    strings = capped_strings(grammar)
+    for string in strings:
+        parse_tree(grammar, string)
+    model = opinionated(grammar, max_steps=14, latents=latents)
+    scores = model.log_prob(pad(strings, 14, model.tables.rules))
+    assert scores.double().exp().sum().item() == pytest.approx(1, abs=1e-5)
+    over = model.log_prob(torch.tensor([[0, 1, 8, 1, 8, 1, 8, 2, 4]]))  # three roads
+    assert over.item() == -math.inf
+
+
+def test_sampled_runs_stop_at_their_max():
+    grammar = parse(CAPPED)
+    model = opinionated(grammar, max_steps=14, gain=3.0)
+    strings = model.sample(uniforms(2000, 14), no_latent(2000))
+    assert strings.finished.all()  # the longest scene has 13 rules
+    found = {tuple(r for r in row if r < 9) for row in strings.rules.tolist()}
+    assert found <= set(capped_strings(grammar))
+    assert len(found) > 30

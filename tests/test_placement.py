@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from datagen import plugins
 from datagen.derivation import sample_prior
 from datagen.distributions import Normal, Uniform
 from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.language import named, parse
-from datagen.placement import attribute_log_prob, expand
+from datagen.placement import attribute_log_prob, expand, replaced, written_values
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene, SceneNode, Transform
 
@@ -243,6 +244,92 @@ def test_a_spread_start_is_uniform():
     assert 0 <= make("S -> a\nS { x: spread(0, 3) px }\na {}").root.transform.x <= 3
 
 
+# --------------------------------------------------------------------------------- changed values
+
+
+def rows(scene: Scene) -> list[tuple[str, Transform, dict]]:
+    return [(p.path, p.node.transform, dict(p.node.attributes)) for p in scene.walk()]
+
+
+@pytest.mark.parametrize("name", plugins.names("grammars"))
+def test_the_same_values_give_the_same_scene(name):
+    grammar = named(name)
+    for seed in range(5):
+        scene = draw(grammar, seed)
+        assert replaced(grammar, scene, {}) == scene
+        everything = {p.path: p.node.attributes for p in scene.walk()}
+        assert replaced(grammar, scene, everything) == scene
+
+
+def test_a_changed_value_moves_its_node_and_all_below_and_nothing_else():
+    grammar = parse(
+        HEAD + "S -> T * 2\nT -> a\nT { x: 10 px  y: 20 px  k: 1 }\na { x: 3 px  yaw: 45 deg }"
+    )
+    scene = draw(grammar)
+    moved = replaced(grammar, scene, {"1": {"x": 30.0, "k": 7}, "0.0": {"yaw": 0.5}})
+    old, new = dict(zip("abcde", rows(scene), strict=True)), rows(moved)
+    assert new[0] == old["a"]
+    assert new[1] == old["b"]
+    assert new[2] == ("0.0", Transform(3, yaw=0.5), {"x": 3, "yaw": 0.5})
+    assert new[3] == ("1", Transform(30, 20), {"x": 30, "y": 20, "k": 7})
+    assert new[4] == old["e"]
+    assert [t.x for t in on_canvas(moved, "a")] == [13, 33]
+    assert rows(scene)[3][1].x == 10  # the scene that was given is not changed
+
+
+def test_a_changed_height_or_gap_moves_the_siblings_that_follow():
+    grammar = parse(HEAD + "S -> row * 3\nrow { gap: 5 px  height: 10 px }")
+    scene = draw(grammar)
+    taller = replaced(grammar, scene, {"0": {"height": 20}})
+    assert [t.y for t in frames(taller, "row")] == [15, 35, 50]
+    apart = replaced(grammar, scene, {"1": {"gap": 8}})
+    assert [t.y for t in frames(apart, "row")] == [10, 28, 43]
+
+
+def test_what_was_a_fraction_stays_where_it_is():
+    grammar = parse(HEAD + "S -> T\nT -> a\nT { width: 20 px }\na { x: 0.5 width  y: 1 px }")
+    scene = replaced(grammar, draw(grammar), {"0": {"width": 40}, "0.0": {"y": 2}})
+    assert [(t.x, t.y) for t in frames(scene, "a")] == [(10, 2)]
+    assert scene.root.children[0].attributes["width"] == 40
+
+
+def test_the_root_may_change_too():
+    grammar = parse(HEAD + "S -> a\nS { x: 5 px  gap: 2 px }\na { x: 1 px }")
+    scene = replaced(grammar, draw(grammar), {"": {"x": 7.0, "gap": 3.0}})
+    # A start without a height of its own has the canvas': 3 + 48 / 2.
+    assert (scene.root.transform.x, scene.root.transform.y) == (7, 27)
+    assert [t.x for t in on_canvas(scene, "a")] == [8]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changes_place_as_drawing_the_same_values_would(seed):
+    """Against `expand` itself: the values are the whole difference between two draws."""
+    grammar = parse(
+        HEAD + "S -> row * 4 b\nrow -> a\n"
+        "row { gap: uniform(1, 9) px  height: uniform(2, 8) px  yaw: normal(0, 9) deg }\n"
+        "a { x: uniform(0, 9) px  scale: uniform(1, 2) }\nb { y: uniform(0, 1) height }"
+    )
+    scene, other = draw(grammar, seed), draw(grammar, seed + 50)
+    changes = {p.path: p.node.attributes for p in other.walk()}
+    assert replaced(grammar, scene, changes) == other
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"7": {"x": 1}}, "the scene has no node 7; take paths from Scene.walk"),
+        ({"0.0": {}}, r"no node 0\.0"),
+        ({"first": {"x": 1}}, "no node first"),
+        ({"0": {"size": 1}}, "node 0 .`a`. has no attribute `size`"),
+        ({"": {"x": 1}}, "node root .`S`. has no attribute `x`"),
+    ],
+)
+def test_a_change_of_what_is_not_there_is_refused(changes, words):
+    grammar = parse(HEAD + "S -> a\na { x: 3 px }")
+    with pytest.raises(InputError, match=words):
+        replaced(grammar, draw(grammar), changes)
+
+
 # ------------------------------------------------------------------------------------------- caps
 
 
@@ -303,6 +390,24 @@ def test_densities_of_spread_siblings_are_of_their_strata():
     )
     assert at(1, 9) == pytest.approx(2 * Uniform(0, 5).log_prob(1))
     assert at(9, 1) == -math.inf
+
+
+def test_values_come_back_in_the_units_that_the_grammar_writes():
+    grammar = parse(
+        HEAD + "S -> T b\nT -> a * 2\nT { width: 20 px }\nb { colour: red }\n"
+        "a { x: uniform(0, 1) width  yaw: uniform(0, 90) deg  size: uniform(1, 2) cm }"
+    )
+    scene = draw(grammar)
+    found = list(written_values(grammar, scene))
+    assert [(w.symbol, w.attribute, w.k, w.n) for w in found] == [
+        ("T", "width", 0, 1),
+        ("b", "colour", 0, 1),
+        *(("a", name, k, 2) for k in range(2) for name in ("x", "yaw", "size")),
+    ]
+    assert [w.value for w in found[:2]] == [20, "red"]
+    a = scene.root.children[0].children[0].attributes
+    values = [float(w.value) for w in found[2:5]]
+    assert values == pytest.approx([a["x"] / 20, math.degrees(a["yaw"]), a["size"] * 100])
 
 
 def test_a_value_outside_the_support_is_impossible():

@@ -32,18 +32,27 @@ def copy(kind: str, target: Path) -> None:
 def test_a_folder_is_the_registry():
     assert "raster" in plugins.names("renderers")
     assert "prior" in plugins.names("generators")
+    assert {"counts", "squeezenet"} <= set(plugins.names("features"))
     assert {"aerial", "multi_mnist"} <= set(plugins.names("grammars"))
     assert plugins.home("renderers") == ROOT / "renderers"
 
 
 def test_private_modules_are_no_plugins():
-    assert not [name for name in plugins.names("renderers") if name.startswith("_")]
+    for kind in ("renderers", "features"):
+        assert not [name for name in plugins.names(kind) if name.startswith("_")]
 
 
-@pytest.mark.parametrize("kind", ["renderers", "generators"])
+@pytest.mark.parametrize("kind", ["renderers", "generators", "features"])
 def test_every_shipped_plugin_has_its_class(kind):
     for name in plugins.names(kind):
         assert plugins.load(kind, name).__name__ == plugins.CLASSES[kind]
+
+
+def test_every_shipped_feature_extractor_says_its_name_and_its_units():
+    for name in plugins.names("features"):
+        found = plugins.load("features", name)
+        assert found.name == name
+        assert isinstance(found.standardise, bool)
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest():

@@ -9,9 +9,10 @@ from structures import HEAD, rng
 
 from datagen import plugins
 from datagen.derivation import log_prob, sample_prior
-from datagen.distributions import Choice, UniformInt
+from datagen.distributions import Choice, Normal, Uniform, UniformInt
 from datagen.language import diff, named, parse, write
-from datagen.learning.projection import project
+from datagen.learning.projection import project, project_attributes
+from datagen.placement import expand, replaced
 
 NESTED = HEAD + (
     "S -> Road * uniform_int(0, 3) lamp * uniform_int(0, 9)\n"
@@ -138,7 +139,106 @@ def test_the_grammar_that_was_given_is_not_changed():
     grammar = parse(NESTED)
     before = write(grammar)
     project(grammar, sampled(grammar, 20))
+    project_attributes(grammar, expanded(grammar, sampled(grammar, 20)))
     assert write(grammar) == before
+
+
+def test_the_bound_of_a_count_stays():
+    grammar = parse(HEAD + "S -> a * uniform_int(0, 3) max 9\na {}")
+    learned = project(grammar, [(0, 1, 1, 1, 1, 1, 2)])
+    assert shares(learned.repeats["a*"].count) == {5: 1.0}
+    assert learned.repeats["a*"].most == 9
+
+
+# ------------------------------------------------------------------------------------- attributes
+
+TURNED = HEAD + (
+    "S -> Road * uniform_int(1, 3)\nRoad -> car * uniform_int(1, 5)\n"
+    "Road { y: 20 px  width: uniform(10, 60) px  height: normal(8, 1) px mutable [2, 14] }\n"
+    "car { x: uniform(0, 1) width mutable  yaw: normal(0, 10) deg mutable  size: uniform(3, 5) px"
+    "  colour: choice(red, blue)  length: uniform(100, 200) cm mutable }\n"
+)
+
+
+def expanded(grammar, derivations):
+    return [expand(grammar, d, rng(k)) for k, d in enumerate(derivations)]
+
+
+def moved(grammar, scenes, change):
+    """Scenes whose cars have other values: change(attributes, the road's width) -> values."""
+    found = []
+    for k, scene in enumerate(scenes):
+        placed = {p.path: p.node for p in scene.walk()}
+        changes = {
+            path: change(
+                node.attributes, placed[path.rpartition(".")[0]].attributes["width"], rng(k)
+            )
+            for path, node in placed.items()
+            if node.symbol == "car"
+        }
+        found.append(replaced(grammar, scene, changes))
+    return found
+
+
+def test_laws_of_what_moved_are_learned_in_the_units_of_the_grammar():
+    grammar = parse(TURNED)
+    scenes = moved(
+        grammar,
+        expanded(grammar, sampled(grammar, 400)),
+        lambda old, width, _: {
+            "x": 0.25 * width + 0.5 * old["x"],
+            "yaw": old["yaw"] * 0.5 + np.pi,
+            "length": 1.5,
+        },
+    )
+    learned = project_attributes(grammar, scenes)
+    car = learned.symbols["car"].attributes
+    x, yaw, length = (car[name].distribution for name in ("x", "yaw", "length"))
+    assert isinstance(x, Uniform)
+    assert (x.low, x.high) == (pytest.approx(0.25, abs=0.01), pytest.approx(0.75, abs=0.01))
+    assert isinstance(yaw, Normal)
+    assert abs(yaw.mu) == pytest.approx(180, abs=0.5)
+    assert yaw.std == pytest.approx(5, rel=0.05)
+    assert (length.mean(), car["length"].unit) == (pytest.approx(150), "cm")
+    assert parse(write(learned)) == learned
+
+
+def test_what_did_not_move_or_may_not_keeps_its_prior():
+    grammar = parse(TURNED)
+    scenes = moved(grammar, expanded(grammar, sampled(grammar, 400)), lambda *_: {"size": 9.0})
+    learned = project_attributes(grammar, scenes)
+    assert learned == grammar
+    assert diff(grammar, learned) == "no difference"
+
+
+def test_what_is_learned_may_be_learned_again_within_the_same_range():
+    grammar = parse(TURNED)
+    scenes = moved(
+        grammar, expanded(grammar, sampled(grammar, 200)), lambda old, *_: {"x": old["x"] / 4}
+    )
+    learned = parse(write(project_attributes(grammar, scenes)))
+    before, after = (g.symbols["car"].attributes["x"] for g in (grammar, learned))
+    assert after.mutable == before.mutable
+    assert after.distribution.high == pytest.approx(0.25, abs=0.01)
+
+
+def test_scenes_of_the_learned_grammar_are_like_those_it_was_learned_from():
+    grammar = parse(TURNED)
+    scenes = moved(
+        grammar,
+        expanded(grammar, sampled(grammar, 400)),
+        lambda old, _, generator: {"yaw": generator.choice([0.3, 3.0]) + old["yaw"] / 4},
+    )
+    learned = project_attributes(grammar, scenes)
+    again = expanded(learned, sampled(learned, 400))
+    old, new = (
+        [p.node.attributes["yaw"] for s in some for p in s.walk() if p.node.symbol == "car"]
+        for some in (scenes, again)
+    )
+    for part in (0.1, 0.25, 0.75, 0.9):
+        assert np.quantile(np.mod(new, 2 * np.pi), part) == pytest.approx(
+            np.quantile(np.mod(old, 2 * np.pi), part), abs=0.03
+        )
 
 
 def test_run_lengths_agree_with_the_scenes():

@@ -1,9 +1,11 @@
 """Recipes: what is accepted, what is refused and how, and what the digest depends on."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from faulty import WORLD, write_recipe
+from faulty import ROOT, WORLD, write_recipe
 
 from datagen import recipe
 from datagen.errors import InputError, RecipeError
@@ -57,6 +59,12 @@ def test_a_recipe_holds_the_text_of_its_grammar(tmp_path):
         ("count = ", ["is not TOML"]),
         ("[learn]\nhiden = 3", ["unknown key `learn.hiden`", "`hidden`"]),
         ("[learn.features]\nbach = 3", ["unknown key `learn.features.bach`", "`batch`"]),
+        ("[learn.features]\nuse = 'squeeznet'", ["did you mean `squeezenet`?"]),
+        ("[learn.features]\nuse = 'squeezenet'\noptions = {layr = 'pool'}", ["`layr`", "`layer`"]),
+        ("[learn.features]\noptions = {grid = 3}", ['use = "counts"', "unknown key `grid`"]),
+        ("[learn.features]\nweights = 'gone.pth'", ["learn.features.weights", "gone.pth"]),
+        ("[learn.features]\nweights = 3", ["learn.features.weights"]),
+        ("[learn]\nfeatures = 3", ["learn.features"]),
         ('generator = "prior"', ["`generator`"]),
         ("[generator]\nuse = 'prier'", ["`prier`", "did you mean `prior`?"]),
         ("[generator]\nuse = 'prior'\nspeed = 3", ['use = "prior"', "unknown key `speed`"]),
@@ -309,3 +317,76 @@ def test_differences_are_told_by_key_and_value(tmp_path):
     assert changed == ["learn.hidden: 64 -> 8", "seed: 0 -> 4"]
     before, after = recipe.load(path), recipe.load(path, ["seed=4", "learn.hidden=8"])
     assert recipe.differences(before, after, learn=False) == ["seed: 0 -> 4"]
+
+
+# -------------------------------------------------------------------------------------- features
+
+
+def with_weights(folder, content=b"weights"):
+    """A recipe whose features come from a file beside it."""
+    path = write_recipe(folder, "[learn.features]\nuse = 'squeezenet'\nweights = 'w.pth'\n")
+    (path.parent / "w.pth").write_bytes(content)
+    return path
+
+
+def test_the_weights_of_features_are_frozen_like_others(tmp_path):
+    loaded = recipe.load(with_weights(tmp_path))
+    weights = loaded.learn.features.weights
+    assert weights is not None and weights.sha256 is not None
+    assert weights.source == str(tmp_path / "w.pth")
+    assert dict(loaded.sources())["learn.features.weights"] == weights
+    component = loaded.learn.features.part.component("features")
+    assert (component.weights, component.layer) == (weights.source, "pool")
+    assert Recipe.decode(json.loads(json.dumps(loaded.encode()))) == loaded
+
+
+def test_learning_depends_on_what_the_weights_are_and_not_on_where(tmp_path):
+    one, two, three = (
+        recipe.load(with_weights(tmp_path / name, content))
+        for name, content in [("a", b"1"), ("b", b"1"), ("c", b"2")]
+    )
+    assert one.learn_digest == two.learn_digest != three.learn_digest
+    assert recipe.differences(one, two) == []
+    assert len(recipe.differences(one, three)) == 1
+    assert one.digest == three.digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "learn.features.weights=w.pth",
+        'learn.features={use="squeezenet", weights="w.pth"}',
+        'learn={features={use="squeezenet", weights={source="w.pth"}}}',
+    ],
+)
+def test_the_weights_of_features_on_the_command_line_count_from_here(tmp_path, monkeypatch, text):
+    path = with_weights(tmp_path / "there")
+    (tmp_path / "w.pth").write_bytes(b"here")
+    monkeypatch.chdir(tmp_path)
+    weights = recipe.load(path, [text]).learn.features.weights
+    assert weights is not None
+    assert weights.source == str(tmp_path / "w.pth")
+
+
+def test_a_dataset_can_be_made_where_the_weights_of_its_learning_are_gone(tmp_path):
+    path = with_weights(tmp_path / "r")
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe.load(path).encode()))
+    (tmp_path / "r" / "w.pth").unlink()
+    loaded = recipe.load(tmp_path)
+    loaded.check_sources(learn=False)
+    with pytest.raises(RecipeError, match="--set learn.features.weights=PATH"):
+        loaded.check_sources()
+    (tmp_path / "other.pth").write_bytes(b"other")
+    with pytest.raises(RecipeError, match="is not what this recipe was made with"):
+        recipe.load(tmp_path, [f"learn.features.weights={tmp_path / 'other.pth'}"])
+
+
+@pytest.mark.parametrize("use", ["counts", "squeezenet"])
+def test_loading_a_recipe_loads_no_network_library(use):
+    code = (
+        "import sys; from datagen import recipe\n"
+        f"recipe.load('aerial', ['learn.features.use={use}'])\n"
+        "print({'torch', 'torchvision'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr

@@ -14,12 +14,14 @@ from datagen.language import parse
 from datagen.learn_settings import Reinforcement
 from datagen.learning.counts import count_things
 from datagen.learning.gap import total_variation
-from datagen.learning.reinforce import Baseline, DensityScore, policy_loss
+from datagen.learning.reinforce import Baseline, policy_loss
+from datagen.learning.rewards import whole
 from datagen.learning.strings import draw, enough_steps, pad
 from datagen.learning.structure import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model
 
 SETTINGS = Reinforcement()
+EQUAL = torch.zeros(100_000)  # log importance weights of scenes that this model drew
 
 
 def gradient(model, loss):
@@ -49,7 +51,7 @@ def test_the_mean_gradient_is_that_of_the_expected_cost(latents):
         cost = torch.tensor([of_string[d] for d in drawn.derivations(model)])
         baseline = Baseline(mean=1.0, std=2.0, steps=5)
         log_q = model.log_prob(drawn.rules)
-        loss = policy_loss(log_q, cost, drawn.failures, baseline, SETTINGS)
+        loss = policy_loss(log_q, cost, drawn.failures, EQUAL[: len(cost)], baseline, SETTINGS)
         total += gradient(model, loss) * baseline.std / 3
     assert float((total - exact).norm() / exact.norm()) < 0.05
 
@@ -68,7 +70,9 @@ def test_a_baseline_changes_no_direction_but_calms_the_gradient():
             settings = SETTINGS.model_copy(update={"baseline_decay": 1 - 1e-9})
             yield gradient(
                 model,
-                policy_loss(model.log_prob(drawn.rules), cost, drawn.failures, fixed, settings),
+                policy_loss(
+                    model.log_prob(drawn.rules), cost, drawn.failures, EQUAL[:200], fixed, settings
+                ),
             )
 
     bare, calm = torch.stack(list(gradients(0.0, 1.0))), torch.stack(list(gradients(52.5, 1.0)))
@@ -81,19 +85,19 @@ def test_a_baseline_changes_no_direction_but_calms_the_gradient():
 def test_the_first_batch_sets_the_baseline_and_later_ones_move_it():
     baseline = Baseline()
     first = torch.tensor([1.0, 3.0])
-    baseline.update(first, 0.9)
+    baseline.update(first, torch.full((2,), 0.5), 0.9)
     assert (baseline.mean, baseline.steps) == (2.0, 1)
-    assert baseline.std == pytest.approx(2**0.5)
-    assert baseline.advantage(first).tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5])
-    baseline.update(torch.tensor([12.0, 12.0]), 0.9)
+    assert baseline.std == pytest.approx(1)
+    assert baseline.advantage(first).tolist() == pytest.approx([-1, 1])
+    baseline.update(torch.tensor([12.0, 12.0]), torch.full((2,), 0.5), 0.9)
     assert baseline.mean == pytest.approx(0.9 * 2 + 0.1 * 12)
-    assert baseline.std == pytest.approx(0.9 * 2**0.5)
+    assert baseline.std == pytest.approx(0.9 * 1 + 0.1 * 10)  # about the mean so far
 
 
 def test_equal_costs_push_nothing():
     baseline = Baseline()
     cost = torch.full((16,), 5.0)
-    baseline.update(cost, 0.9)
+    baseline.update(cost, torch.full((16,), 1 / 16), 0.9)
     assert baseline.advantage(cost).tolist() == [0.0] * 16
 
 
@@ -104,7 +108,9 @@ def test_gradients_do_not_depend_on_the_scale_of_the_cost():
     found = [
         gradient(
             model,
-            policy_loss(model.log_prob(drawn.rules), c, drawn.failures, Baseline(), SETTINGS),
+            policy_loss(
+                model.log_prob(drawn.rules), c, drawn.failures, EQUAL[:100], Baseline(), SETTINGS
+            ),
         )
         for c in (cost, 1000 * cost + 7)
     ]
@@ -121,7 +127,9 @@ def test_scenes_that_were_rejected_too_often_cost_more(above, penalised):
     settings = SETTINGS.model_copy(update={"reject_above": above, "reject_weight": 0.25})
     log_q = torch.zeros(4, requires_grad=True)
     baseline = Baseline()
-    policy_loss(log_q, torch.zeros(4), torch.tensor([0, 1, 2, 5]), baseline, settings).backward()
+    policy_loss(
+        log_q, torch.zeros(4), torch.tensor([0, 1, 2, 5]), EQUAL[:4], baseline, settings
+    ).backward()
     assert baseline.mean == pytest.approx(0.25 * sum(penalised) / 4)
     order = log_q.grad > 0  # above the mean cost: to be made less likely
     assert order.tolist() == [bool(p) for p in penalised]
@@ -130,8 +138,35 @@ def test_scenes_that_were_rejected_too_often_cost_more(above, penalised):
 def test_the_penalty_can_be_turned_off():
     settings = SETTINGS.model_copy(update={"reject_weight": 0.0})
     log_q = torch.zeros(4, requires_grad=True)
-    policy_loss(log_q, torch.zeros(4), torch.tensor([0, 1, 2, 5]), Baseline(), settings).backward()
+    policy_loss(
+        log_q, torch.zeros(4), torch.tensor([0, 1, 2, 5]), EQUAL[:4], Baseline(), settings
+    ).backward()
     assert log_q.grad.tolist() == [0.0] * 4
+
+
+# -------------------------------------------------------------------------------------- re-using
+
+
+def test_scenes_that_another_model_drew_give_the_same_gradient():
+    """Importance weights: scenes of one model, the cost and gradient of another."""
+    grammar = parse(FINITE)
+    strings = every_string(grammar)
+    model, other = (opinionated(grammar, gain=gain) for gain in (1.5, 1.0))
+    model.max_steps = other.max_steps = 5
+    rules = pad(strings, 5, model.tables.rules)
+    costs = torch.from_numpy(rng(3).normal(2, 3, len(strings)).astype(np.float32))
+    of_string = dict(zip(strings, costs.tolist(), strict=True))
+    exact = gradient(model, (model.log_prob(rules).exp() * costs).sum())
+    drawn = draw(other, 90_000, rng(1))
+    cost = torch.tensor([of_string[d] for d in drawn.derivations(other)])
+    log_q = model.log_prob(drawn.rules)
+    log_weights = log_q.detach() - other.log_prob(drawn.rules).detach()
+    assert float(log_weights.std()) > 0.15  # the two models differ
+    mean = float(log_weights.softmax(0) @ cost)
+    baseline = Baseline(mean=mean, std=2.0, steps=5)
+    loss = policy_loss(log_q, cost, drawn.failures, log_weights, baseline, SETTINGS)
+    found = gradient(model, loss) * baseline.std
+    assert float((found - exact).norm() / exact.norm()) < 0.1
 
 
 # ------------------------------------------------------------------------------------------ score
@@ -143,63 +178,6 @@ def features(law, count, index=0):
     counts = generator.choice(len(law), count, p=law)
     noisy = counts + generator.normal(0, 0.02, count)
     return torch.from_numpy(noisy[:, None].astype(np.float32)), counts
-
-
-def test_what_is_generated_too_often_costs_and_what_is_missing_pays():
-    real, _ = features([0.1, 0.3, 0.2, 0.4], 1000)
-    generated, counts = features([0.4, 0.3, 0.2, 0.1], 1000, index=1)
-    cost = DensityScore(real, SETTINGS).cost(generated, real).numpy()
-    means = [cost[counts == n].mean() for n in range(4)]
-    assert means[0] > 0.5
-    assert means[3] < -0.5
-    assert max(abs(means[1]), abs(means[2])) < 0.3
-
-
-def test_what_no_target_shows_costs_the_most_but_not_more_than_the_clip():
-    real, _ = features([0.5, 0.5], 500)
-    generated, counts = features([0.3, 0.3, 0, 0, 0, 0, 0, 0, 0.4], 500, index=1)
-    score = DensityScore(real, SETTINGS)
-    cost = score.cost(generated, real)
-    assert float(cost.max()) <= SETTINGS.clip
-    assert float(cost[counts == 8].min()) == pytest.approx(SETTINGS.clip, rel=0.2)
-
-
-def test_equal_sets_cost_nothing_on_average():
-    real, _ = features([0.2] * 5, 1000)
-    generated, _ = features([0.2] * 5, 1000, index=1)
-    assert abs(float(DensityScore(real, SETTINGS).cost(generated, real).mean())) < 0.05
-
-
-def test_a_rare_and_right_scene_is_not_punished():
-    # 2 % of both sets; a kernel on itself would make it look twice as frequent in a small batch.
-    real, _ = features([0.49, 0.0, 0.49, 0.0, 0.02], 1000)
-    costs = []
-    for k in range(1, 40):
-        generated, counts = features([0.49, 0.0, 0.49, 0.0, 0.02], 50, index=k)
-        cost = DensityScore(real, SETTINGS).cost(generated, real).numpy()
-        costs += cost[counts == 4].tolist()
-    assert len(costs) > 20
-    assert np.mean(costs) < 0.3
-
-
-def test_the_spread_of_huge_bandwidths_is_near_zero():
-    real, _ = features([0.2] * 5, 300)
-    generated, _ = features([0.2] * 5, 300, index=1)
-    wide = SETTINGS.model_copy(update={"bandwidths": (1e6,)})
-    assert DensityScore(real, wide).spread(generated) < 1e-3
-    assert DensityScore(real, SETTINGS).spread(generated) > 0.1
-
-
-def test_a_total_of_its_own_is_seen_among_many_columns():
-    # Ten classes with the same shares; only how many things there are differs.
-    generator = rng(2)
-    few = generator.multinomial(3, [0.1] * 10, 500).astype(np.float32)
-    many = generator.multinomial(6, [0.1] * 10, 500).astype(np.float32)
-    both = np.concatenate([few, many])
-    real = torch.from_numpy(np.column_stack([many, many.sum(1)]))
-    generated = torch.from_numpy(np.column_stack([both, both.sum(1)]))
-    cost = DensityScore(real, SETTINGS).cost(generated, real)
-    assert float(cost[:500].mean()) > float(cost[500:].mean()) + 2
 
 
 # --------------------------------------------------------------------------------------- learning
@@ -274,12 +252,15 @@ def test_counts_move_from_the_prior_to_the_target(pretrained, law, near):
         noise = rng(first, seed=5).normal(0, 0.02, counts.shape)
         return (counts + noise).astype(np.float32)
 
-    trainee = Reinforcee(pretrained.recipe, pretrained.model, measure, real.numpy())
+    trainee = Reinforcee(pretrained.recipe, pretrained.model, measure, real.numpy(), whole(1))
     trainee.begin(0)
-    readings = [trainee.step(k) for k in range(trainee.steps)]
+    readings, k = [], 0
+    while k < trainee.steps:
+        readings.append(trainee.step(k))
+        k += 1
     assert before > 0.4
     assert total_variation(histogram(pretrained), np.array(law)) < near
-    assert readings[-1]["distance"] < 0.2 * readings[0]["distance"]
+    assert readings[-1]["discrepancy"] < 0.2 * readings[0]["discrepancy"]
     assert all(np.isfinite(list(reading.values())).all() for reading in readings)
 
 
@@ -292,15 +273,15 @@ def test_a_trainee_goes_on_from_its_tensors(pretrained):
     def fresh():
         model = new_model(pretrained.grammar, pretrained.recipe.learn, pretrained.model.max_steps)
         model.load_state_dict(pretrained.model.state_dict())
-        return Reinforcee(pretrained.recipe, model, measure, real.numpy())
+        return Reinforcee(pretrained.recipe, model, measure, real.numpy(), whole(1))
 
-    whole, first, second = fresh(), fresh(), fresh()
-    expected = [whole.step(k) for k in range(4)]
+    entire, first, second = fresh(), fresh(), fresh()
+    expected = [entire.step(k) for k in range(4)]
     for k in range(2):
         first.step(k)
     second.load({name: t.clone() for name, t in first.tensors().items()})
     assert [second.step(k) for k in (2, 3)] == expected[2:]
-    for name, tensor in whole.tensors().items():
+    for name, tensor in entire.tensors().items():
         assert torch.equal(tensor, second.tensors()[name]), name
 
 

@@ -14,7 +14,9 @@ ROOMS = [
     ["files", "digest", "distributions", "plugins"],
     ["grammar", "scene", "frame", "decoding", "rle"],
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
-    ["learn_settings", "freezing"],
+    ["freezing"],
+    ["parts"],
+    ["attribute_settings", "learn_settings"],
     ["recipe"],
     ["rendering", "report"],
     ["frames"],
@@ -22,7 +24,9 @@ ROOMS = [
     ["jobs"],
     ["pipeline"],
     ["models"],
+    ["features"],
     ["learning"],
+    ["comparing"],
     ["generators"],
     ["demo"],
     ["cli", "doctor", "__main__"],
@@ -129,6 +133,7 @@ def test_plugins_import_datagen_by_its_full_name_and_siblings_by_a_dot(path):
         "datagen.recipe",
         "datagen.plugins",
         "datagen.interfaces",
+        *(f"datagen.features.{name}" for name in ("squeezenet", "inception", "mask_rcnn")),
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(module):
@@ -142,7 +147,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module):
 def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
     """`cv2` by whoever reads or writes pixels, `torch` by models and learning, and so on."""
     rooms = {
-        "torch": {"models", "learning", "generators", "doctor"},
+        "torch": {"models", "features", "learning", "generators", "doctor"},
         "torchvision": {"models", "learning", "doctor"},
         "cv2": {"dataset", "report", "learning", "doctor"},
         "OpenGL": {"doctor"},

@@ -21,11 +21,12 @@ VERBS = {
     "preview": "Draw a contact sheet of a few images with their labels.",
     "generate": "Write a labelled dataset.",
     "learn": "Fit a recipe's grammar to a folder of unlabelled images.",
+    "compare": "Report how far generated pictures are from a target's.",
     "verify": "Check every file and label of a dataset, or any COCO file.",
     "export": "Write a dataset in another format.",
     "view": "Write a dataset's gallery as a static HTML page.",
     "regen": "Make one image of a dataset again.",
-    "list": "Name the grammars, recipes, renderers and generators.",
+    "list": "Name the grammars, recipes, renderers, generators and features.",
     "cite": "Print BibTeX for the methods that a recipe uses.",
     "doctor": "Say what this machine can do, and what is missing.",
 }

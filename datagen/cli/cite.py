@@ -12,6 +12,9 @@ ALWAYS = ("lin2014coco",)  # the format of every dataset
 # What a recipe uses -> the entries of references.bib.
 KEYS = {
     "metasim2": ("devaranjan2020metasim2", "kar2019metasim", "williams1992reinforce"),
+    "squeezenet": ("iandola2016squeezenet",),
+    "inception": ("szegedy2016inception",),
+    "mask_rcnn": ("he2017maskrcnn", "lin2017fpn"),
 }
 
 
@@ -26,6 +29,8 @@ def command(context: Context, source: RecipeName, json: Json = False) -> None:
 def keys_of(recipe: Recipe) -> list[str]:
     """Keys of the references that the recipe's parts build on."""
     parts = [recipe.generator.use, *(part.use for part in recipe.renderers)]
+    if recipe.generator.weights is not None:  # learned, by pictures that these features measured
+        parts.append(recipe.learn.features.use)
     return [*ALWAYS, *(key for use in parts for key in KEYS.get(use, ()))]
 
 

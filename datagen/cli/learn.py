@@ -39,6 +39,8 @@ def command(
             truth=truth,
             progress=lambda tick: advance(tick.step, tick.steps, note(tick)),
         )
+    for statement in report.statements:
+        context.obj.say(f"{statement.kind}: {statement.text}")
     context.obj.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
     context.obj.result(str(out), report.to_json(), as_json=json)
 

@@ -14,6 +14,7 @@ KINDS = {
     "recipes": "configs",
     "renderers": "renderers",
     "generators": "generators",
+    "features": "features",
 }
 Kind = Annotated[str | None, Argument(metavar="[KIND]", help=f"One of: {', '.join(KINDS)}.")]
 

@@ -12,6 +12,7 @@ from datagen.dataset import store, versions, weights
 from datagen.digest import canonical
 from datagen.errors import DatagenError, InputError
 from datagen.files import disk_space, locked, write_atomic
+from datagen.parts import Source
 from datagen.recipe import Recipe
 
 
@@ -40,7 +41,7 @@ def _keep_apart(recipe: Recipe, out: Path) -> None:
     """The output must not lie in an input, nor an input in the output."""
     target = out.resolve()
     own = [target / name for name in weights.names(weights.stored(recipe))]
-    for name, source in recipe.sources():
+    for name, source in recipe.sources(learn=False):
         place = Path(source.source).resolve()
         if source.sha256 is None or place in own:
             continue
@@ -97,7 +98,7 @@ def _settle(recipe: Recipe, out: Path) -> Recipe:
     """What recipe.json holds: new, or there already and asking for the same dataset."""
     asked = weights.stored(recipe)
     begun = _begun(asked, out)
-    moved = begun is not None and list(begun.sources()) != list(asked.sources())
+    moved = begun is not None and _places(begun) != _places(asked)
     if begun is not None and not moved and _is_finished(begun, out):
         return begun
     versions.check(asked, out)
@@ -109,6 +110,10 @@ def _settle(recipe: Recipe, out: Path) -> Recipe:
     versions.settle(asked, out)
     weights.copy(recipe, out)
     return begun
+
+
+def _places(recipe: Recipe) -> list[tuple[str, Source]]:
+    return list(recipe.sources(learn=False))
 
 
 def _begun(asked: Recipe, out: Path) -> Recipe | None:

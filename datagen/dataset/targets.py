@@ -51,14 +51,20 @@ class _RejectedError(Exception):
     """Raised when a file cannot be used; its text is the reason."""
 
 
-def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) -> Targets:
+def load_targets(
+    folder: Path,
+    size: tuple[int, int],
+    limit: int | None = None,
+    names: Sequence[str] | None = None,
+) -> Targets:
     """Photos under `folder` at `size` (width, height), in the order of their names.
 
     With `limit`, at most so many, spread evenly over the folder (the first frames of a video
-    look alike); a file that cannot be used is replaced by another one.
+    look alike); a file that cannot be used is replaced by another one. With `names`, relative to
+    `folder`, those files alone.
     """
     rejected: list[tuple[bytes, str]] = []
-    files = _files(folder, rejected)
+    files = _files(folder, rejected) if names is None else sorted(map(os.fsencode, names))
     wanted = len(files) if limit is None else min(limit, len(files))
     _check_request(folder, len(files), size, limit, wanted)
     images: dict[bytes, np.ndarray] = {}
@@ -84,6 +90,21 @@ def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) 
         rejected=shown,
         digest=_digest([(name, digests[name]) for name in names]),
     )
+
+
+def first_size(folder: Path) -> tuple[int, int]:
+    """(width, height), upright, of the first file under `folder` that can be used."""
+    rejected: list[tuple[bytes, str]] = []
+    for name in _files(folder, rejected):
+        try:
+            height, width = _decode(_read(folder, name)).shape[:2]
+        except _RejectedError as error:
+            rejected.append((name, str(error)))
+            continue
+        return width, height
+    shown = [(display_name(name), reason) for name, reason in rejected]
+    _check_enough(folder, 0, shown)
+    raise AssertionError("no image is too few")
 
 
 def write_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:

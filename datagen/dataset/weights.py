@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from datagen.files import disk_space, sha256_of, write_atomic
-from datagen.recipe import Recipe, Source
+from datagen.parts import Source
+from datagen.recipe import Recipe
 
 
 def stored(recipe: Recipe) -> Recipe:

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from lark import Token
 
 from datagen.grammar import PLACEMENT, RELATIVE_UNITS, Asset, Attribute, Draw, Symbol
-from datagen.language.explain import HEADER_WORDS
+from datagen.language.explain import RESERVED
 from datagen.language.laws import has_words, law, string, unit
+from datagen.language.mutability import mutable_range
 from datagen.language.source import Source
-from datagen.language.syntax import Block, Call, Value
+from datagen.language.syntax import Block, Call, Entry, Value
 
 _NUMERIC = (*PLACEMENT, *RELATIVE_UNITS)
 
 
 def symbol_name(source: Source, token: Token) -> str:
     """The name of a symbol; the language's own words cannot be one."""
-    if token in (*HEADER_WORDS, "empty", "in"):
+    if token in RESERVED:
         raise source.error(
             token, f"`{token}` is a word of the language", "choose another name for the symbol"
         )
@@ -28,16 +29,21 @@ def described(source: Source, block: Block, assets: Mapping[str, Asset]) -> Symb
     category, painter = None, None
     attributes: dict[str, Attribute] = {}
     seen: set[str] = set()
-    for key, value in block.attributes:
+    for entry in block.attributes:
+        key, value = entry.key, entry.value
         if key in seen:
             raise source.error(key, f"`{key}` is given twice in `{name}`", "keep one of them")
         seen.add(str(key))
+        if key in ("category", "draw") and entry.mutable is not None:
+            raise source.error(
+                entry.mutable.word, f"`{key}` cannot be learned", "remove the word `mutable`"
+            )
         if key == "category":
             category = _category(source, key, value)
         elif key == "draw":
             painter = _draw(source, key, value, assets)
         else:
-            attributes[str(key)] = _attribute(source, key, value)
+            attributes[str(key)] = _attribute(source, entry)
     line, column = block.name.line or 1, block.name.column or 1
     return Symbol(name, category, painter, attributes, line, column)
 
@@ -81,9 +87,13 @@ def _sprite(source: Source, call: Call, assets: Mapping[str, Asset]) -> Draw:
     return Draw(str(call.name), string(source, terms[0]))
 
 
-def _attribute(source: Source, key: Token, value: Value) -> Attribute:
+def _attribute(source: Source, entry: Entry) -> Attribute:
+    key, value = entry.key, entry.value
     distribution = law(source, value.term, value.bounds)
     if key in _NUMERIC and has_words(distribution):
         raise source.error(key, f"`{key}` must be a number", "write such as `3 px`")
     name = unit(source, value, distribution)
-    return Attribute(distribution, name, key.line or 1, key.column or 1)
+    mutable = None
+    if entry.mutable is not None:
+        mutable = mutable_range(source, key, entry.mutable, distribution, name)
+    return Attribute(distribution, name, mutable, key.line or 1, key.column or 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lark import Token
 
-from datagen.distributions import Distribution, is_count
+from datagen.distributions import Distribution, is_count, largest
 from datagen.grammar import Asset, Grammar, Repeat, Rule, Symbol
 from datagen.language.blocks import described, symbol_name
 from datagen.language.laws import law, number, string
@@ -197,7 +197,9 @@ def _repeat(draft: _Draft, item: Item, index: int, rules: list[Rule]) -> str:
     while symbol in draft.repeats:
         n += 1
         symbol = f"{name}*{n}"
-    draft.repeats[symbol] = Repeat(symbol, name, _count(draft, item), index, index + 1)
+    count = _count(draft, item)
+    most = _most(draft, item, count)
+    draft.repeats[symbol] = Repeat(symbol, name, count, index, index + 1, most)
     line, column = place.line or 1, place.column or 1
     rules.append(Rule(index, symbol, (name, symbol), 1.0, line, column))
     rules.append(Rule(index + 1, symbol, (), 1.0, line, column))
@@ -216,3 +218,18 @@ def _count(draft: _Draft, item: Item) -> Distribution:
             "use a number, uniform_int, poisson, or choice and mix of them",
         )
     return count
+
+
+def _most(draft: _Draft, item: Item, count: Distribution) -> int | None:
+    """The bound behind `max`, which the prior must keep to."""
+    if item.most is None:
+        return None
+    most = _whole(draft, item.most, CAPS["max_nodes"])
+    if largest(count) > most:
+        reach = f"{largest(count):g}" if math.isfinite(largest(count)) else "any number"
+        raise draft.source.error(
+            item.most,
+            f"the count of `{item.name}` can be {reach}, above max {most}",
+            "raise max, or use a count that stays below it, such as uniform_int or choice",
+        )
+    return most

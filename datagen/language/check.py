@@ -126,6 +126,9 @@ def _unit(name: str, attribute: Attribute) -> Iterator[Finding]:
         reach = _reach(attribute)
         if math.isfinite(reach) and reach > 2 * math.pi:
             yield _warning(attribute, f"`yaw` reaches {reach:g} radians; did you mean deg?")
+        if attribute.mutable is not None:
+            message = "`yaw` is learned as a plain number, not as an angle; write rad or deg"
+            yield _warning(attribute, message)
 
 
 def _reach(attribute: Attribute) -> float:

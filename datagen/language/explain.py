@@ -9,6 +9,7 @@ from datagen.grammar import RELATIVE_UNITS, UNITS
 from datagen.language.source import Source, did_you_mean
 
 HEADER_WORDS = ("world", "canvas", "start", "max_depth", "max_nodes", "asset")
+RESERVED = (*HEADER_WORDS, "empty", "in", "max", "mutable")  # no symbol can be named so
 
 _SHOWN = {
     "NAME": "a name",
@@ -20,6 +21,8 @@ _SHOWN = {
     "EMPTY": "`empty`",
     "_X": "`x`",
     "_IN": "`in`",
+    "_MAX": "`max`",
+    "MUTABLE": "`mutable`",
     "_ARROW": "`->`",
     "_BAR": "`|`",
     "_STAR": "`*`",
@@ -114,6 +117,8 @@ def _missing(expected: set[str], token: Token, opened: str) -> tuple[str, str] |
         return "brackets cannot group children", "name the group by a rule: `Pair -> left right`"
     if {"NAME", "EMPTY"} <= expected:
         return f"a symbol is missing {after}", "write `empty` for nothing"
+    if expected == {"NUMBER"}:
+        return f"a number is missing {after}", "write it"
     if expected in ({"_COLON"}, {"_ARROW"}, {"_COMMA"}, {"_X"}):
         return f"{_wanted(expected, '')} is missing {after}", "add it"
     return None
@@ -130,10 +135,19 @@ def _in_block(source: Source, token: Token, offset: int, word: str, end: int) ->
         return source.error_at_offset(
             end - len(word), f"a value is missing before `{word}`", "write such as 3, red, 5 px"
         )
-    if token.isidentifier() and word in ("{", *UNITS, *RELATIVE_UNITS):
+    if "mutable" in (word, token):
+        surprise = _surprise(token) + " behind `mutable`" * (word == "mutable")
+        remedy = "`mutable` stands last: `x: normal(32, 9) px mutable [0, 64]`"
+        return source.error_at_offset(offset, surprise, remedy)
+    if token.isidentifier() and word in ("{", "]", *UNITS, *RELATIVE_UNITS):
+        if near := did_you_mean(token, ["mutable"]):
+            return source.error_at_offset(offset, f"unknown word `{token}`", near)
         return source.error_at_offset(
             offset, f"`:` is missing after `{token}`", f"write `{token}: value`"
         )
+    if token.type == "_LPAR" and word.isidentifier():
+        remedy = "a value is one law, then its unit: `yaw: normal(0, 10) deg mutable`"
+        return source.error_at_offset(end - len(word), f"`{word}(` cannot stand here", remedy)
     if word.isidentifier() and word not in UNITS and word not in RELATIVE_UNITS:
         return source.error_at_offset(
             end - len(word), f"`:` is missing after `{word}`", f"write `{word}: value`"
@@ -149,6 +163,9 @@ def _in_rule(source: Source, token: Token, offset: int, word: str, end: int) -> 
         return source.error_at_offset(offset, f"`{word}` takes no parameters here", remedy)
     if near := did_you_mean(word, HEADER_WORDS):
         return source.error_at_offset(end - len(word), f"unknown word `{word}`", near)
+    if "max" in (word, token):
+        remedy = "it stands behind a count: `car * uniform_int(0, 3) max 4`"
+        return source.error_at_offset(offset, "`max` bounds a repetition", remedy)
     if token.type == "NUMBER":
         remedy = "a probability is written `[0.5]`, a repetition `car * 3`"
         return source.error_at_offset(offset, "a number cannot stand here", remedy)

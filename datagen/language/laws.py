@@ -65,7 +65,7 @@ def unit(source: Source, value: Value, distribution: Distribution) -> str:
         return ""
     known = (*(name for name in UNITS if name), *RELATIVE_UNITS)
     if value.unit not in known:
-        remedy = did_you_mean(value.unit, known, "units are " + ", ".join(known))
+        remedy = did_you_mean(value.unit, (*known, "mutable"), "units are " + ", ".join(known))
         raise source.error(value.unit, f"unknown unit `{value.unit}`", remedy)
     if has_words(distribution):
         raise source.error(value.unit, "a name or string has no unit", "remove the unit")

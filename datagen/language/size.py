@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from datagen.distributions import (
-    Choice,
-    Constant,
-    Distribution,
-    Mixture,
-    UniformInt,
-    mean_of,
-)
+from datagen.distributions import mean_of, smallest
 from datagen.grammar import Grammar, Rule
 
 
@@ -140,21 +133,6 @@ def least_depth(grammar: Grammar) -> dict[str, float]:
     return _least(grammar, lambda pairs: max((1.0 + value for _, value in pairs), default=0.0))
 
 
-def least_count(count: Distribution) -> float:
-    """Lower end of a count's support."""
-    match count:
-        case Constant(value):
-            return float(value)
-        case UniformInt(low, _):
-            return float(low)
-        case Choice(values, weights):
-            return min(float(v) for v, w in zip(values, weights, strict=True) if w > 0)
-        case Mixture(components, _):
-            return min(least_count(c) for c in components)
-        case _:
-            return 0.0
-
-
 def _least(
     grammar: Grammar, combine: Callable[[Iterable[tuple[float, float]]], float]
 ) -> dict[str, float]:
@@ -189,7 +167,7 @@ def _needs(grammar: Grammar, rule: Rule) -> Mapping[str, float]:
         return needed
     for child in rule.children:
         repeat = grammar.repeats.get(child)
-        n = 1.0 if repeat is None else least_count(repeat.count)
+        n = 1.0 if repeat is None else smallest(repeat.count)
         if n > 0:
             item = child if repeat is None else repeat.item
             needed[item] = needed.get(item, 0.0) + n

@@ -59,11 +59,20 @@ class Value:
 
 
 @dataclass(frozen=True)
+class MutableMark:
+    """`mutable` or `mutable [low, high]` behind an attribute's value"""
+
+    word: Token
+    bounds: Bounds | None
+
+
+@dataclass(frozen=True)
 class Item:
-    """A child, or a repetition of it."""
+    """A child, or a repetition of it with the bound behind `max`."""
 
     name: Token
     count: Value | None = None
+    most: Token | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +93,20 @@ class Production:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """`key: value` in a block, with the mark of what learning may change."""
+
+    key: Token
+    value: Value
+    mutable: MutableMark | None
+
+
+@dataclass(frozen=True)
 class Block:
     """A symbol with its attributes."""
 
     name: Token
-    attributes: tuple[tuple[Token, Value], ...]
+    attributes: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -171,17 +189,20 @@ class _Statements(Transformer[Token, tuple[Statement, ...]]):
         numbered = isinstance(last, Token) and last.type == "NUMBER"
         return Alternative(place, items, last if numbered else None)
 
-    def item(self, name: Token, count: Value | None = None) -> Item:
-        return Item(name, count)
+    def item(self, name: Token, count: Value | None = None, most: Token | None = None) -> Item:
+        return Item(name, count, most)
 
     def probability(self, number: Token) -> Token:
         return number
 
-    def block(self, name: Token, *attributes: tuple[Token, Value]) -> Block:
+    def block(self, name: Token, *attributes: Entry) -> Block:
         return Block(name, attributes)
 
-    def attribute(self, key: Token, value: Value) -> tuple[Token, Value]:
-        return key, value
+    def attribute(self, key: Token, value: Value, mutable: MutableMark | None = None) -> Entry:
+        return Entry(key, value, mutable)
+
+    def mutable(self, word: Token, *bounds: Token) -> MutableMark:
+        return MutableMark(word, Bounds(*bounds) if bounds else None)
 
     def value(self, term: Term, bounds: Bounds | None = None) -> Value:
         return Value(term, None, bounds)

@@ -2,12 +2,16 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import fields
+from textwrap import wrap
 
 from datagen.distributions import BY_NAME, Choice, Constant, Distribution, Mixture, Truncated, Value
-from datagen.grammar import Attribute, Draw, Grammar, Rule, Symbol
+from datagen.grammar import Attribute, Draw, Grammar, Repeat, Rule, Symbol
 from datagen.language.explain import HEADER_WORDS
+from datagen.language.intervals import Intervals, bracketed, moments_text
 from datagen.language.laws import DISTRIBUTIONS
+from datagen.language.mutability import natural_range
 from datagen.language.size import growth
 
 _NAMES = {kind: name for name, kind in BY_NAME.items()}
@@ -17,8 +21,39 @@ _WIDTH = 100  # alternatives of a longer rule get a line each
 
 def write(grammar: Grammar) -> str:
     """Text with `parse(write(grammar)) == grammar`; comments of the original are not kept."""
-    sections = [_headers(grammar), _rules(grammar), *_blocks(grammar)]
+    return written(grammar, ())
+
+
+def written(grammar: Grammar, notes: Sequence[str], intervals: Intervals | None = None) -> str:
+    """The same with comments: notes, a paragraph each, at the top, and intervals of its numbers.
+
+    An interval stands behind its alternative or attribute, or above where the line is long.
+    """
+    sure = intervals or Intervals()
+    sections = [
+        "".join(map(_note, notes)),
+        _headers(grammar),
+        _rules(grammar, sure),
+        *_blocks(grammar, sure),
+    ]
     return "\n".join(section for section in sections if section)
+
+
+def _note(note: str) -> str:
+    text = "".join(c if c.isprintable() else " " for c in note)
+    lines = wrap(text, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _remarked(line: str, remark: str, width: int = 0) -> str:
+    """The line with its remark behind it, from column `width` on, or above."""
+    if not remark:
+        return f"{line}\n"
+    behind = f"{line:{width}}  # {remark}\n"
+    if len(behind) <= _WIDTH:
+        return behind
+    indent = " " * (len(line) - len(line.lstrip()))
+    return "".join(f"{indent}{above}\n" for above in _note(remark).splitlines()) + f"{line}\n"
 
 
 def law_text(distribution: Distribution) -> str:
@@ -41,13 +76,23 @@ def law_text(distribution: Distribution) -> str:
 
 
 def attribute_text(attribute: Attribute) -> str:
-    """A distribution with its unit, as it stands behind a key."""
+    """A distribution with its unit and what learning may change, as it stands behind a key."""
     unit = f" {attribute.unit}" if attribute.unit else ""
     law = attribute.distribution
+    text = law_text(law) + unit
     if isinstance(law, Truncated):
         base, _, bounds = law_text(law).partition(" in ")
-        return f"{base}{unit} in {bounds}"
-    return law_text(law) + unit
+        text = f"{base}{unit} in {bounds}"
+    return text + _mutable(attribute)
+
+
+def _mutable(attribute: Attribute) -> str:
+    span = attribute.mutable
+    if span is None:
+        return ""
+    if span == natural_range(attribute.distribution, attribute.unit):
+        return " mutable"
+    return f" mutable [{_number(span.low)}, {_number(span.high)}]"
 
 
 def children_text(grammar: Grammar, rule: Rule) -> str:
@@ -55,8 +100,14 @@ def children_text(grammar: Grammar, rule: Rule) -> str:
     words = []
     for child in rule.children:
         repeat = grammar.repeats.get(child)
-        words.append(child if repeat is None else f"{repeat.item} * {law_text(repeat.count)}")
+        words.append(child if repeat is None else count_text(repeat))
     return " ".join(words) or "empty"
+
+
+def count_text(repeat: Repeat) -> str:
+    """A repetition as it stands in a rule."""
+    bound = "" if repeat.most is None else f" max {repeat.most}"
+    return f"{repeat.item} * {law_text(repeat.count)}{bound}"
 
 
 def _number(x: float) -> str:
@@ -100,27 +151,43 @@ def _headers(grammar: Grammar) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rules(grammar: Grammar) -> str:
+def _rules(grammar: Grammar, sure: Intervals) -> str:
     shown = [n for n in grammar.rules_of if n not in grammar.repeats]
-    return "".join(_rule(grammar, name) for name in shown)
+    return "".join(_rule(grammar, name, sure) for name in shown)
 
 
-def _rule(grammar: Grammar, name: str) -> str:
+def _rule(grammar: Grammar, name: str, sure: Intervals) -> str:
     rules = grammar.rules_of[name]
     equal = all(rule.weight == 1.0 / len(rules) for rule in rules)
     alternatives = [
         children_text(grammar, rule) + ("" if equal else f" [{_number(float(rule.weight))}]")
         for rule in rules
     ]
-    line = f"{name} -> {' | '.join(alternatives)}\n"
-    if len(line) <= _WIDTH:
-        return line
-    return f"{name} -> " + f"\n{' ' * len(name)}  | ".join(alternatives) + "\n"
+    remarks = [_rule_remark(grammar, rule, sure) for rule in rules]
+    line = f"{name} -> {' | '.join(alternatives)}"
+    if len(line) < _WIDTH and not any(remarks):
+        return f"{line}\n"
+    heads = [f"{name} -> ", *(f"{' ' * len(name)}  | " for _ in rules[1:])]
+    lines = [head + words for head, words in zip(heads, alternatives, strict=True)]
+    width = max((len(line) for line in lines if len(line) < _WIDTH // 2), default=0)
+    return "".join(_remarked(*pair, width) for pair in zip(lines, remarks, strict=True))
 
 
-def _blocks(grammar: Grammar) -> list[str]:
+def _rule_remark(grammar: Grammar, rule: Rule, sure: Intervals) -> str:
+    """The interval of an alternative's probability, then those of its mean counts."""
+    found = sure.rules.get(rule.index)
+    parts = [] if found is None else [bracketed(found, 3).strip()]
+    for child in rule.children:
+        if child in sure.counts:
+            mean = sure.counts[child]
+            item = grammar.repeats[child].item
+            parts.append(f"{mean.value:.2f}{bracketed(mean, 2)} {item} on average")
+    return ", ".join(parts)
+
+
+def _blocks(grammar: Grammar, sure: Intervals) -> list[str]:
     return [
-        _block(symbol)
+        _block(symbol, sure)
         for symbol in grammar.symbols.values()
         if grammar.is_terminal(symbol.name) or _described(symbol)
     ]
@@ -130,7 +197,7 @@ def _described(symbol: Symbol) -> bool:
     return bool(symbol.category is not None or symbol.draw or symbol.attributes)
 
 
-def _block(symbol: Symbol) -> str:
+def _block(symbol: Symbol, sure: Intervals) -> str:
     if not _described(symbol):
         return f"{symbol.name} {{}}\n"
     lines = []
@@ -139,7 +206,9 @@ def _block(symbol: Symbol) -> str:
     if symbol.draw is not None:
         lines.append(f"  draw: {_draw(symbol.draw)}\n")
     for name, attribute in symbol.attributes.items():
-        lines.append(f"  {name}: {attribute_text(attribute)}\n")
+        mean, spread = (found.get((symbol.name, name)) for found in (sure.means, sure.spreads))
+        remark = moments_text(mean, spread) if mean and spread else ""
+        lines.append(_remarked(f"  {name}: {attribute_text(attribute)}", remark))
     return f"{symbol.name} {{\n{''.join(lines)}}}\n"
 
 

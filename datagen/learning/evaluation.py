@@ -8,30 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from datagen.dataset.targets import Targets
 from datagen.derivation import Derivation, sample_prior
 from datagen.errors import InputError
+from datagen.features.counts import CountFeatures
 from datagen.learning.counts import count_heads, count_things
-from datagen.learning.features import CountFeatures
-from datagen.learning.gap import NoiseFloor, energy_distance, noise_floor, total_variation
-from datagen.learning.measuring import Measure
-from datagen.learning.painting import Paint
+from datagen.learning.gap import Gap, gap, total_variation
+from datagen.learning.gap.measure import Column
+from datagen.learning.stages import Learned
 from datagen.learning.strings import draw
-from datagen.models.metasim2 import StructureModel
-from datagen.recipe import Recipe
 from datagen.report.sheet import contact_sheet, save_png
 from datagen.rng import Stream, rng_for
 
+_SAMPLES = 1000  # pictures of the prior and of the model
+_COUNTED = 10_000  # scenes whose things are counted; no picture is needed for that
+_SHOWN = 24  # pictures on a contact sheet
+_FRESH = 1 << 40  # numbers of pictures that no training step has seen
+
 # What the report calls the readings.
 _MEASURES = {
-    "distance": "energy distance of the features, things a picture",
+    "mmd": "squared MMD of the features, narrow and wide kernels",
+    "distance": "energy distance of the features",
     "count_tv": "things in a picture, total variation",
     "class_tv": "shares of the classes, total variation",
 }
-_SAMPLES = 1000  # pictures of the prior and of the model
-_COUNTED = 10_000  # scenes whose things are counted; no picture is needed for that
-_SHOWN = 24  # on a contact sheet
-_FRESH = 1 << 40  # numbers of pictures that no training step has seen
 
 
 @dataclass(frozen=True)
@@ -39,79 +38,88 @@ class Sample:
     """What is known or estimated about one law of pictures; each row is a picture or a scene."""
 
     images: np.ndarray  # uint8 [., H, W, 3], some to be looked at
-    features: np.ndarray  # float32 [., heads]
-    counts: np.ndarray  # int64 [., heads]; of scenes, or classified for the target
-
-    @property
-    def seen(self) -> np.ndarray:
-        """int64 [., heads]: counts as the network sees them, for comparing like with like."""
-        return np.rint(self.features).astype(np.int64)
+    features: np.ndarray  # float32 [., D]
+    counts: np.ndarray | None  # int64 [., heads]; of scenes, or classified for the target
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Distances are energy distances between features; `floor` is what equal sets would show."""
+    """Prior and learned pictures against the target, by features and by what scenes hold."""
 
     heads: tuple[str, ...]
+    columns: tuple[str, ...]  # names of the features that count things; () for other features
     prior: Sample
     learned: Sample
     target: Sample
     truth: np.ndarray | None  # int64 [N, heads], counts of the target's labels when given
-    floor: NoiseFloor
+    gaps: Mapping[str, Gap]  # of "prior" and "learned"
     sheets: Mapping[str, str]  # title -> file in the run folder
 
     def distances(self) -> dict[str, Any]:
         report: dict[str, Any] = {}
         for name, sample in (("prior", self.prior), ("learned", self.learned)):
-            # Without labels, both sides are what the network sees: its errors are in both.
-            ours = sample.seen if self.truth is None else sample.counts
-            theirs = self.target.seen if self.truth is None else self.truth
-            report[name] = {
-                "distance": energy_distance(sample.features, self.target.features),
-                "count_tv": _count_tv(ours, theirs),
-                "class_tv": _class_tv(ours, theirs),
-            }
-        report["floor"] = {"distance": self.floor.high}
-        report["distance_of_halves"] = self.floor.median
-        if self.truth is not None:
+            readings = self.gaps[name].distances
+            report[name] = {"mmd": readings["mmd"].value, "distance": readings["energy"].value}
+            ours, theirs = self._counts(sample)
+            if ours is not None and theirs is not None:
+                report[name]["count_tv"] = _count_tv(ours, theirs)
+                report[name]["class_tv"] = _class_tv(ours, theirs)
+        floors = self.gaps["learned"].distances
+        report["floor"] = {"mmd": floors["mmd"].floor.high, "distance": floors["energy"].floor.high}
+        report["distance_of_halves"] = floors["energy"].floor.median
+        if self.truth is not None and self.target.counts is not None:
             report["classify_and_count"] = {
                 "count_tv": _count_tv(self.target.counts, self.truth),
                 "class_tv": _class_tv(self.target.counts, self.truth),
             }
-        report["against"] = (
-            "counts as the network sees them" if self.truth is None else "labels of the target"
-        )
+        if self.truth is not None:
+            report["against"] = "labels of the target"
+        elif self.columns:
+            report["against"] = "counts as the network sees them"
         return report
+
+    def _counts(self, sample: Sample) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Counts of the sample and of the target, in the same way."""
+        if self.truth is not None:
+            return sample.counts, self.truth
+        # Without labels, both sides are what the network sees: its errors are in both.
+        return self._seen(sample), self._seen(self.target)
+
+    def _seen(self, sample: Sample) -> np.ndarray | None:
+        """int64 [., heads]: counts as the network sees them."""
+        if not self.columns:
+            return None
+        return np.rint(sample.features[:, : len(self.heads)]).astype(np.int64)
 
     def report(self, **head: Any) -> dict[str, Any]:
         """What report.json holds."""
-        distances = self.distances()
         shown = {
             law: {_MEASURES[key]: value for key, value in readings.items()}
-            for law, readings in distances.items()
+            for law, readings in self.distances().items()
             if isinstance(readings, dict)
         }
+        heads = range(len(self.heads) - 1, -1, -1)
+        can_count = bool(self.columns) or self.truth is not None
         return {
             **head,
             "distances": shown,
-            "histograms": [self._histogram(k) for k in range(len(self.heads) - 1, -1, -1)],
+            "gaps": {name: one.to_json() for name, one in self.gaps.items()},
+            "histograms": [self._histogram(k) for k in heads] if can_count else [],
             "sheets": [{"title": title, "file": file} for title, file in self.sheets.items()],
         }
 
     def _histogram(self, head: int) -> dict[str, Any]:
         if self.truth is None:
-            columns = {
-                "prior": self.prior.seen[:, head],
-                "learned": self.learned.seen[:, head],
-                "target": self.target.seen[:, head],
-            }
+            seen = {"prior": self.prior, "learned": self.learned, "target": self.target}
+            found = {name: self._seen(sample) for name, sample in seen.items()}
         else:
-            columns = {
-                "prior": self.prior.counts[:, head],
-                "learned": self.learned.counts[:, head],
-                "target (classified)": self.target.counts[:, head],
-                "target (known)": self.truth[:, head],
+            found = {
+                "prior": self.prior.counts,
+                "learned": self.learned.counts,
+                "target (classified)": self.target.counts,
+                "target (known)": self.truth,
             }
+        columns = {name: counts[:, head] for name, counts in found.items() if counts is not None}
         size = max(int(c.max()) for c in columns.values()) + 1
         series = {
             name: (np.bincount(c, minlength=size) / len(c)).tolist() for name, c in columns.items()
@@ -123,46 +131,6 @@ class Comparison:
             "labels": [str(n) for n in range(size)],
             "series": series,
         }
-
-
-def compare(
-    recipe: Recipe,
-    model: StructureModel,
-    features: CountFeatures,
-    paint: Paint,
-    measure: Measure,
-    targets: Targets,
-    truth: np.ndarray | None,  # as `known_counts` gives them
-    out: Path,
-) -> Comparison:
-    """Sample the prior and the model afresh, measure both against the target."""
-    grammar, seed = recipe.world(), recipe.learn.seed
-    rng = rng_for(seed, 1, Stream.EVALUATE)
-    prior = [sample_prior(grammar, rng) for _ in range(_COUNTED)]
-    learned = draw(model, _COUNTED, rng).derivations(model)
-
-    def sample(derivations: list[Derivation], first: int) -> Sample:
-        return Sample(
-            images=paint(derivations[:_SHOWN], first),
-            features=measure(derivations[:_SAMPLES], first),
-            counts=count_things(grammar, derivations),
-        )
-
-    classified = features.most_likely(targets.images)
-    samples = {
-        "target": Sample(targets.images[:_SHOWN], features(targets.images), classified),
-        "prior": sample(prior, _FRESH),
-        "learned": sample(learned, _FRESH + _SAMPLES),
-    }
-    return Comparison(
-        heads=count_heads(grammar),
-        prior=samples["prior"],
-        learned=samples["learned"],
-        target=samples["target"],
-        truth=truth,
-        floor=noise_floor(samples["target"].features, rng),
-        sheets={name: _sheet(out, name, sample) for name, sample in samples.items()},
-    )
 
 
 def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
@@ -185,9 +153,10 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
     return counts
 
 
-def _sheet(out: Path, name: str, sample: Sample) -> str:
+def _sheet(out: Path, name: str, images: np.ndarray) -> str:
+    """Write a contact sheet into the run folder; its file name."""
     file = f"{name}.png"
-    save_png(out / file, contact_sheet(list(sample.images), columns=8))
+    save_png(out / file, contact_sheet(list(images), columns=8))
     return file
 
 
@@ -200,3 +169,52 @@ def _class_tv(a: np.ndarray, b: np.ndarray) -> float:
     """Total variation of how things are shared among the categories."""
     heads = slice(0, a.shape[1] - 1) if a.shape[1] > 1 else slice(0, 1)
     return total_variation(a[:, heads].sum(0) + 1e-9, b[:, heads].sum(0) + 1e-9)
+
+
+def compare(learned: Learned, truth: np.ndarray | None) -> Comparison:
+    """Sample the prior and the model afresh, measure both against the target.
+
+    `truth`: counts of the target's labels, as `known_counts` gives them.
+    """
+    recipe, targets = learned.recipe, learned.targets
+    grammar, seed, out = recipe.world(), recipe.learn.seed, learned.run.path
+    rng = rng_for(seed, 1, Stream.EVALUATE)
+    prior = [sample_prior(grammar, rng) for _ in range(_COUNTED)]
+    drawn = draw(learned.model, _COUNTED, rng).derivations(learned.model)
+
+    def sample(derivations: list[Derivation], first: int) -> Sample:
+        return Sample(
+            images=learned.paint(derivations[:_SHOWN], first),
+            features=learned.measure(derivations[:_SAMPLES], first),
+            counts=count_things(grammar, derivations),
+        )
+
+    counted = isinstance(learned.extract, CountFeatures)
+    classified = learned.extract.most_likely(targets.images) if counted else None
+    samples = {
+        "target": Sample(targets.images[:_SHOWN], learned.real, classified),
+        "prior": sample(prior, _FRESH),
+        "learned": sample(drawn, _FRESH + _SAMPLES),
+    }
+    columns = learned.extract.heads.columns() if counted else ()
+    name = recipe.learn.features.use
+    gaps = {
+        law: gap(
+            samples[law].features,
+            learned.real,
+            rng,
+            features=name,
+            columns=[Column(column, "count") for column in columns],
+        )
+        for law in ("prior", "learned")
+    }
+    return Comparison(
+        heads=count_heads(grammar),
+        columns=columns,
+        prior=samples["prior"],
+        learned=samples["learned"],
+        target=samples["target"],
+        truth=truth,
+        gaps=gaps,
+        sheets={law: _sheet(out, law, one.images) for law, one in samples.items()},
+    )

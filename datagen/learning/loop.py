@@ -13,7 +13,7 @@ from datagen.learning.run import RunFolder
 class Trainee(Protocol):
     """What a loop drives: `steps` steps, one at a time, and its whole state as tensors.
 
-    `begin` is told the first step that will run.
+    `begin` is told the first step that will run. `steps` may become less while it learns.
     """
 
     @property
@@ -55,11 +55,14 @@ def train(
     if first < trainee.steps:
         trainee.begin(first)
     shown = 0.0
-    for k in range(first, trainee.steps):
+    k = first
+    while k < trainee.steps:
         values = trainee.step(k)
-        run.record(phase, k + 1, values)
-        if (k + 1) % checkpoint_every == 0 or k + 1 == trainee.steps:
-            run.save(phase, k + 1, trainee.tensors())
-        if time.monotonic() - shown > 0.2 or k + 1 == trainee.steps:
+        k += 1
+        run.record(phase, k, values)
+        is_last = k >= trainee.steps
+        if k % checkpoint_every == 0 or is_last:
+            run.save(phase, k, trainee.tensors())
+        if time.monotonic() - shown > 0.2 or is_last:
             shown = time.monotonic()
-            progress(Tick(phase, k + 1, trainee.steps, values))
+            progress(Tick(phase, k, trainee.steps, values))

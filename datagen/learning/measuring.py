@@ -12,22 +12,23 @@ from pydantic import Field
 
 from datagen.decoding import decode
 from datagen.derivation import Derivation
+from datagen.features.counts import CHUNK
 from datagen.interfaces import Component
 from datagen.jobs.crew import Member
 from datagen.jobs.work import Payload, Run, quoted, unquoted
-from datagen.learning.features import CHUNK, CountFeatures, load_features
+from datagen.learning.extraction import Extract, extractor
 from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import read_spec
 from datagen.threads import one_thread
 
 log = logging.getLogger(__name__)
 
-# (derivations, number of the first) -> float32 [N, heads], features of their pictures
+# (derivations, number of the first) -> float32 [N, D], features of their pictures
 Measure = Callable[[Sequence[Derivation], int], np.ndarray]
 
 
 class MeasureJob(Component):
-    """Pictures of `derivations`, numbered from `first`, seen by the network of the run folder."""
+    """Pictures of `derivations`, numbered from `first`, seen by the features of the run folder."""
 
     run: str  # percent-encoded, as in ShardJob
     derivations: list[list[int]]
@@ -56,15 +57,16 @@ def measuring() -> Iterator[Run]:
 @contextmanager
 def _opened(folder: Path) -> Iterator[Measure]:
     recipe = read_spec(folder).recipe
-    features = load_features(folder, recipe)
-    with one_thread(), opened_painter(recipe) as paint:
-        yield lambda derivations, first: features(paint(derivations, first))
+    with (
+        one_thread(),
+        extractor(recipe, folder).open() as extract,
+        opened_painter(recipe) as paint,
+    ):
+        yield lambda derivations, first: extract(paint(derivations, first))
 
 
 @contextmanager
-def opened_measure(
-    folder: Path, paint: Paint, features: CountFeatures, helpers: int
-) -> Iterator[Measure]:
+def opened_measure(folder: Path, paint: Paint, extract: Extract, helpers: int) -> Iterator[Measure]:
     """Features by this process and `helpers` others, which read the run folder.
 
     Processes rather than torch's threads: those wait for one another at every layer, and on a
@@ -80,14 +82,14 @@ def opened_measure(
         for start, member in asked.items():
             part = [list(d) for d in derivations[start : start + size]]
             member.send({"run": quoted(folder), "derivations": part, "first": first + start})
-        rows = [features(paint(derivations[:size], first))]
+        rows = [extract(paint(derivations[:size], first))]
         for start, member in asked.items():
             answer = _answer(member)
             if answer is None:
                 # What it failed at shall fail here, with an error that people can read.
                 log.warning("a helper process is gone; going on with one less")
                 crew.remove(member)
-                answer = features(paint(derivations[start : start + size], first + start))
+                answer = extract(paint(derivations[start : start + size], first + start))
             rows.append(answer)
         return np.concatenate(rows)
 

@@ -7,14 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from datagen.derivation import sample_prior
+from datagen.derivation import Derivation, sample_prior
 from datagen.frame import Frame
-from datagen.learning.counts import count_things
+from datagen.grammar import Grammar
+from datagen.learning.counts import count_in_row, count_things, rows
+from datagen.learning.crowding import uncrowded
 from datagen.models.counting import STRIDE
 from datagen.placement import expand
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
+from datagen.scene import Scene
+
+_UNCROWDED = 0.6  # share of the pictures
 
 
 class Page(NamedTuple):
@@ -23,6 +28,7 @@ class Page(NamedTuple):
     images: np.ndarray  # uint8 [B, H, W, 3]
     counts: np.ndarray  # int64 [B, heads]
     places: np.ndarray  # uint8 [B, categories, h, w], things centred in each cell
+    rows: tuple[np.ndarray, ...]  # int64 [B, items, categories] of each row
 
 
 def places(frame: Frame) -> np.ndarray:
@@ -40,9 +46,12 @@ def places(frame: Frame) -> np.ndarray:
 class PriorAlbum(IterableDataset[Page]):
     """Pages `start` to `stop`; page b is a function of (recipe, learn.seed, b) alone."""
 
-    def __init__(self, recipe: Recipe, batch: int, start: int, stop: int) -> None:
+    def __init__(
+        self, recipe: Recipe, items: tuple[int, ...], batch: int, start: int, stop: int
+    ) -> None:
         super().__init__()
         self.recipe, self.batch, self.start, self.stop = recipe, batch, start, stop
+        self.items = items  # of each row of the world
 
     def __iter__(self) -> Iterator[Page]:
         worker = get_worker_info()
@@ -53,19 +62,31 @@ class PriorAlbum(IterableDataset[Page]):
                 at = range(number * self.batch, (number + 1) * self.batch)
                 rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
                 derivations = [sample_prior(grammar, rng) for rng in rngs]
-                scenes = [expand(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
+                scenes = [_scene(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
                 yield Page(
                     np.stack([frame.image for frame in frames]),
                     count_things(grammar, derivations),
                     np.stack([places(frame) for frame in frames]),
+                    tuple(
+                        count_in_row(grammar, row, derivations, items)
+                        for row, items in zip(rows(grammar), self.items, strict=True)
+                    ),
                 )
 
 
-def album(recipe: Recipe, batch: int, start: int, stop: int, helpers: int) -> DataLoader[Page]:
-    """The album's pages in order, rendered by `helpers` processes beside the caller."""
+def _scene(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
+    draw = uncrowded if rng.random() < _UNCROWDED else expand
+    return draw(grammar, derivation, rng)
+
+
+def album(
+    recipe: Recipe, items: tuple[int, ...], batch: int, start: int, stop: int
+) -> DataLoader[Page]:
+    """The album's pages in order, rendered by `learn.helpers` processes beside the caller."""
+    helpers = recipe.learn.helpers
     return DataLoader(
-        PriorAlbum(recipe, batch, start, stop),
+        PriorAlbum(recipe, items, batch, start, stop),
         batch_size=None,
         # Arrays travel through a pipe. Tensors would take shared memory, which is small in
         # containers, and where it is full torch waits for ever.

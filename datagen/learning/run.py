@@ -52,6 +52,10 @@ class RunFolder:
         with disk_space(self.path), open(self.metrics_file, "a") as file:
             file.write(line + "\n")
 
+    def records(self) -> list[dict[str, Any]]:
+        """All readings so far."""
+        return list(_whole_lines(self.metrics_file)) if self.metrics_file.is_file() else []
+
     def save(self, phase: str, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Publish a checkpoint by one rename, then drop the oldest."""
         final = self.checkpoints / f"{phase}-{step:08d}"

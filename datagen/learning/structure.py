@@ -1,16 +1,18 @@
 """Meta-Sim2's two stages of structure learning, for `train` of learning.loop."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datagen.errors import InputError
-from datagen.learning.gap import energy_distance
+from datagen.learning.floor import Floor
 from datagen.learning.measuring import Measure
-from datagen.learning.reinforce import Baseline, DensityScore, policy_loss
+from datagen.learning.reinforce import Baseline, policy_loss
+from datagen.learning.rewards import Kernels, View, reward
 from datagen.learning.run import restore, state_of
 from datagen.learning.strings import draw, pad, prior_strings
 from datagen.models.metasim2 import StructureModel
@@ -57,22 +59,54 @@ class Pretrainee:
         restore(self.model, self.optimizer, tensors)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Scenes that REINFORCE learns from: some drawn just now, the rest by the model before."""
+
+    rules: Tensor  # int64 [M, T], padded
+    failures: Tensor  # int64 [M], tries that came to nothing
+    features: Tensor  # float32 [M, D]
+    log_q: Tensor  # float32 [M], of the model that drew each
+    log_prior: Tensor  # float32 [M]
+
+    def followed_by(self, new: "Batch") -> "Batch":
+        """As many as before, the newest last."""
+        size = len(self.rules)
+        return Batch(
+            *(
+                torch.cat([getattr(self, f.name), getattr(new, f.name)])[-size:]
+                for f in fields(self)
+            )
+        )
+
+
 class Reinforcee:
-    """REINFORCE against the features of the target pictures; no label is looked at."""
+    """REINFORCE against the features of the target pictures; no label is looked at.
+
+    The learning rate is constant for half of the iterations, then falls to 0. Where the target's
+    own noise is reached before, it begins to fall there, for half as long again: further steps
+    would fit what these pictures cannot tell.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         model: StructureModel,
         measure: Measure,
-        real: np.ndarray,  # float32 [N, heads], features of the target pictures
+        real: np.ndarray,  # float32 [N, D], features of the target pictures
+        views: Sequence[View],
     ) -> None:
         self.learn, self.model = recipe.learn, model
         self.measure = measure
         self.real = torch.from_numpy(real)
         self.settings = self.learn.reinforcement
-        self.score = DensityScore(self.real, self.settings)
+        self.kernels = Kernels(self.real, views, self.settings)
+        self.reward = reward(self.kernels, self.settings)
+        self.floor = Floor(self.kernels, self.learn.seed)
         self.baseline = Baseline()
+        self.reached: int | None = None  # the iteration that came down to the noise of the target
+        self.batch: Batch | None = None
+        self.fresh = min(self.settings.fresh, self.settings.batch)
         self.prior = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             model.parameters(), self.settings.learning_rate, betas=(0.9, 0.99)
@@ -80,7 +114,9 @@ class Reinforcee:
 
     @property
     def steps(self) -> int:
-        return self.settings.iterations
+        if self.reached is None:
+            return self.settings.iterations
+        return min(self.settings.iterations, self.reached + max(_COOLING, self.reached // 2))
 
     def begin(self, step: int) -> None:
         self.model.train()
@@ -88,28 +124,57 @@ class Reinforcee:
     def step(self, k: int) -> Mapping[str, float]:
         s = self.settings
         rng = rng_for(self.learn.seed, k, Stream.LEARN)
-        drawn = draw(self.model, s.batch, rng)
-        derivations = drawn.derivations(self.model)
-        generated = torch.from_numpy(self.measure(derivations, k * s.batch))
-        cost = self.score.cost(generated, self._some_real(rng))
-        log_q = self.model.log_prob(drawn.rules)
-        divergence = cost.mean()
-        surprise = log_q.detach() - self.prior.log_prob(drawn.rules)
-        cost = cost + s.prior_weight * surprise
-        loss = policy_loss(log_q, cost, drawn.failures, self.baseline, s)
-        _set_rate(self.optimizer, s.learning_rate * min(1.0, 2 * (1 - k / s.iterations)))
+        batch = self._renewed(k, rng)
+        log_q = self.model.log_prob(batch.rules)
+        log_weights = (log_q.detach() - batch.log_q).clamp(-_WEIGHT, _WEIGHT)
+        cost = self.reward(batch.features, self._some_real(rng), log_weights)
+        surprise = log_q.detach() - batch.log_prior
+        held = cost + self._prior_weight(k) * surprise
+        held = held + s.entropy_weight * (1 - k / s.iterations) * log_q.detach()
+        loss = policy_loss(log_q, held, batch.failures, log_weights, self.baseline, s)
+        _set_rate(self.optimizer, s.learning_rate * self._cooled(k))
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
+        share = log_weights.softmax(0)
+        discrepancy = self.floor.read(batch.features[-self.fresh :])
+        if s.stop_at_floor and self.reached is None and self.floor.is_reached:
+            self.reached = k + 1
         return {
-            "distance": energy_distance(generated.numpy(), self.real[: s.targets].numpy()),
-            "divergence": float(divergence),
-            "from_prior": float(surprise.mean()),
-            "entropy": float(-log_q.detach().mean()),
-            "rejected": float(drawn.failures.float().mean()),
-            "kernel_spread": self.score.spread(generated),
+            "discrepancy": discrepancy,
+            "floor": self.floor.value,
+            "cost": float(share @ cost),
+            "from_prior": float(share @ surprise),
+            "entropy": float(-share @ log_q.detach()),
+            "effective": float(1 / share.square().sum()),
+            "rejected": float(batch.failures[-self.fresh :].float().mean()),
+            "kernel_spread": self.kernels.spread(batch.features),
         }
+
+    def _renewed(self, k: int, rng: np.random.Generator) -> Batch:
+        """The batch with newly rendered scenes in the place of the oldest."""
+        count = self.settings.batch if self.batch is None else self.fresh
+        drawn = draw(self.model, count, rng)
+        with torch.no_grad():
+            log_q, log_prior = (m.log_prob(drawn.rules) for m in (self.model, self.prior))
+        seen = self.measure(drawn.derivations(self.model), k * self.settings.batch)
+        new = Batch(drawn.rules, drawn.failures, torch.from_numpy(seen), log_q, log_prior)
+        self.batch = new if self.batch is None else self.batch.followed_by(new)
+        return self.batch
+
+    def _cooled(self, k: int) -> float:
+        """Factor of the learning rate."""
+        hot = (
+            self.settings.iterations / 2
+            if self.reached is None
+            else min(self.reached, self.settings.iterations / 2)
+        )
+        return min(1.0, (self.steps - k) / max(1.0, self.steps - hot))
+
+    def _prior_weight(self, k: int) -> float:
+        first, last = self.settings.prior_weight
+        return first + (last - first) * min(1.0, 2 * k / self.settings.iterations)
 
     def _some_real(self, rng: np.random.Generator) -> Tensor:
         if len(self.real) <= self.settings.targets:
@@ -118,13 +183,24 @@ class Reinforcee:
 
     def tensors(self) -> dict[str, Tensor]:
         b = self.baseline
-        baseline = torch.tensor([b.mean, b.std, b.steps], dtype=torch.float64)
-        return state_of(self.model, self.optimizer) | {"baseline": baseline}
+        numbers = [b.mean, b.std, b.steps, -1 if self.reached is None else self.reached]
+        state = torch.tensor(numbers, dtype=torch.float64)
+        more = {"progress": state, "readings": torch.tensor(self.floor.readings).double()}
+        kept = {f"batch.{k}": v for k, v in vars(self.batch).items()} if self.batch else {}
+        return state_of(self.model, self.optimizer) | more | kept
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         restore(self.model, self.optimizer, tensors)
-        mean, std, steps = tensors["baseline"].tolist()
+        mean, std, steps, reached = tensors["progress"].tolist()
         self.baseline = Baseline(mean, std, int(steps))
+        self.reached = None if reached < 0 else int(reached)
+        self.floor.readings = tensors["readings"].tolist()
+        kept = {k[6:]: v for k, v in tensors.items() if k.startswith("batch.")}
+        self.batch = Batch(**kept) if kept else None
+
+
+_WEIGHT = 2.0  # of log importance weights at most: old scenes must not own the batch
+_COOLING = 25  # iterations at least, after the floor was reached
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -24,9 +24,10 @@ _CAP = 256 << 20  # bytes; a structure model is a few hundred kB
 
 
 def structure_digest(grammar: Grammar) -> str:
-    """16 hex digits of what a structure model depends on: start symbol and rules, not weights."""
+    """16 hex digits of what a structure model depends on: start, rules and `max`, not weights."""
     rules = [[rule.lhs, list(rule.children)] for rule in grammar.rules]
-    text = json.dumps([grammar.start, rules], separators=(",", ":"))
+    most = [repeat.most for repeat in grammar.repeats.values()]
+    text = json.dumps([grammar.start, rules, most], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -6,10 +6,20 @@ blocks of two 3x3 convolutions; counts as one-hot classes. Between them stands a
 where every thing is, so the trunk learns what to count from far fewer pictures.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 STRIDE = 8  # pixels of the picture for one cell of the density map
+
+
+class Seen(NamedTuple):
+    """What the network says of N pictures."""
+
+    density: Tensor  # float32 [N, C, h, w], things a cell; h, w = H / 8, W / 8, rounded up
+    logits: Tensor  # float32 [N, sum(classes)], the posterior of each count
+    rows: tuple[Tensor, ...]  # float32 [N, items, C] a row, expected things in each of its items
 
 
 class ResidualBlock(nn.Module):
@@ -32,16 +42,54 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-class CountingNet(nn.Module):
-    """Pictures -> a density map for each category and the posterior of each count.
+class RowCounts(nn.Module):
+    """Things in the k-th item of a row of items that stand in order along an axis, ours.
 
-    `categories` maps; heads count each category and, when there are several, all together.
-    Head k tells counts 0 .. classes[k] - 1.
+    A share of the density map's things goes to each item. The shares depend on the map summed
+    across the row, and on how much lies before each place: what is the third road follows from the
+    two above it. Counts are sums of densities, so they reach beyond those of the training pictures.
     """
 
-    def __init__(self, categories: int, classes: tuple[int, ...], width: int) -> None:
+    def __init__(self, categories: int, items: int, axis: str) -> None:
+        super().__init__()
+        self.categories, self.items, self.axis = categories, items, axis
+        shares = categories * (items + 1)  # the last of each category: in no item
+        self.shares = nn.Sequential(
+            nn.Conv1d(3 * categories, 64, 5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(64, 64, 5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(64, shares, 1),
+        )
+
+    def forward(self, density: Tensor) -> Tensor:
+        """[N, C, h, w] -> [N, items, C]."""
+        profile = density.sum(3 if self.axis == "y" else 2)  # [N, C, L]
+        before = profile.cumsum(2)
+        after = before[:, :, -1:] - before
+        logits = self.shares(torch.cat([profile, before, after], 1))
+        n, _, length = logits.shape
+        shares = logits.view(n, self.categories, self.items + 1, length).softmax(2)
+        return (shares[:, :, :-1] * profile[:, :, None]).sum(3).transpose(1, 2)
+
+
+class CountingNet(nn.Module):
+    """Pictures -> density maps, the posterior of each count, and counts along rows.
+
+    `categories` maps; heads count each category and, when there are several, all together.
+    Head k tells counts 0 .. classes[k] - 1. `rows` holds (items, axis) of each row of items.
+    """
+
+    def __init__(
+        self,
+        categories: int,
+        classes: tuple[int, ...],
+        width: int,
+        rows: tuple[tuple[int, str], ...] = (),
+    ) -> None:
         super().__init__()
         self.classes = classes
+        self.items = tuple(items for items, _ in rows)
         # Four by four pixels become channels at once: a full-size first layer costs half of the
         # training time and counts no better.
         self.trunk = nn.Sequential(
@@ -62,12 +110,10 @@ class CountingNet(nn.Module):
             nn.ReLU(),
             nn.Linear(128, sum(classes)),
         )
+        self.rows = nn.ModuleList(RowCounts(categories, items, axis) for items, axis in rows)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [N, H, W, 3] -> density [N, C, h, w] in things a cell, logits [N, sum(classes)].
-
-        h, w = H / 8, W / 8, rounded up.
-        """
+    def forward(self, pictures: Tensor) -> Seen:
+        """uint8 [N, H, W, 3] -> Seen."""
         x = _blocks(pictures).permute(0, 3, 1, 2)  # stays channels-last in memory
         precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
         x = x.to(precision or torch.float32) / 128 - 1  # exact in bfloat16 as well
@@ -75,7 +121,9 @@ class CountingNet(nn.Module):
         sums = density.sum((2, 3))
         if len(self.classes) > sums.shape[1]:
             sums = torch.cat([sums, sums.sum(1, keepdim=True)], 1)
-        return density, self.heads(sums).float()
+        with torch.autocast("cpu", enabled=False):
+            rows = tuple(row(density) for row in self.rows)
+        return Seen(density, self.heads(sums).float(), rows)
 
     def expected(self, logits: Tensor) -> Tensor:
         """Posterior mean count of each head: [N, sum(classes)] -> [N, heads]."""
@@ -101,9 +149,9 @@ def _blocks(pictures: Tensor) -> Tensor:
     return x.view(n, h, 4, w, 4, 3).transpose(2, 3).reshape(n, h, w, 48)
 
 
-def density_loss(density: Tensor, places: Tensor) -> Tensor:
-    """Poisson negative log-likelihood of `places`, the things centred in each cell [N, C, h, w]."""
-    return (density - places * torch.log(density + 1e-6)).sum((1, 2, 3)).mean()
+def poisson_loss(expected: Tensor, counts: Tensor) -> Tensor:
+    """Poisson negative log-likelihood of counts [N, ...], summed over all but the first axis."""
+    return (expected - counts * torch.log(expected + 1e-6)).flatten(1).sum(1).mean()
 
 
 def count_loss(logits: Tensor, counts: Tensor, classes: tuple[int, ...]) -> Tensor:

@@ -5,6 +5,7 @@ Generation", ECCV 2020, sections 3.2 and 3.3.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +17,16 @@ from datagen.grammar import Grammar
 class RuleTables:
     """The grammar as tensors, so that a whole batch of stacks moves in a few operations.
 
-    K rules and S symbols that have rules; row/column K and S stand for "nothing left to expand".
+    On the stacks lie states: one of each symbol that has rules, and of a repetition with `max` N
+    one for each number of items so far, 0 to N. K rules and S states; row/column K and state S
+    stand for "nothing left to expand".
     """
 
     grammar: Grammar
-    lhs: Tensor  # int64 [K+1], symbol that a rule expands
-    push: Tensor  # int64 [K+1, C], children that have rules, last child first, padded with S
-    pushes: Tensor  # int64 [K+1], how many of them
+    lhs: Tensor  # int64 [K+1], state of the symbol that a rule expands, before any item
+    push: Tensor  # int64 [K+1, C], states of the children that have rules, last child first
+    counts: Tensor  # bool [K+1, C], children that are the expanded state with one item more
+    pushes: Tensor  # int64 [K+1], children that have rules; `push` is padded with S
     allowed: Tensor  # bool [S+1, K+1], the mask m_t of section 3.2
     last: Tensor  # int64 [S+1], the highest allowed rule
     start: int
@@ -32,27 +36,84 @@ class RuleTables:
         return len(self.lhs) - 1
 
     @property
-    def symbols(self) -> int:
+    def nothing(self) -> int:
+        """The state of an empty stack."""
         return len(self.last) - 1
+
+    @cached_property
+    def is_counting(self) -> bool:
+        return bool(self.counts.any())
+
+    def states(self, rules: Tensor) -> Tensor:
+        """State that each rule of padded strings [B, T] expands: int64 [B, T]."""
+        if not self.is_counting:
+            return self.lhs[rules]
+        stacks = Stacks(self, *rules.shape)
+        states = torch.empty_like(rules)
+        for step in range(rules.shape[1]):
+            states[:, step] = stacks.top()
+            stacks.expand(states[:, step], rules[:, step])
+        return states
+
+
+class Stacks:
+    """What is still to be expanded in each of `batch` scenes; the next one lies on top."""
+
+    def __init__(self, tables: RuleTables, batch: int, steps: int) -> None:
+        self.tables = tables
+        width = tables.push.shape[1]
+        depth = 2 + steps * max(0, width - 1) + width
+        self.stack = torch.full((batch, depth), tables.nothing)
+        self.stack[:, 0] = tables.start
+        self.height = torch.ones(batch, dtype=torch.int64)
+        self.rows, self.columns = torch.arange(batch), torch.arange(width)
+
+    def top(self) -> Tensor:
+        """State to expand next, int64 [B]."""
+        state = self.stack[self.rows, (self.height - 1).clamp_min(0)]
+        return torch.where(self.height > 0, state, self.tables.nothing)
+
+    def expand(self, state: Tensor, rule: Tensor) -> None:
+        """Replace the top by the children of the rule [B] that expands it."""
+        t = self.tables
+        base = (self.height - 1).clamp_min(0)
+        at = (base[:, None] + self.columns).clamp_max(self.stack.shape[1] - 1)
+        children = torch.where(t.counts[rule], state[:, None] + 1, t.push[rule])
+        self.stack[self.rows[:, None], at] = children
+        self.height = base + t.pushes[rule]
 
 
 def rule_tables(grammar: Grammar) -> RuleTables:
     """Parent/child transition tables of the grammar."""
-    numbers = {name: k for k, name in enumerate(grammar.rules_of)}
-    n_rules, nothing = len(grammar.rules), len(numbers)
-    children = [[numbers[c] for c in r.children if c in numbers] for r in grammar.rules]
+    first: dict[str, int] = {}  # symbol -> its state before any item
+    nothing = 0
+    for name in grammar.rules_of:
+        first[name] = nothing
+        nothing += 1 + (_most(grammar, name) or 0)
+    n_rules = len(grammar.rules)
+    children = [[c for c in reversed(r.children) if c in first] for r in grammar.rules]
     width = max(1, max(map(len, children)))
     push = torch.full((n_rules + 1, width), nothing)
+    counts = torch.zeros(n_rules + 1, width, dtype=torch.bool)
     allowed = torch.zeros(nothing + 1, n_rules + 1, dtype=torch.bool)
     allowed[nothing, n_rules] = True
     for rule, inner in zip(grammar.rules, children, strict=True):
-        push[rule.index, : len(inner)] = torch.tensor(inner[::-1], dtype=torch.int64)
-        allowed[numbers[rule.lhs], rule.index] = True
-    lhs = torch.tensor([numbers[r.lhs] for r in grammar.rules] + [nothing])
+        most = _most(grammar, rule.lhs)
+        is_more = most is not None and rule.index == grammar.repeats[rule.lhs].more
+        for k, child in enumerate(inner):
+            push[rule.index, k] = first[child]
+            counts[rule.index, k] = is_more and child == rule.lhs
+        states = 1 + (most or 0) - (1 if is_more else 0)  # after `max` items there is no more
+        allowed[first[rule.lhs] : first[rule.lhs] + states, rule.index] = True
+    lhs = torch.tensor([first[r.lhs] for r in grammar.rules] + [nothing])
     pushes = torch.tensor([len(inner) for inner in children] + [0])
-    order = torch.arange(n_rules + 1)
-    last = torch.where(allowed, order, -1).amax(1)
-    return RuleTables(grammar, lhs, push, pushes, allowed, last, numbers[grammar.start])
+    last = torch.where(allowed, torch.arange(n_rules + 1), -1).amax(1)
+    return RuleTables(grammar, lhs, push, counts, pushes, allowed, last, first[grammar.start])
+
+
+def _most(grammar: Grammar, name: str) -> int | None:
+    repeat = grammar.repeats.get(name)
+    return None if repeat is None else repeat.most
 
 
 @dataclass(frozen=True)
@@ -91,35 +152,28 @@ class StructureModel(nn.Module):
     @torch.no_grad()
     def sample(self, uniforms: Tensor, latent: Tensor) -> Strings:
         """One try for each row of `uniforms` [B, T] in [0, 1), a number a step; latent int [B]."""
-        t, device = self.tables, uniforms.device
+        t = self.tables
         batch, steps = uniforms.shape
-        depth = 2 + steps * max(0, t.push.shape[1] - 1)
-        stack = torch.full((batch, depth + t.push.shape[1]), t.symbols, device=device)
-        stack[:, 0] = t.start
-        height = torch.ones(batch, dtype=torch.int64, device=device)
-        rows, columns = torch.arange(batch, device=device), torch.arange(t.push.shape[1])
+        stacks = Stacks(t, batch, steps)
         h, c = self._initial_state(latent)
         # The input half of the gates depends on the previous rule alone: one look-up a step.
         from_input, from_state, bias_input, bias_state = self.lstm.parameters()
         gates_in = self.embed.weight @ from_input.T + bias_input + bias_state  # [K+1, 4H]
         recurrent = from_state.T.contiguous()
-        previous = torch.full((batch,), t.rules, device=device)
-        rules = torch.full((batch, steps), t.rules, device=device)
+        previous = torch.full((batch,), t.rules)
+        rules = torch.full((batch, steps), t.rules)
         for step in range(steps):
             i, f, g, o = (gates_in[previous] + h @ recurrent).chunk(4, 1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
-            symbol = torch.where(height > 0, stack[rows, (height - 1).clamp_min(0)], t.symbols)
-            logits = self.head(h).masked_fill(~t.allowed[symbol], -torch.inf)
-            previous = _inverse_cdf(logits, uniforms[:, step], t.last[symbol])
+            state = stacks.top()
+            logits = self.head(h).masked_fill(~t.allowed[state], -torch.inf)
+            previous = _inverse_cdf(logits, uniforms[:, step], t.last[state])
             rules[:, step] = previous
-            height = (height - 1).clamp_min(0)
-            at = (height[:, None] + columns).clamp_max(stack.shape[1] - 1)
-            stack[rows[:, None], at] = t.push[previous]
-            height = height + t.pushes[previous]
-            if step % 8 == 7 and not bool(height.any()):
+            stacks.expand(state, previous)
+            if step % 8 == 7 and not bool(stacks.height.any()):
                 break
-        return Strings(rules, height == 0)
+        return Strings(rules, stacks.height == 0)
 
     def log_prob(self, rules: Tensor) -> Tensor:
         """Natural log q(T) of padded rules [B, T] -> [B]."""
@@ -127,15 +181,14 @@ class StructureModel(nn.Module):
         batch = rules.shape[0]
         longest = int((rules != self.tables.rules).sum(1).max())
         rules = rules[:, : max(1, longest)]  # padding scores 0 but costs the same
-        z = torch.arange(latents, device=rules.device).repeat_interleave(batch)
+        z = torch.arange(latents).repeat_interleave(batch)
         given = rules.repeat(latents, 1)  # [Z*B, T]
         start = torch.full_like(given[:, :1], self.tables.rules)
         h, c = self._initial_state(z)
         inputs = self.embed(torch.cat([start, given[:, :-1]], 1))
         out, _ = self.lstm(inputs, (h[None], c[None]))
-        logits = self.head(out).masked_fill(
-            ~self.tables.allowed[self.tables.lhs[given]], -torch.inf
-        )
+        states = self.tables.states(rules).repeat(latents, 1)
+        logits = self.head(out).masked_fill(~self.tables.allowed[states], -torch.inf)
         steps = logits.log_softmax(-1).gather(-1, given[..., None])[..., 0]  # padding scores 0
         per_latent = steps.sum(1).view(latents, batch)
         return per_latent.logsumexp(0) - torch.log(torch.tensor(float(latents)))

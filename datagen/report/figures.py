@@ -4,6 +4,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -15,12 +16,14 @@ from matplotlib.figure import Figure
 COLOURS = {
     "prior": "#e69f00",
     "learned": "#3a8fd0",
+    "generated": "#8f7ae5",
     "target": "#17a67a",
     "target (classified)": "#17a67a",
 }
 OTHERS = ("#cc79a7", "#8f7ae5", "#a3a52c", "#d55e00")
 _INK = "#010203"  # stands for the page's text colour until the figure is SVG text
 _GRID = "#808488"
+_FLOOR = "#17a67a"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "datagen",
@@ -94,6 +97,59 @@ def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: fl
         axes.set_xlabel("iteration", fontsize=9)
         axes.margins(x=0.02)
         _finish(axes, title)
+        return _svg(figure)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A statistic with its interval, and the median and 95 % quantile of its noise floor."""
+
+    value: float
+    low: float
+    high: float
+    floor: tuple[float, float]
+
+
+def readings(measured: Mapping[str, Measured]) -> str:
+    """SVG of a row for each set: a bar, its interval, and the noise floor as a band behind it."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 0.62 + 0.36 * len(measured)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, (name, one) in enumerate(measured.items()):
+            median, high = one.floor
+            axes.barh(row, high, 0.86, color=_FLOOR, alpha=0.22, linewidth=0)
+            axes.plot([median, median], [row - 0.43, row + 0.43], color=_FLOOR, linewidth=1)
+            axes.barh(row, max(one.value, 0.0), 0.4, color=colour_of_series(name), linewidth=0)
+            ends = [max(one.low, 0.0), max(one.high, 0.0)]
+            axes.plot(ends, [row, row], color=_INK, linewidth=1.1, marker="|", markersize=6)
+        axes.set_yticks(range(len(measured)), [name[:24] for name in measured])
+        axes.set_ylim(len(measured) - 0.45, -0.55)
+        axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(axis="x", color=_GRID, alpha=0.28, linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="both", length=0)
+        return _svg(figure)
+
+
+def profile(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
+    """SVG of histograms over each other, for numbers: the target as an area, others as lines."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 2.5), layout="constrained")
+        axes = figure.add_subplot()
+        edges = np.arange(len(labels) + 1)
+        for name, values in series.items():
+            colour = colour_of_series(name)
+            if name == "target":
+                axes.stairs(values, edges, fill=True, color=colour, alpha=0.35, label=name)
+            else:
+                axes.stairs(values, edges, color=colour, linewidth=1.7, label=name)
+        every = max(1, math.ceil(len(labels) / 6))
+        axes.set_xticks(edges[:-1][::every] + 0.5, [str(one) for one in labels[::every]])
+        axes.tick_params(axis="x", length=2.5)
+        _finish(axes, title)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=9)
         return _svg(figure)
 
 

@@ -1,7 +1,5 @@
 """The report of a learning run: one HTML file that needs nothing beside it."""
 
-import base64
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from PIL import Image
 
 from datagen.dataset.store import read_json
 from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.report import figures
+from datagen.report.embedded import picture
 from datagen.report.page import render
 
 PHASES = {
@@ -25,9 +23,6 @@ PHASES = {
 }
 _FIRST = ("distance", "reward", "loss", "entropy")  # curves in this order, then by name
 _WITH_FLOOR = "distance"
-_EMBEDDED = 400_000  # bytes of a picture in the page
-_QUALITIES = (88, 75, 60)
-_WEBP_SIDE = 16_383  # pixels; the format holds no more
 _HIDDEN = ("phase", "iteration", "floor")
 _BARS = {"prior": "#e69f00", "learned": "#3a8fd0", "floor": "#17a67a"}
 
@@ -46,12 +41,6 @@ class _Phase:
     curves: list[Markup]
 
 
-@dataclass(frozen=True)
-class _Picture:
-    title: str
-    source: str | None  # data address; None: the file is missing
-
-
 def write_report(run: Path) -> Path:
     """Write `report.html` into the run folder, from `report.json` and `metrics.jsonl` there."""
     if not (run / "report.json").is_file():
@@ -65,9 +54,10 @@ def write_report(run: Path) -> Path:
             "title": str(data.get("title") or "Learning report"),
             "grammar": str(data.get("grammar") or ""),
             "facts": dict(data.get("facts") or {}),
+            "statements": [(str(s["kind"]), str(s["text"])) for s in data.get("statements") or ()],
             "distances": _distances(data.get("distances") or {}),
             "histograms": [_histogram(one) for one in data.get("histograms") or ()],
-            "pictures": [_picture(run, one) for one in data.get("sheets") or ()],
+            "pictures": [picture(run, one) for one in data.get("sheets") or ()],
             "diff": _diff(str(data.get("diff") or "")),
             "phases": _phases(records),
             "broken": broken,
@@ -161,40 +151,6 @@ def _histogram(data: Mapping[str, Any]) -> Markup:
         if len(values) != len(labels):
             raise ValueError(f"histogram {data['name']}: {name} has not one value for each label")
     return Markup(figures.histogram(str(data["name"]), labels, series))
-
-
-def _picture(run: Path, data: Mapping[str, Any]) -> _Picture:
-    path = (run / str(data["file"])).resolve()
-    if not path.is_relative_to(run.resolve()):
-        raise ValueError(f"sheet {data['file']} lies outside the run folder")
-    source = None
-    if path.is_file():
-        source = "data:image/webp;base64," + base64.b64encode(_small(path)).decode()
-    return _Picture(str(data["title"]), source)
-
-
-def _small(path: Path) -> bytes:
-    """A picture as WebP of at most _EMBEDDED bytes: the page is sent around, the PNG file stays."""
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except OSError as error:
-        raise ValueError(f"{path.name} is no picture: {error}") from error
-    data = _webp(picture, _QUALITIES[0])
-    for quality in _QUALITIES[1:]:
-        if len(data) > _EMBEDDED:
-            data = _webp(picture, quality)
-    while len(data) > _EMBEDDED:
-        picture.thumbnail((max(1, picture.width * 2 // 3), max(1, picture.height * 2 // 3)))
-        data = _webp(picture, _QUALITIES[-1])
-    return data
-
-
-def _webp(picture: Image.Image, quality: int) -> bytes:
-    file = io.BytesIO()
-    picture.thumbnail((_WEBP_SIDE, _WEBP_SIDE))
-    picture.save(file, "WEBP", quality=quality)
-    return file.getvalue()
 
 
 def _diff(text: str) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""`datagen compare`: pictures, and labels where there are any, set against a target."""

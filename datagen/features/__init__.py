@@ -1,0 +1,1 @@
+"""Feature extractors: pictures in, vectors out; each module holds one class `Features`."""

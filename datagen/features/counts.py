@@ -1,0 +1,115 @@
+"""How many of what is in a picture, by a network that `datagen learn` trains on the prior."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from datagen.decoding import decode, parse_json
+from datagen.errors import InputError
+from datagen.files import write_atomic
+from datagen.interfaces import Component
+from datagen.models.counting import CountingNet, Seen
+
+CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
+_ENTRY = "datagen"
+
+
+class RowHead(Component):
+    """A row of items that stand in order; see learning.counts.Row."""
+
+    item: str
+    axis: str = Field(pattern="^[xy]$")
+    items: int = Field(ge=1, le=256)
+    categories: tuple[int, ...]  # those that its items can hold, their own included
+
+
+class Heads(Component):
+    """What a counting network tells: enough to build it again."""
+
+    names: tuple[str, ...]  # of the count heads: categories, then "all" when there are several
+    categories: int = Field(ge=1, le=255)
+    classes: tuple[int, ...]  # of each count head
+    width: int = Field(ge=4, le=256)
+    rows: tuple[RowHead, ...] = ()
+
+    def net(self) -> CountingNet:
+        """An untrained network."""
+        rows = tuple((row.items, row.axis) for row in self.rows)
+        net = CountingNet(self.categories, self.classes, self.width, rows)
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def columns(self) -> tuple[str, ...]:
+        """A name for each feature: "car", ..., "all", then "car of Road 1", ..."""
+        inner = [
+            f"{self.names[c]} of {row.item} {k + 1}"
+            for row in self.rows
+            for c in row.categories
+            for k in range(row.items)
+        ]
+        return (*self.names, *inner)
+
+
+class CountFeatures:
+    """uint8 [N, H, W, 3] -> float32 [N, columns]: posterior mean counts, then counts along rows."""
+
+    def __init__(self, heads: Heads, net: CountingNet) -> None:
+        self.heads, self.net = heads, net.eval()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self._over_chunks(images, self._columns)
+
+    def most_likely(self, images: np.ndarray) -> np.ndarray:
+        """int64 [N, heads]: "classify and count", the estimate that needs no learning."""
+        return self._over_chunks(images, lambda seen: self.net.most_likely(seen.logits))
+
+    def _columns(self, seen: Seen) -> Tensor:
+        inner = [
+            counts[:, :, list(row.categories)].transpose(1, 2).flatten(1)
+            for row, counts in zip(self.heads.rows, seen.rows, strict=True)
+        ]
+        return torch.cat([self.net.expected(seen.logits), *inner], 1)
+
+    def _over_chunks(self, images: np.ndarray, read: Callable[[Seen], Tensor]) -> np.ndarray:
+        with torch.inference_mode():
+            parts = torch.from_numpy(images).split(CHUNK)
+            return torch.cat([read(self._see(part)) for part in parts]).numpy()
+
+    def _see(self, pictures: Tensor) -> Seen:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.net(pictures)
+
+
+class Features(Component):
+    """`weights`: the features.safetensors of a run of `datagen learn`."""
+
+    name: ClassVar[str] = "counts"
+    standardise: ClassVar[bool] = False  # all columns are things a picture
+    weights: str
+
+    @contextmanager
+    def open(self) -> Iterator[CountFeatures]:
+        path = Path(self.weights)
+        try:
+            with safe_open(path, "pt") as file:
+                header: dict[str, Any] = parse_json((file.metadata() or {})[_ENTRY], str(path))
+            heads = decode(Heads, header, str(path))
+            net = heads.net()
+            net.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: holds no counting network ({error})") from error
+        yield CountFeatures(heads, net)
+
+
+def save_counts(path: Path, heads: Heads, net: CountingNet) -> None:
+    """Publish a trained network, where `Features` reads it."""
+    tensors = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    write_atomic(path, save(tensors, {_ENTRY: json.dumps(heads.model_dump(mode="json"))}))

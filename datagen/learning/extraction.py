@@ -1,0 +1,61 @@
+"""The features of a run: which extractor, with which weights, on which scale."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datagen.features.counts import CountFeatures
+from datagen.learn_settings import TRAINED
+from datagen.learning.rewards import View, whole
+from datagen.learning.views import count_views
+from datagen.parts import Source
+from datagen.recipe import Recipe
+
+Extract = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> float32 [N, D]
+
+FILE = "features.safetensors"  # in the run folder, of a network that the run trained
+
+
+def extractor(recipe: Recipe, run: Path) -> Any:
+    """The frozen description of the run's features; a trained network lies in the run folder."""
+    part = recipe.learn.features.part
+    if part.weights is None and part.use in TRAINED:
+        part = part.model_copy(update={"weights": Source(source=str(run / FILE))})
+    return part.component("features")
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Features as they come, or for those without a unit their first principal components.
+
+    Components are of prior and target pictures together, so that what tells them apart is among
+    them, and each is divided by the target's spread.
+    """
+
+    mean: np.ndarray  # [D]
+    axes: np.ndarray  # [D, K]
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return ((features - self.mean) @ self.axes).astype(np.float32)
+
+
+def scaling(prior: np.ndarray, real: np.ndarray, components: int) -> Scaling:
+    """Fitted to features of prior [M, D] and target [N, D] pictures; at most `components` axes."""
+    both = np.concatenate([prior, real]).astype(np.float64)
+    mean = both.mean(0)
+    spread = both.std(0)
+    used = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0.0)
+    _, _, axes = np.linalg.svd((both - mean) * used, full_matrices=False)
+    axes = used[:, None] * axes[:components].T
+    deviation = ((real - mean) @ axes).std(0)
+    return Scaling(mean, axes / np.maximum(deviation, 1e-6))
+
+
+def views_of(extract: Extract, columns: int) -> tuple[View, ...]:
+    """How the columns are compared: those of a counting network have a meaning each."""
+    if isinstance(extract, CountFeatures):
+        return count_views(extract.heads)
+    return whole(columns)

@@ -1,0 +1,1 @@
+"""Readable laws for values: what a learned attribute is written down as."""

@@ -1,0 +1,63 @@
+"""What a run leaves behind: weights, the learned grammar, the report, a recipe to go on with."""
+
+import json
+
+from datagen import __version__, language
+from datagen.files import write_atomic
+from datagen.learning.evaluation import Comparison
+from datagen.learning.intervals import Sample, bootstrapped, caveat
+from datagen.learning.projection import project
+from datagen.learning.stages import Learned
+from datagen.learning.statements import Statement, last_readings, statements
+from datagen.learning.strangers import strangers, write_strangers
+from datagen.learning.strings import draw
+from datagen.learning.weights import load_model, save_model
+from datagen.report.learning import write_report
+from datagen.rng import Stream, rng_for
+
+_PROJECTED = 10_000  # derivations that learned.scene is estimated from
+
+
+def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
+    """Write the results into the run folder, each at once; what can be said of them."""
+    recipe, run, targets = learned.recipe, learned.run.path, learned.targets
+    grammar = recipe.world()
+    weights = run / "model.safetensors"
+    save_model(weights, learned.model, grammar, recipe.learn)
+    loaded = load_model(weights, grammar)  # what is published can be read back
+    rng = rng_for(recipe.learn.seed, 0, Stream.EVALUATE)
+    derivations = draw(loaded, _PROJECTED, rng).derivations(loaded)
+    before = language.parse(recipe.grammar.text, recipe.grammar.name)
+    after = project(before, derivations)
+    sure = bootstrapped(before, [Sample(derivations, ())], recipe.learn.seed)
+    notes = [
+        f"Learned from {len(targets.images)} pictures by datagen {__version__}, recipe "
+        f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",
+        "What depends on context is in model.safetensors; `datagen generate` on the run's folder "
+        "samples that.",
+        caveat(1),
+    ]
+    write_atomic(run / "learned.scene", language.written(after, notes, sure))
+    names = strangers(targets)
+    write_strangers(run, names)
+    said = statements(comparison, last_readings(learned.run.records()), names)
+    report = comparison.report(
+        title=f"{grammar.world}: what was learned from {len(targets.images)} pictures",
+        grammar=recipe.grammar.name,
+        diff=language.diff(before, after, sure),
+        statements=[one.to_json() for one in said],
+        facts={
+            "target pictures": len(targets.images),
+            "files left out": len(targets.rejected),
+            "features": recipe.learn.features.use,
+            "seed": recipe.learn.seed,
+            "recipe": recipe.digest,
+            "datagen": __version__,
+        },
+    )
+    write_atomic(run / "report.json", json.dumps(report, indent=1, allow_nan=False))
+    write_report(run)
+    frozen = recipe.learned("metasim2", weights).encode()
+    frozen["generator"]["weights"]["source"] = weights.name  # the folder may be moved
+    write_atomic(run / "recipe.json", json.dumps(frozen, indent=1, allow_nan=False))
+    return said
