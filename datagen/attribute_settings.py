@@ -5,11 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from datagen.interfaces import Component
+from datagen.parts import Part
 
 
 class AttributeLearning(Component):
     """Meta-Sim's distribution transformer against MMD (Kar et al., section 3.3)."""
 
+    features: Part | None = None  # None: those that structure is learned by
     steps: int = Field(default=300, ge=0, le=1_000_000)
     batch: int = Field(default=64, ge=2, le=65_536)  # generated scenes a step
     targets: int = Field(default=256, ge=2, le=1_000_000)  # target pictures a step, at most

@@ -67,6 +67,7 @@ def from_here(key: list[str], value: Any) -> Any:
             ["generator", "weights", *_]
             | ["renderers", _, "weights", *_]
             | ["learn", "features", "weights", *_]
+            | ["learn", "attributes", "features", "weights", *_]
         ) if key[-1] != "sha256":
             return path
         case ["assets", _, "source"]:
@@ -108,12 +109,22 @@ def _part(value: Any, base: Path, where: str) -> Any:
 
 
 def _learn(value: Any, base: Path) -> Any:
-    """The section of learning: only the weights of its features lie outside the recipe."""
-    features = _get(value, "features")
-    if _get(features, "weights") is None:
+    """The section of learning: only the weights of features lie outside the recipe."""
+    if not isinstance(value, dict):
         return value
-    found = source(features["weights"], base, "learn.features.weights", built_in=False)
-    return {**value, "features": {**features, "weights": found}}
+    learn = _features(value, base, "learn")
+    if "attributes" in learn:
+        learn["attributes"] = _features(learn["attributes"], base, "learn.attributes")
+    return learn
+
+
+def _features(section: Any, base: Path, where: str) -> Any:
+    """A section whose features may have weights."""
+    features = _get(section, "features")
+    if _get(features, "weights") is None:
+        return dict(section) if isinstance(section, dict) else section
+    found = source(features["weights"], base, f"{where}.features.weights", built_in=False)
+    return {**section, "features": {**features, "weights": found}}
 
 
 def source(value: Any, base: Path, where: str, built_in: bool = True) -> Any:
@@ -150,10 +161,12 @@ def recorded(data: dict[str, Any]) -> dict[str, str]:
     """Key -> sha256 of each source that is frozen already."""
     found: dict[str, str] = {}
     parts = data.get("renderers")
-    features = _get(data.get("learn"), "features")
+    learn = data.get("learn")
+    moving = _get(_get(learn, "attributes"), "features")
     pairs = [
         ("generator.weights", _get(data.get("generator"), "weights")),
-        ("learn.features.weights", _get(features, "weights")),
+        ("learn.features.weights", _get(_get(learn, "features"), "weights")),
+        ("learn.attributes.features.weights", _get(moving, "weights")),
     ]
     pairs += [
         (f"renderers.{k}.weights", _get(part, "weights"))

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from datagen.attribute_settings import AttributeLearning
 from datagen.interfaces import Component
 from datagen.parts import Part, Source
 
@@ -75,8 +76,11 @@ class Learn(Component):
     hidden: int = Field(default=64, ge=4, le=4096)
     embedding: int = Field(default=32, ge=2, le=4096)
     latents: int = Field(default=1, ge=1, le=64)  # |Z|
+    # One after the other; None: structure, then attributes where the grammar has mutable ones.
+    stages: tuple[Literal["structure", "attributes"], ...] | None = None
     helpers: int = Field(default=1, ge=0, le=64)  # processes that render beside this one
     features: FeatureTraining = FeatureTraining()
     pretraining: Pretraining = Pretraining()
     reinforcement: Reinforcement = Reinforcement()
+    attributes: AttributeLearning = AttributeLearning()
     checkpoint_every: int = Field(default=50, ge=1)  # steps of any phase

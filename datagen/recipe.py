@@ -13,7 +13,7 @@ from datagen.errors import RecipeError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learn_settings import TRAINED, FeatureTraining
+from datagen.learn_settings import TRAINED
 from datagen.learn_settings import Learn as Learn
 from datagen.parts import Part, Source
 
@@ -87,6 +87,9 @@ class Recipe(Component):
                 yield f"renderers.{k}.weights", part.weights
         if learn and self.learn.features.weights is not None:
             yield "learn.features.weights", self.learn.features.weights
+        features = self.learn.attributes.features
+        if learn and features is not None and features.weights is not None:
+            yield "learn.attributes.features.weights", features.weights
 
     def check_sources(self, *, learn: bool = True) -> None:
         for name, source in self.sources(learn=learn):
@@ -190,12 +193,13 @@ def _check_parts(recipe: Recipe, where: str) -> None:
         raise RecipeError(
             f"{where}: `{name}` gives a {given.__name__}, no picture; add a [[renderers]] section"
         )
-    _check_features(recipe.learn.features)
+    _check_features(recipe.learn.features.part)
+    if recipe.learn.attributes.features is not None:
+        _check_features(recipe.learn.attributes.features)
 
 
-def _check_features(features: FeatureTraining) -> None:
+def _check_features(part: Part) -> None:
     """The extractor exists and knows its options; one to be trained has no weights yet."""
-    part = features.part
     if part.weights is None and part.use in TRAINED:
         if not part.options:
             return  # nothing to check, and loading it would load torch
@@ -214,8 +218,10 @@ def _located(recipe: Recipe) -> dict[str, Any]:
         (data["generator"], recipe.generator),
         *zip(data["renderers"], recipe.renderers, strict=True),
         (data["learn"]["features"], recipe.learn.features),
+        (data["learn"]["attributes"]["features"], recipe.learn.attributes.features),
     ]:
-        part["weights"] = source.weights.sha256 if source.weights is not None else None
+        if source is not None:
+            part["weights"] = source.weights.sha256 if source.weights is not None else None
     return data
 
 

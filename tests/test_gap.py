@@ -343,7 +343,7 @@ def test_a_true_difference_is_found_by_every_statistic():
 
 
 def test_intervals_hold_what_is_true():
-    """MMD and the earth mover's distance of N(1, 1) and N(0, 1), which are known."""
+    """The energy and the earth mover's distance of N(1, 1) and N(0, 1) are known."""
     hits = []
     for k in range(80):
         x, y = normal(120, shift=1, index=k), normal(80, index=3000 + k)

@@ -55,16 +55,16 @@ def load_targets(
     folder: Path,
     size: tuple[int, int],
     limit: int | None = None,
-    names: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
 ) -> Targets:
     """Photos under `folder` at `size` (width, height), in the order of their names.
 
     With `limit`, at most so many, spread evenly over the folder (the first frames of a video
-    look alike); a file that cannot be used is replaced by another one. With `names`, relative to
-    `folder`, those files alone.
+    look alike); a file that cannot be used is replaced by another one. With `only`, names relative
+    to `folder`, those files alone.
     """
     rejected: list[tuple[bytes, str]] = []
-    files = _files(folder, rejected) if names is None else sorted(map(os.fsencode, names))
+    files = _files(folder, rejected) if only is None else sorted(map(os.fsencode, only))
     wanted = len(files) if limit is None else min(limit, len(files))
     _check_request(folder, len(files), size, limit, wanted)
     images: dict[bytes, np.ndarray] = {}

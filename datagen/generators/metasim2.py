@@ -1,4 +1,4 @@
-"""Scenes whose structure a Meta-Sim2 model chooses, rule by rule; attributes by the prior."""
+"""Scenes whose structure a Meta-Sim2 model chooses, and whose attributes Meta-Sim's moves."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,14 +9,17 @@ import numpy as np
 
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
-from datagen.learning.strings import draw
+from datagen.learning.strings import derivations
 from datagen.learning.weights import load_model
 from datagen.placement import expand
 from datagen.scene import Scene
 
 
 class Generator(Component):
-    """`weights`: the model.safetensors of a run of `datagen learn`."""
+    """`weights`: the model.safetensors of a run of `datagen learn`.
+
+    What the run did not learn, structure or attributes, is as in the prior.
+    """
 
     gives: ClassVar[type[Scene]] = Scene
     weights: str
@@ -27,7 +30,8 @@ class Generator(Component):
 
         def one(rng: np.random.Generator) -> Scene:
             # One scene at a time: in a larger batch, rounding would depend on its neighbours.
-            derivation = draw(model, 1, rng).derivations(model)[0]
-            return expand(grammar, derivation, rng)
+            (derivation,) = derivations(grammar, model.structure, 1, rng)
+            scene = expand(grammar, derivation, rng)
+            return scene if model.moved is None else model.moved([scene])[0]
 
         yield lambda rngs: [one(rng) for rng in rngs]

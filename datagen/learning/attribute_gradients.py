@@ -2,7 +2,7 @@
 
 A renderer has no derivative, so it is asked: with every attribute a little higher and lower
 ("differences": Kar et al. 2019, section 3.3, central and divided by the distance between the two),
-or with all attributes of a scene perturbed at once ("score").
+or with all attributes of a scene perturbed at once ("score"). A task's reward, too, only answers.
 """
 
 import math
@@ -16,6 +16,7 @@ from torch import Tensor
 from datagen.attribute_settings import AttributeLearning
 from datagen.learning.mmd import kernel, median_variances, mmd2, squared, witness
 from datagen.learning.scene_graphs import SceneGraphs, Vocabulary, scenes_of
+from datagen.learning.tasks import SceneReward
 from datagen.placement import replaced
 from datagen.scene import Scene
 
@@ -121,6 +122,25 @@ def score(
     cost = 0.5 * (height[:count] - height[count:])
     gradient = 2 / count * cost[batch.graphs.scene] * noise / std
     return Estimate(gradient, *_read(within, across, target, variances))
+
+
+def reinforce(
+    batch: Batch,
+    values: Tensor,  # float64 [S], the means of the perturbed attributes
+    reward: SceneReward,
+    baseline: float | None,  # None: there is none yet, and the gradient is 0
+    std: Tensor,  # float64 [S]
+    rng: np.random.Generator,
+) -> tuple[Tensor, float]:
+    """d E[reward] / d value of each slot [S] by REINFORCE, and the reward of this one sample.
+
+    d log N(x; value, std) / d value = e / std at the sample x = value + std e, which is held
+    fixed: differentiated through, it would cancel to 0, as in the authors' code.
+    """
+    noise = torch.from_numpy(rng.standard_normal(len(values)))
+    found = reward(batch.at(batch.graphs.kept(values + std * noise)), batch.numbers)
+    advantage = 0.0 if baseline is None else found - baseline
+    return advantage * noise / std, found
 
 
 def _read(

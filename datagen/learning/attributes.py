@@ -6,8 +6,6 @@ pictures' features are to be distributed like the target's (Kar et al. 2019, sec
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,12 +14,20 @@ from torch import Tensor
 from datagen.attribute_settings import AttributeLearning
 from datagen.derivation import Derivation
 from datagen.errors import InputError
-from datagen.frame import Frame
 from datagen.grammar import Grammar
-from datagen.learning.attribute_gradients import Batch, Estimate, See, Target, differences, score
-from datagen.learning.leaps import leap
+from datagen.learning.attribute_gradients import (
+    Batch,
+    Estimate,
+    See,
+    Target,
+    differences,
+    reinforce,
+    score,
+)
+from datagen.learning.leaps import Look, leap
 from datagen.learning.run import restore, state_of
 from datagen.learning.scene_graphs import graphs_of, vocabulary
+from datagen.learning.tasks import SceneReward
 from datagen.models.metasim import DistributionTransformer
 from datagen.placement import expand
 from datagen.rendering import Render
@@ -29,16 +35,11 @@ from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 
 Derivations = Callable[[int, np.random.Generator], Sequence[Derivation]]  # (how many, rng)
-Reward = Callable[[Sequence[Frame]], float]  # of a batch of frames: the higher the better
 
 _CHUNK = 64  # pictures at once
-_TASK_DECAY = 0.7  # of the reward's moving average, as in the authors' code
-
-
-class Task(Protocol):
-    """What `learn.attributes.task` names: how well a batch of labelled frames serves."""
-
-    def open(self) -> AbstractContextManager[Reward]: ...
+_MANY = 512  # scenes, and target pictures, by which a leap is decided
+_ROUGH, _SURE = 1 << 40, 1 << 41  # scenes of looks around are numbered from here
+_NEWEST = 0.7  # weight of the last reward in the moving average, as in the authors' code
 
 
 def viewer(render: Render, features: Callable[[np.ndarray], np.ndarray], seed: int) -> See:
@@ -48,15 +49,12 @@ def viewer(render: Render, features: Callable[[np.ndarray], np.ndarray], seed: i
         rows = []
         for start in range(0, len(scenes), _CHUNK):
             part = slice(start, start + _CHUNK)
-            frames = render(scenes[part], [_pixels(seed, n) for n in numbers[part]])
+            rngs = [rng_for(seed, number, Stream.REPAINT) for number in numbers[part]]
+            frames = render(scenes[part], rngs)
             rows.append(features(np.stack([frame.image for frame in frames])))
         return np.concatenate(rows)
 
     return see
-
-
-def _pixels(seed: int, number: int) -> np.random.Generator:
-    return rng_for(seed, number, Stream.REPAINT)
 
 
 class AttributeTrainee:
@@ -71,7 +69,7 @@ class AttributeTrainee:
         derivations: Derivations,
         see: See,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
-        reward: Callable[[Sequence[Scene], Sequence[int]], float] | None = None,
+        reward: SceneReward | None = None,
     ) -> None:
         self.known = vocabulary(grammar)
         if not self.known.kinds:
@@ -96,18 +94,20 @@ class AttributeTrainee:
     def step(self, k: int) -> Mapping[str, float]:
         s = self.settings
         rng = rng_for(self.seed, k, Stream.ATTRIBUTES)
-        batch = self._batch(k, rng)
+        target = self._some_target(s.targets, rng)
+        readings: dict[str, float] = {"leaps": self._leap(k, rng)}
+        batch = self._batch(k * s.batch, s.batch, rng)
         graphs = batch.graphs
         corrections = self.transformer(graphs.nodes, graphs.edges)
-        target = self._some_target(rng)
-        leaps = self._leap(k, batch, corrections.detach(), target)
         values = graphs.moved(corrections, self.transformer.offset)
         estimate = self._estimate(batch, values.detach(), target, rng)
-        readings = {"mmd": estimate.mmd, "kernel_spread": estimate.kernel_spread, "leaps": leaps}
+        readings |= {"mmd": estimate.mmd, "kernel_spread": estimate.kernel_spread}
         gradient = estimate.gradient
         if self.reward is not None:
-            rewarded, reward = self._rewarded(batch, values.detach(), rng)
-            gradient = gradient - s.task_weight * rewarded
+            std = s.noise * graphs.span
+            rise, reward = reinforce(batch, values.detach(), self.reward, self.usual, std, rng)
+            gradient = gradient - s.task_weight * rise
+            self.usual = _moved_average(self.usual, reward)
             readings["reward"] = reward
         for group in self.optimizer.param_groups:
             group["lr"] = s.learning_rate * min(1.0, 2 * (1 - k / s.steps))
@@ -116,26 +116,32 @@ class AttributeTrainee:
         self.optimizer.step()
         return readings
 
-    def _batch(self, k: int, rng: np.random.Generator) -> Batch:
-        numbers = range(k * self.settings.batch, (k + 1) * self.settings.batch)
+    def _batch(self, first: int, count: int, rng: np.random.Generator) -> Batch:
+        """Scenes with the prior's attributes, numbered from `first`."""
+        numbers = range(first, first + count)
         rngs = [rng_for(self.seed, n, Stream.PRIOR_VALUES) for n in numbers]
-        derivations = self.derivations(len(numbers), rng)
+        derivations = self.derivations(count, rng)
         grammar = self.known.grammar
         scenes = [expand(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
         return Batch(self.known, scenes, numbers, graphs_of(self.known, scenes))
 
-    def _some_target(self, rng: np.random.Generator) -> Target:
-        rows = rng.permutation(len(self.target.features))[: self.settings.targets]
+    def _some_target(self, count: int, rng: np.random.Generator) -> Target:
+        rows = rng.permutation(len(self.target.features))[:count]
         return self.target.some(torch.from_numpy(rows))
 
-    def _leap(self, k: int, batch: Batch, corrections: Tensor, target: Target) -> int:
+    @torch.no_grad()
+    def _leap(self, k: int, rng: np.random.Generator) -> int:
         """Looks around at `settings.leaps` steps, evenly over the first 60 %: leaps taken."""
         s = self.settings
         if k not in {int(0.6 * s.steps * n / s.leaps) for n in range(s.leaps)}:
             return 0
-        with torch.no_grad():
-            offset = self.transformer.offset
-            return leap(batch, corrections, offset, self.see, target, s.bandwidths)
+        looks = []
+        for first, count in ((_ROUGH, s.batch), (_SURE, _MANY)):
+            batch = self._batch(first + k * _MANY, count, rng)
+            corrections = self.transformer(batch.graphs.nodes, batch.graphs.edges)
+            target = self._some_target(max(s.targets, _MANY), rng)
+            looks.append(Look(batch, corrections, self.see, target, s.bandwidths))
+        return leap(self.transformer.offset, *looks)
 
     def _estimate(
         self, batch: Batch, values: Tensor, target: Target, rng: np.random.Generator
@@ -146,21 +152,6 @@ class AttributeTrainee:
             return score(batch, values, self.see, target, s, s.noise * graphs.span, rng)
         return differences(batch, values, self.see, target, s, rng)
 
-    def _rewarded(
-        self, batch: Batch, values: Tensor, rng: np.random.Generator
-    ) -> tuple[Tensor, float]:
-        """d E[reward] / d value of each slot [S] by REINFORCE, and the reward."""
-        assert self.reward is not None
-        std = self.settings.noise * batch.graphs.span
-        noise = torch.from_numpy(rng.standard_normal(len(values)))
-        reward = self.reward(batch.at(batch.graphs.kept(values + std * noise)), batch.numbers)
-        if not math.isfinite(reward):
-            raise InputError(f"the task {self.settings.task} gave the reward {reward}")
-        usual = reward if self.usual is None else self.usual
-        self.usual = _TASK_DECAY * reward + (1 - _TASK_DECAY) * usual
-        # d log N(x; value, std) / d value at the sample x = value + std noise, which is held fixed.
-        return (reward - usual) * noise / std, reward
-
     def tensors(self) -> dict[str, Tensor]:
         usual = torch.tensor([math.nan if self.usual is None else self.usual], dtype=torch.float64)
         return state_of(self.transformer, self.optimizer) | {"usual": usual}
@@ -169,3 +160,7 @@ class AttributeTrainee:
         restore(self.transformer, self.optimizer, tensors)
         usual = float(tensors["usual"])
         self.usual = None if math.isnan(usual) else usual
+
+
+def _moved_average(usual: float | None, newest: float) -> float:
+    return newest if usual is None else _NEWEST * newest + (1 - _NEWEST) * usual

@@ -12,14 +12,15 @@ from datagen.grammar import Grammar
 from datagen.learning.counts import Row, count_heads, count_in_row, count_things, rows
 from datagen.learning.prior_images import Page, album
 from datagen.learning.run import restore, state_of
+from datagen.learning.widening import widened
 from datagen.models.counting import CountingNet, count_loss, poisson_loss
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
 
 
 def count_heads_of(recipe: Recipe) -> Heads:
-    """Heads for the recipe's world; they reach as far as 4000 prior scenes do."""
-    grammar = recipe.world()
+    """Heads for the recipe's world; they reach as far as 4000 scenes of the widened prior do."""
+    grammar = widened(recipe.world())
     rngs = [rng_for(recipe.learn.seed, i, Stream.EVALUATE) for i in range(4000)]
     derivations = [sample_prior(grammar, rng) for rng in rngs]
     largest = count_things(grammar, derivations).max(0)

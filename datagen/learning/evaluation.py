@@ -14,8 +14,9 @@ from datagen.features.counts import CountFeatures
 from datagen.learning.counts import count_heads, count_things
 from datagen.learning.gap import Gap, gap, total_variation
 from datagen.learning.gap.measure import Column
+from datagen.learning.measuring import Measure
+from datagen.learning.painting import Paint
 from datagen.learning.stages import Learned
-from datagen.learning.strings import draw
 from datagen.report.sheet import contact_sheet, save_png
 from datagen.rng import Stream, rng_for
 
@@ -180,21 +181,21 @@ def compare(learned: Learned, truth: np.ndarray | None) -> Comparison:
     grammar, seed, out = recipe.world(), recipe.learn.seed, learned.run.path
     rng = rng_for(seed, 1, Stream.EVALUATE)
     prior = [sample_prior(grammar, rng) for _ in range(_COUNTED)]
-    drawn = draw(learned.model, _COUNTED, rng).derivations(learned.model)
+    drawn = learned.derivations(_COUNTED, rng)
 
-    def sample(derivations: list[Derivation], first: int) -> Sample:
+    def sample(strings: list[Derivation], first: int, paint: Paint, measure: Measure) -> Sample:
         return Sample(
-            images=learned.paint(derivations[:_SHOWN], first),
-            features=learned.measure(derivations[:_SAMPLES], first),
-            counts=count_things(grammar, derivations),
+            images=paint(strings[:_SHOWN], first),
+            features=measure(strings[:_SAMPLES], first),
+            counts=count_things(grammar, strings),
         )
 
     counted = isinstance(learned.extract, CountFeatures)
     classified = learned.extract.most_likely(targets.images) if counted else None
     samples = {
         "target": Sample(targets.images[:_SHOWN], learned.real, classified),
-        "prior": sample(prior, _FRESH),
-        "learned": sample(drawn, _FRESH + _SAMPLES),
+        "prior": sample(prior, _FRESH, learned.prior_paint, learned.prior_measure),
+        "learned": sample(drawn, _FRESH + _SAMPLES, learned.paint, learned.measure),
     }
     columns = learned.extract.heads.columns() if counted else ()
     name = recipe.learn.features.use
@@ -202,7 +203,7 @@ def compare(learned: Learned, truth: np.ndarray | None) -> Comparison:
         law: gap(
             samples[law].features,
             learned.real,
-            rng,
+            rng_for(seed, 3, Stream.EVALUATE),  # the same halves of the target for both
             features=name,
             columns=[Column(column, "count") for column in columns],
         )

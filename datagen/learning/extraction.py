@@ -11,17 +11,15 @@ from datagen.features.counts import CountFeatures
 from datagen.learn_settings import TRAINED
 from datagen.learning.rewards import View, whole
 from datagen.learning.views import count_views
-from datagen.parts import Source
-from datagen.recipe import Recipe
+from datagen.parts import Part, Source
 
 Extract = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> float32 [N, D]
 
 FILE = "features.safetensors"  # in the run folder, of a network that the run trained
 
 
-def extractor(recipe: Recipe, run: Path) -> Any:
-    """The frozen description of the run's features; a trained network lies in the run folder."""
-    part = recipe.learn.features.part
+def extractor(part: Part, run: Path) -> Any:
+    """The frozen description of features; a network that the run trained lies in its folder."""
     if part.weights is None and part.use in TRAINED:
         part = part.model_copy(update={"weights": Source(source=str(run / FILE))})
     return part.component("features")
@@ -29,11 +27,7 @@ def extractor(recipe: Recipe, run: Path) -> Any:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Features as they come, or for those without a unit their first principal components.
-
-    Components are of prior and target pictures together, so that what tells them apart is among
-    them, and each is divided by the target's spread.
-    """
+    """Features as principal components, each divided by the target's spread."""
 
     mean: np.ndarray  # [D]
     axes: np.ndarray  # [D, K]
@@ -43,12 +37,15 @@ class Scaling:
 
 
 def scaling(prior: np.ndarray, real: np.ndarray, components: int) -> Scaling:
-    """Fitted to features of prior [M, D] and target [N, D] pictures; at most `components` axes."""
-    both = np.concatenate([prior, real]).astype(np.float64)
-    mean = both.mean(0)
-    spread = both.std(0)
+    """At most `components` axes, of features of prior pictures [M, D]; real [N, D] for the spread.
+
+    The prior's axes are what the grammar can change. Axes of both sets would be spent on what
+    tells drawings from photos, and that no rule of the grammar can mend.
+    """
+    x = prior.astype(np.float64)
+    mean, spread = x.mean(0), x.std(0)
     used = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0.0)
-    _, _, axes = np.linalg.svd((both - mean) * used, full_matrices=False)
+    _, _, axes = np.linalg.svd((x - mean) * used, full_matrices=False)
     axes = used[:, None] * axes[:components].T
     deviation = ((real - mean) @ axes).std(0)
     return Scaling(mean, axes / np.maximum(deviation, 1e-6))

@@ -7,77 +7,118 @@ compared with the target again. Ours; the paper relies on the prior being near.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from datagen.learning.attribute_gradients import Batch, See, Target
-from datagen.learning.mmd import median_variances, mmd2, squared
+from datagen.learning.mmd import contributions, median_variances, squared
 
-_TURNS = 16  # places round a circle
-_PLACES = 8  # along an interval
-_BETTER = 0.8  # of the distance here: what a place has to stay below to be better
+_PLACES = 16  # that a law is tried in, round a circle or along an interval
+_FINER = (1 / 16, 1 / 32, 1 / 64)  # steps when it settles there, shares of the range
+_SWEEPS = 3  # a leap of one attribute may open the way for another
+_HOPEFUL = 0.3  # of the way up from the best place to the worst: what is worth settling in
+_SURE = 3.0  # standard errors by which a place must be better
 
 
-def leap(
-    batch: Batch,
-    corrections: Tensor,  # [V, attributes, HEAD]
-    offset: Tensor,  # [kinds], changed in place
-    see: See,
-    target: Target,
-    multiples: tuple[float, ...],  # of the median, for the kernels
-) -> int:
-    """Moves the offset of each attribute that another place suits better; how many those are.
+@dataclass(frozen=True)
+class Look:
+    """Scenes that laws are tried on, and what their pictures are compared with."""
 
-    A place is believed when it is clearly better, and better by each half of the scenes.
+    batch: Batch
+    corrections: Tensor  # [V, attributes, HEAD], of the transformer
+    see: See
+    target: Target
+    multiples: Sequence[float]  # of the median, for the kernels
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbol of each kind of attribute."""
+        return [symbol for symbol, _ in self.batch.known.kinds]
+
+    def shifted(self, offset: Tensor, kind: int, shares: Tensor) -> Tensor:
+        """Offsets with one attribute's mean moved by shares [P] of its range: [P, kinds].
+
+        Off one end of an interval is in at the other, as on a circle.
+        """
+        graphs = self.batch.graphs
+        mine = graphs.kind == kind
+        tried = offset.repeat(len(shares), 1)
+        if graphs.on_circle[mine].any():
+            tried[:, kind] += 2 * math.pi * shares
+        elif mine.any():
+            values = graphs.moved(self.corrections, offset)
+            here = ((values - graphs.low) / graphs.span)[mine].clamp(0.02, 0.98).mean()
+            there = (here.float() + shares).remainder(1).clamp(0.02, 0.98)
+            tried[:, kind] += there.logit() - here.float().logit()
+        return tried
+
+    def readings(self, offsets: Tensor) -> Tensor:
+        """What each scene adds to MMD^2 at each offset: [P, kinds] -> [P, M].
+
+        Scenes, pixel noise and kernels (those of the first) are the same everywhere, so that
+        places are compared scene by scene.
+        """
+        graphs = self.batch.graphs
+        rows: list[Tensor] = []
+        variances: list[float] = []
+        for offset in offsets:
+            scenes = self.batch.at(graphs.kept(graphs.moved(self.corrections, offset)))
+            seen = torch.from_numpy(self.see(scenes, self.batch.numbers))
+            across = squared(seen, self.target.features)
+            variances = variances or median_variances(across, self.multiples)
+            rows.append(contributions(squared(seen, seen), across, variances))
+        return torch.stack(rows)
+
+
+def leap(offset: Tensor, rough: Look, sure: Look) -> int:
+    """Moves the offsets [kinds] of attributes that other places suit better: how many leaps.
+
+    The best place but the present one is looked for by the scenes of `rough`, and taken when those
+    of `sure`, more and others, say beyond doubt that it is better.
     """
     leaps = 0
-    for kind in batch.known.kinds.values():
-        shifts = _shifts(batch, corrections, offset, kind)
-        tried = offset.repeat(1 + len(shifts), 1)
-        tried[1:, kind] += shifts
-        readings = torch.tensor(list(_readings(batch, corrections, tried, see, target, multiples)))
-        best = int(readings[:, 0].argmin())
-        clearly = readings[best, 0] < _BETTER * readings[0, 0]
-        if best and bool(clearly & (readings[best] < readings[0]).all()):
-            offset[kind] += shifts[best - 1]
-            leaps += 1
+    for _ in range(_SWEEPS):
+        before = leaps
+        for kind in rough.batch.known.kinds.values():
+            found = _elsewhere(rough, offset, kind)
+            if found is None:
+                continue
+            # Against here settled as well: what others gain by settling speaks for no leap.
+            here = _settled(rough, offset, kind)
+            if _is_better(sure.readings(torch.stack([here, found]))):
+                offset.copy_(found)
+                leaps += 1
+        if leaps == before:
+            break
     return leaps
 
 
-def _shifts(batch: Batch, corrections: Tensor, offset: Tensor, kind: int) -> Tensor:
-    """How far the other places of an attribute are off: radians on a circle, else logits."""
-    graphs = batch.graphs
-    mine = graphs.kind == kind
-    if not mine.any():
-        return torch.zeros(0)
-    if graphs.on_circle[mine][0]:
-        return torch.arange(1, _TURNS) * (2 * math.pi / _TURNS)
-    values = graphs.moved(corrections, offset)
-    here = ((values - graphs.low) / graphs.span)[mine].clamp(1e-3, 1 - 1e-3)
-    places = (torch.arange(_PLACES) + 0.5) / _PLACES
-    return places.logit() - here.logit().mean().float()
+def _elsewhere(look: Look, offset: Tensor, kind: int) -> Tensor | None:
+    """The best offsets with another place for one attribute, if it can be about as good as here."""
+    tried = look.shifted(offset, kind, torch.arange(1, _PLACES) / _PLACES)
+    readings = look.readings(torch.cat([offset[None], tried])).mean(1)
+    others = readings[2:-1]  # next door is where a gradient leads
+    best = int(others.argmin())
+    if others[best] >= readings.min() + _HOPEFUL * (readings.max() - readings.min()):
+        return None
+    return _settled(look, tried[1 + best], kind)
 
 
-def _readings(
-    batch: Batch,
-    corrections: Tensor,
-    offsets: Tensor,  # [P, kinds]
-    see: See,
-    target: Target,
-    multiples: tuple[float, ...],
-) -> Iterator[tuple[float, float, float]]:
-    """MMD^2 at each offset: by all scenes, and by each half; kernels are those of the first."""
-    half = len(batch.scenes) // 2
-    parts = (slice(None), slice(half), slice(half, None))
-    variances: list[float] = []
-    for offset in offsets:
-        values = batch.graphs.kept(batch.graphs.moved(corrections, offset))
-        seen = torch.from_numpy(see(batch.at(values), batch.numbers))
-        across, within = squared(seen, target.features), squared(seen, seen)
-        variances = variances or median_variances(across, multiples)
-        whole, left, right = (
-            mmd2(within[part, part], across[part], target.within, variances) for part in parts
-        )
-        yield whole, left, right
+def _settled(look: Look, offset: Tensor, kind: int) -> Tensor:
+    """The offsets after a search by ever smaller steps in all attributes of the same symbol."""
+    for step in _FINER:
+        for other, symbol in enumerate(look.symbols):
+            if symbol == look.symbols[kind]:
+                tried = look.shifted(offset, other, torch.tensor([-step, step]))
+                tried = torch.cat([offset[None], tried])
+                offset = tried[int(look.readings(tried).mean(1).argmin())]
+    return offset
+
+
+def _is_better(readings: Tensor) -> bool:
+    """Is the second row [2, M] surely below the first?"""
+    gain = readings[0] - readings[1]
+    return float(gain.mean()) > _SURE * float(gain.std()) / math.sqrt(len(gain))

@@ -19,6 +19,7 @@ from datagen.jobs.work import Payload, Run, quoted, unquoted
 from datagen.learning.extraction import Extract, extractor
 from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import read_spec
+from datagen.learning.weights import load_moved
 from datagen.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class MeasureJob(Component):
     """Pictures of `derivations`, numbered from `first`, seen by the features of the run folder."""
 
     run: str  # percent-encoded, as in ShardJob
+    attributes: str | None  # file of learned ones in the run folder; None: the prior's
     derivations: list[list[int]]
     first: int = Field(ge=0)
 
@@ -43,11 +45,13 @@ def measuring() -> Iterator[Run]:
 
         def run(payload: Payload, progress: Callable[[int], None]) -> dict[str, Any]:
             job = decode(MeasureJob, payload, "job")
-            if job.run not in at_hand:
+            key = f"{job.run} {job.attributes}"
+            if key not in at_hand:
                 stack.close()
                 at_hand.clear()
-                at_hand[job.run] = stack.enter_context(_opened(unquoted(job.run)))
-            rows = at_hand[job.run]([tuple(d) for d in job.derivations], job.first)
+                opened = _opened(unquoted(job.run), job.attributes)
+                at_hand[key] = stack.enter_context(opened)
+            rows = at_hand[key]([tuple(d) for d in job.derivations], job.first)
             progress(len(rows))
             return {"features": rows.tolist()}
 
@@ -55,19 +59,24 @@ def measuring() -> Iterator[Run]:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[Measure]:
+def _opened(folder: Path, attributes: str | None) -> Iterator[Measure]:
     recipe = read_spec(folder).recipe
+    moved = None if attributes is None else load_moved(folder / attributes, recipe.world())
     with (
         one_thread(),
-        extractor(recipe, folder).open() as extract,
-        opened_painter(recipe) as paint,
+        extractor(recipe.learn.features.part, folder).open() as extract,
+        opened_painter(recipe, moved) as paint,
     ):
         yield lambda derivations, first: extract(paint(derivations, first))
 
 
 @contextmanager
-def opened_measure(folder: Path, paint: Paint, extract: Extract, helpers: int) -> Iterator[Measure]:
+def opened_measure(
+    folder: Path, paint: Paint, extract: Extract, helpers: int, attributes: str | None = None
+) -> Iterator[Measure]:
     """Features by this process and `helpers` others, which read the run folder.
+
+    `attributes` is the file there with what `paint` moves attributes by, if it does.
 
     Processes rather than torch's threads: those wait for one another at every layer, and on a
     machine that does anything else they stand still.
@@ -81,7 +90,8 @@ def opened_measure(folder: Path, paint: Paint, extract: Extract, helpers: int) -
         asked = dict(zip(shares, crew, strict=False))
         for start, member in asked.items():
             part = [list(d) for d in derivations[start : start + size]]
-            member.send({"run": quoted(folder), "derivations": part, "first": first + start})
+            where = {"run": quoted(folder), "attributes": attributes}
+            member.send({**where, "derivations": part, "first": first + start})
         rows = [extract(paint(derivations[:size], first))]
         for start, member in asked.items():
             answer = _answer(member)

@@ -44,10 +44,17 @@ def witness(
     return near / (~own).sum(1) - kernel(to_real, variances).mean(1)
 
 
+def contributions(within: Tensor, across: Tensor, variances: Sequence[float]) -> Tensor:
+    """What each generated sample adds to the unbiased MMD^2: [M], from [M, M] and [M, L].
+
+    Their mean is MMD^2 without the term of the real samples among themselves.
+    """
+    k = kernel(within, variances)
+    return (k.sum(1) - k.diagonal()) / (len(k) - 1) - 2 * kernel(across, variances).mean(1)
+
+
 def mmd2(within: Tensor, across: Tensor, real: Tensor, variances: Sequence[float]) -> float:
     """Unbiased MMD^2 of squared distances [M, M], [M, L] and [L, L]; noise may push it below 0."""
-    means = []
-    for d2 in (within, real):
-        k, n = kernel(d2, variances), len(d2)
-        means.append((k.sum() - k.diagonal().sum()) / (n * (n - 1)))
-    return float(sum(means) - 2 * kernel(across, variances).mean())
+    k, n = kernel(real, variances), len(real)
+    among_real = (k.sum() - k.diagonal().sum()) / (n * (n - 1))
+    return float(contributions(within, across, variances).mean() + among_real)

@@ -16,7 +16,7 @@ from datagen.scene import Scene
 # Scenes with the prior's attributes -> the same with learned ones.
 Moved = Callable[[Sequence[Scene]], list[Scene]]
 
-_PREFIX = "attributes."
+ATTRIBUTES = "attributes."  # begins the names of its tensors
 
 
 def new_transformer(grammar: Grammar, hidden: int, seed: int) -> DistributionTransformer:
@@ -55,7 +55,7 @@ def attributes_digest(grammar: Grammar) -> str:
 def attribute_tensors(transformer: DistributionTransformer) -> dict[str, Tensor]:
     """The transformer's weights by name; every name begins with `attributes.`."""
     state = transformer.state_dict()
-    return {_PREFIX + name: tensor.contiguous() for name, tensor in state.items()}
+    return {ATTRIBUTES + name: tensor.contiguous() for name, tensor in state.items()}
 
 
 def load_transformer(
@@ -68,15 +68,17 @@ def load_transformer(
     transformer = new_transformer(grammar, hidden, 0)
     state: dict[str, Tensor] = {}
     for name, expected in transformer.state_dict().items():
-        found = tensors.get(_PREFIX + name)
+        found = tensors.get(ATTRIBUTES + name)
         if found is None or found.shape != expected.shape:
             shape = "absent" if found is None else list(found.shape)
             raise InputError(
-                f"{where}: tensor {_PREFIX}{name} is {shape}, expected {list(expected.shape)}; "
+                f"{where}: tensor {ATTRIBUTES}{name} is {shape}, expected {list(expected.shape)}; "
                 "use weights that were learned for this grammar"
             )
         if not found.isfinite().all():
-            raise InputError(f"{where}: tensor {_PREFIX}{name} holds what is not a finite number")
+            raise InputError(
+                f"{where}: tensor {ATTRIBUTES}{name} holds what is not a finite number"
+            )
         state[name] = found
     transformer.load_state_dict(state)
     return transformer.eval()

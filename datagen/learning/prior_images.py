@@ -12,6 +12,7 @@ from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.learning.counts import count_in_row, count_things, rows
 from datagen.learning.crowding import uncrowded
+from datagen.learning.widening import widened
 from datagen.models.counting import STRIDE
 from datagen.placement import expand
 from datagen.recipe import Recipe
@@ -19,7 +20,9 @@ from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 
-_UNCROWDED = 0.6  # share of the pictures
+# Shares of the pictures.
+_UNCROWDED = 0.6
+_WIDENED = 0.25
 
 
 class Page(NamedTuple):
@@ -57,11 +60,14 @@ class PriorAlbum(IterableDataset[Page]):
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         grammar, seed = self.recipe.world(), self.recipe.learn.seed
+        wide = widened(grammar)
         with opened_renderers(self.recipe) as render:
             for number in range(self.start + first, self.stop, step):
                 at = range(number * self.batch, (number + 1) * self.batch)
                 rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
-                derivations = [sample_prior(grammar, rng) for rng in rngs]
+                derivations = [
+                    sample_prior(wide if rng.random() < _WIDENED else grammar, rng) for rng in rngs
+                ]
                 scenes = [_scene(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
                 yield Page(

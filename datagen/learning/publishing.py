@@ -1,21 +1,35 @@
 """What a run leaves behind: weights, the learned grammar, the report, a recipe to go on with."""
 
 import json
+from collections.abc import Sequence
 
 from datagen import __version__, language
+from datagen.derivation import Derivation
 from datagen.files import write_atomic
 from datagen.learning.evaluation import Comparison
 from datagen.learning.intervals import Sample, bootstrapped, caveat
-from datagen.learning.projection import project
+from datagen.learning.projection import project, project_attributes
 from datagen.learning.stages import Learned
 from datagen.learning.statements import Statement, last_readings, statements
 from datagen.learning.strangers import strangers, write_strangers
-from datagen.learning.strings import draw
 from datagen.learning.weights import load_model, save_model
+from datagen.placement import expand
 from datagen.report.learning import write_report
 from datagen.rng import Stream, rng_for
+from datagen.scene import Scene
 
 _PROJECTED = 10_000  # derivations that learned.scene is estimated from
+_PLACED = 2000  # scenes that its laws of attributes are estimated from
+_UNSEEN = 1 << 42  # their numbers begin here
+
+
+def _scenes(learned: Learned, strings: Sequence[Derivation]) -> list[Scene]:
+    """Scenes with learned attributes; none where attributes were not learned."""
+    if learned.moved is None:
+        return []
+    grammar, seed = learned.recipe.world(), learned.recipe.learn.seed
+    rngs = [rng_for(seed, _UNSEEN + k, Stream.PRIOR_VALUES) for k in range(len(strings))]
+    return learned.moved([expand(grammar, d, r) for d, r in zip(strings, rngs, strict=True)])
 
 
 def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
@@ -23,13 +37,14 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     recipe, run, targets = learned.recipe, learned.run.path, learned.targets
     grammar = recipe.world()
     weights = run / "model.safetensors"
-    save_model(weights, learned.model, grammar, recipe.learn)
-    loaded = load_model(weights, grammar)  # what is published can be read back
+    save_model(weights, grammar, recipe.learn, learned.structure, learned.transformer)
+    load_model(weights, grammar)  # what is published can be read back
     rng = rng_for(recipe.learn.seed, 0, Stream.EVALUATE)
-    derivations = draw(loaded, _PROJECTED, rng).derivations(loaded)
+    strings = learned.derivations(_PROJECTED, rng)
+    scenes = _scenes(learned, strings[:_PLACED])
     before = language.parse(recipe.grammar.text, recipe.grammar.name)
-    after = project(before, derivations)
-    sure = bootstrapped(before, [Sample(derivations, ())], recipe.learn.seed)
+    after = project_attributes(project(before, strings), scenes)
+    sure = bootstrapped(before, [Sample(strings, scenes)], recipe.learn.seed)
     notes = [
         f"Learned from {len(targets.images)} pictures by datagen {__version__}, recipe "
         f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",

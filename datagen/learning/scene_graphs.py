@@ -156,7 +156,7 @@ class SceneGraphs:
         return self.high - self.low
 
     def moved(self, corrections: Tensor, offset: Tensor) -> Tensor:
-        """Values [S] after the transformer's corrections [V, attributes, HEAD] and offset [kinds]."""
+        """Values [S] after corrections [V, attributes, HEAD] and an offset [kinds]."""
         row = torch.tensor([slot.row for slot in self.slots], dtype=torch.int64)
         column = torch.tensor([slot.column for slot in self.slots], dtype=torch.int64)
         z = torch.tensor([slot.z for slot in self.slots], dtype=torch.float64)

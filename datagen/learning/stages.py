@@ -7,27 +7,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from datagen.dataset.targets import Targets
+from datagen.derivation import Derivation
+from datagen.errors import InputError
 from datagen.features.counts import save_counts
 from datagen.features.embedding import save_embedding
 from datagen.learn_settings import TRAINED
+from datagen.learning.attributes import AttributeTrainee, viewer
 from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.embedding import EmbeddingTrainee, embedding_net, embedding_of
 from datagen.learning.extraction import FILE, Extract, extractor, scaling, views_of
 from datagen.learning.loop import Tick, Trainee, train
 from datagen.learning.measuring import Measure, opened_measure
+from datagen.learning.moving import Moved, mover, new_transformer
 from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import RunFolder
-from datagen.learning.strings import enough_steps, prior_strings
+from datagen.learning.strings import derivations, enough_steps, prior_strings
 from datagen.learning.structure import Pretrainee, Reinforcee
-from datagen.learning.weights import new_model
+from datagen.learning.tasks import opened_task
+from datagen.learning.weights import new_model, save_model
+from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
+from datagen.rendering import opened_renderers
 from datagen.threads import one_thread
 
 Progress = Callable[[Tick], None]
 
 _SCALED = 1000  # pictures of the prior that features are scaled by
 _OWN = 1 << 41  # their numbers begin here
+_ATTRIBUTES = "attributes.safetensors"  # in the run folder, for its helpers
 
 
 @dataclass(frozen=True)
@@ -37,30 +45,71 @@ class Learned:
     recipe: Recipe
     run: RunFolder
     targets: Targets
-    model: StructureModel
+    structure: StructureModel | None  # None: as in the prior
+    transformer: DistributionTransformer | None  # None: attributes as in the prior
+    moved: Moved | None
     extract: Extract
-    paint: Paint
-    measure: Measure  # on the scale of `real`
+    prior_paint: Paint  # with the prior's attributes
+    prior_measure: Measure  # on the scale of `real`
+    paint: Paint  # with learned attributes
+    measure: Measure
     real: np.ndarray  # float32 [N, D], features of the target pictures
+
+    def derivations(self, count: int, rng: np.random.Generator) -> list[Derivation]:
+        return derivations(self.recipe.world(), self.structure, count, rng)
 
 
 @contextmanager
 def run_stages(
     recipe: Recipe, run: RunFolder, targets: Targets, progress: Progress
 ) -> Iterator[Learned]:
-    """Pre-training, features, structure."""
+    """Features, then structure and attributes in the order that the recipe names."""
     with ExitStack() as stack:
         stack.enter_context(one_thread())
-        paint = stack.enter_context(opened_painter(recipe))
-        stages = _Stages(recipe, run, progress)
-        model = stages.pretrained()
+        stages = _Stages(recipe, run, progress, stack)
         stages.train_features()
-        extract = stack.enter_context(extractor(recipe, run.path).open())
-        raw = stack.enter_context(opened_measure(run.path, paint, extract, recipe.learn.helpers))
-        measure, real = stages.scaled(raw, extract(targets.images))
-        trainee = Reinforcee(recipe, model, measure, real, views_of(extract, real.shape[1]))
-        stages.train("reinforce", trainee)
-        yield Learned(recipe, run, targets, model, extract, paint, measure, real)
+        eyes = stages.eyes(targets)
+        prior_paint, prior_measure = stages.look(eyes, None)
+        paint, measure = prior_paint, prior_measure
+        structure, transformer, moved = None, None, None
+        for number, stage in enumerate(chosen_stages(recipe)):
+            if stage == "structure":
+                structure = stages.structure(number, structure, eyes, measure)
+            else:
+                transformer, moved = stages.attributes(number, structure, transformer, targets)
+                save_model(run.path / _ATTRIBUTES, recipe.world(), recipe.learn, None, transformer)
+                paint, measure = stages.look(eyes, moved)
+        yield Learned(
+            recipe, run, targets, structure, transformer, moved, eyes.extract,
+            prior_paint, prior_measure, paint, measure, eyes.real,
+        )  # fmt: skip
+
+
+def chosen_stages(recipe: Recipe) -> tuple[str, ...]:
+    """As the recipe says, else structure, then attributes if the grammar has mutable ones."""
+    grammar, stages = recipe.world(), recipe.learn.stages
+    mutable = any(
+        attribute.mutable is not None
+        for symbol in grammar.symbols.values()
+        for attribute in symbol.attributes.values()
+    )
+    if stages is None:
+        return ("structure", "attributes") if mutable else ("structure",)
+    if "attributes" in stages and not mutable:
+        raise InputError(
+            f"learn.stages names attributes, but {grammar.world} has no `mutable` one; write "
+            "`mutable` behind those that learning may change"
+        )
+    return stages
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """How pictures are seen while structure is learned."""
+
+    extract: Extract
+    scale: Callable[[np.ndarray], np.ndarray]
+    real: np.ndarray  # float32 [N, D], scaled
 
 
 @dataclass(frozen=True)
@@ -68,17 +117,11 @@ class _Stages:
     recipe: Recipe
     run: RunFolder
     progress: Progress
+    stack: ExitStack
 
     def train(self, phase: str, trainee: Trainee) -> None:
         every = self.recipe.learn.checkpoint_every
         train(self.run, phase, trainee, checkpoint_every=every, progress=self.progress)
-
-    def pretrained(self) -> StructureModel:
-        learn, grammar = self.recipe.learn, self.recipe.world()
-        steps = learn.max_steps or enough_steps(grammar, learn.seed)
-        model = new_model(grammar, learn, steps)
-        self.train("pretrain", Pretrainee(self.recipe, model))
-        return model
 
     def train_features(self) -> None:
         """Trains the features that need it, and leaves them in the run folder."""
@@ -96,11 +139,79 @@ class _Stages:
             self.train("features", EmbeddingTrainee(self.recipe, embedding))
             save_embedding(file, taught, embedding)
 
-    def scaled(self, measure: Measure, real: np.ndarray) -> tuple[Measure, np.ndarray]:
-        """Features without a unit of their own are put on the target's scale."""
+    def eyes(self, targets: Targets) -> Eyes:
+        """The features of the run; those without a unit of their own are scaled."""
         learn = self.recipe.learn
-        if not extractor(self.recipe, self.run.path).standardise:
-            return measure, real
+        described = extractor(learn.features.part, self.run.path)
+        extract = self.stack.enter_context(described.open())
+        real = extract(targets.images)
+        if not described.standardise:
+            return Eyes(extract, lambda features: features, real)
         strings = prior_strings(self.recipe.world(), learn.seed, 0, _SCALED)
-        scale = scaling(measure(strings, _OWN), real, learn.features.components)
-        return lambda derivations, first: scale(measure(derivations, first)), scale(real)
+        with (
+            opened_painter(self.recipe) as paint,
+            opened_measure(self.run.path, paint, extract, learn.helpers) as measure,
+        ):
+            scale = scaling(measure(strings, _OWN), real, learn.features.components)
+        return Eyes(extract, scale, scale(real))
+
+    def look(self, eyes: Eyes, moved: Moved | None) -> tuple[Paint, Measure]:
+        """Pictures and their features, with attributes as `moved` makes them."""
+        paint = self.stack.enter_context(opened_painter(self.recipe, moved))
+        file = None if moved is None else _ATTRIBUTES
+        helpers = self.recipe.learn.helpers
+        raw = self.stack.enter_context(
+            opened_measure(self.run.path, paint, eyes.extract, helpers, file)
+        )
+        return paint, lambda strings, first: eyes.scale(raw(strings, first))
+
+    def structure(
+        self, number: int, before: StructureModel | None, eyes: Eyes, measure: Measure
+    ) -> StructureModel:
+        learn, grammar = self.recipe.learn, self.recipe.world()
+        steps = learn.max_steps or enough_steps(grammar, learn.seed)
+        prior = new_model(grammar, learn, steps)
+        self.train("pretrain", Pretrainee(self.recipe, prior))
+        model = new_model(grammar, learn, steps)
+        model.load_state_dict((before or prior).state_dict())
+        views = views_of(eyes.extract, eyes.real.shape[1])
+        trainee = Reinforcee(self.recipe, model, prior, measure, eyes.real, views)
+        self.train(_named("reinforce", number), trainee)
+        return model
+
+    def attributes(
+        self,
+        number: int,
+        structure: StructureModel | None,
+        before: DistributionTransformer | None,
+        targets: Targets,
+    ) -> tuple[DistributionTransformer, Moved]:
+        recipe, learn, grammar = self.recipe, self.recipe.learn, self.recipe.world()
+        settings = learn.attributes
+        transformer = new_transformer(grammar, settings.hidden, learn.seed)
+        if before is not None:
+            transformer.load_state_dict(before.state_dict())
+        part = settings.features or learn.features.part
+        with ExitStack() as stack:
+            extract = stack.enter_context(extractor(part, self.run.path).open())
+            render = stack.enter_context(opened_renderers(recipe))
+            task = None
+            if settings.task is not None:
+                task = stack.enter_context(opened_task(settings.task, render, learn.seed))
+            trainee = AttributeTrainee(
+                grammar,
+                settings,
+                learn.seed,
+                transformer,
+                lambda count, rng: derivations(grammar, structure, count, rng),
+                viewer(render, extract, learn.seed),
+                extract(targets.images),
+                task,
+            )
+            self.train(_named("attributes", number), trainee)
+        return transformer, mover(grammar, transformer.eval())
+
+
+def _named(phase: str, number: int) -> str:
+    """Stages after the second have their numbers: they may come more than once."""
+    return phase if number < 2 else f"{phase}-{number + 1}"

@@ -52,6 +52,15 @@ def draw(model: StructureModel, count: int, rng: np.random.Generator) -> Drawn:
     )
 
 
+def derivations(
+    grammar: Grammar, model: StructureModel | None, count: int, rng: np.random.Generator
+) -> list[Derivation]:
+    """Drawn from the model, or from the prior where structure was not learned."""
+    if model is None:
+        return [sample_prior(grammar, rng) for _ in range(count)]
+    return draw(model, count, rng).derivations(model)
+
+
 def _fitting(model: StructureModel, strings: Strings) -> Tensor:
     """bool [B]: the scenes of finished strings that are no larger and no deeper than allowed."""
     grammar, steps = model.tables.grammar, model.max_steps

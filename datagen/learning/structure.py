@@ -1,6 +1,5 @@
 """Meta-Sim2's two stages of structure learning, for `train` of learning.loop."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -92,6 +91,7 @@ class Reinforcee:
         self,
         recipe: Recipe,
         model: StructureModel,
+        prior: StructureModel,  # that the model is held near
         measure: Measure,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
         views: Sequence[View],
@@ -107,7 +107,7 @@ class Reinforcee:
         self.reached: int | None = None  # the iteration that came down to the noise of the target
         self.batch: Batch | None = None
         self.fresh = min(self.settings.fresh, self.settings.batch)
-        self.prior = copy.deepcopy(model).requires_grad_(False)
+        self.prior = prior.requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             model.parameters(), self.settings.learning_rate, betas=(0.9, 0.99)
         )

@@ -1,7 +1,10 @@
-"""A structure model on disk: safetensors, with what it needs to be built again in the header."""
+"""A learned model on disk: safetensors, with what it needs to be built again in the header."""
 
 import hashlib
 import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +12,7 @@ import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from datagen.decoding import decode, parse_json
 from datagen.errors import InputError
@@ -16,9 +20,18 @@ from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learn_settings import Learn
+from datagen.learning.moving import (
+    ATTRIBUTES,
+    Moved,
+    attribute_tensors,
+    attributes_digest,
+    load_transformer,
+    mover,
+)
+from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel, rule_tables
 
-_FORMAT = "datagen-metasim2-1"
+_FORMAT = "datagen-metasim2-2"
 _ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; a structure model is a few hundred kB
 
@@ -40,58 +53,131 @@ def new_model(grammar: Grammar, learn: Learn, max_steps: int) -> StructureModel:
         )
 
 
-class Header(Component):
-    """What a file of weights says of itself."""
+class StructureHeader(Component):
+    """What a structure model is built from."""
 
-    format: Literal["datagen-metasim2-1"]
-    world: str
-    structure: str
+    digest: str
     max_steps: int = Field(ge=2, le=4096)
     hidden: int = Field(ge=4, le=4096)
     embedding: int = Field(ge=2, le=4096)
     latents: int = Field(ge=1, le=64)
 
 
-def save_model(path: Path, model: StructureModel, grammar: Grammar, learn: Learn) -> None:
+class AttributesHeader(Component):
+    """What a distribution transformer is built from."""
+
+    digest: str
+    hidden: int = Field(ge=4, le=4096)
+
+
+class Header(Component):
+    """What a file of weights says of itself; None: this part is as in the prior."""
+
+    format: Literal["datagen-metasim2-2"]
+    world: str
+    structure: StructureHeader | None
+    attributes: AttributesHeader | None
+
+
+def save_model(
+    path: Path,
+    grammar: Grammar,
+    learn: Learn,
+    model: StructureModel | None,
+    transformer: DistributionTransformer | None = None,
+) -> None:
     """Publish the weights at `path` by one rename."""
-    header = Header(
-        format=_FORMAT,
-        world=grammar.world,
-        structure=structure_digest(grammar),
-        max_steps=model.max_steps,
-        hidden=learn.hidden,
-        embedding=learn.embedding,
-        latents=learn.latents,
-    )
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    structure, attributes = None, None
+    tensors: dict[str, Tensor] = {}
+    if model is not None:
+        structure = StructureHeader(
+            digest=structure_digest(grammar),
+            max_steps=model.max_steps,
+            hidden=learn.hidden,
+            embedding=learn.embedding,
+            latents=learn.latents,
+        )
+        tensors |= {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    if transformer is not None:
+        digest = attributes_digest(grammar)
+        attributes = AttributesHeader(digest=digest, hidden=learn.attributes.hidden)
+        tensors |= attribute_tensors(transformer)
+    header = Header(format=_FORMAT, world=grammar.world, structure=structure, attributes=attributes)
     # One entry: safetensors writes several in any order, and equal models are to be equal bytes.
     write_atomic(path, save(tensors, {_ENTRY: header.model_dump_json()}))
 
 
-def load_model(path: Path, grammar: Grammar) -> StructureModel:
-    """The model that `save_model` wrote, checked name by name before anything is used."""
+@dataclass(frozen=True)
+class Model:
+    """What `save_model` wrote; None: as in the prior."""
+
+    structure: StructureModel | None
+    moved: Moved | None
+
+
+def load_model(path: Path, grammar: Grammar) -> Model:
+    """Weights checked name by name before anything is used."""
     entries, shapes = _look(path)
     if _ENTRY not in entries:
-        raise InputError(f"{path}: is not a structure model written by `datagen learn`")
+        raise InputError(f"{path}: is not a model written by `datagen learn`")
     header = decode(Header, parse_json(entries[_ENTRY], f"{path}: header"), f"{path}: header")
-    if header.structure != structure_digest(grammar):
+    tensors = load_file(path)
+    of_attributes = {name for name in shapes if name.startswith(ATTRIBUTES)}
+    of_structure = shapes.keys() - of_attributes
+    structure, moved = None, None
+    if header.structure is not None:
+        structure = _structure(path, grammar, header, shapes, tensors, of_structure)
+    elif of_structure:
+        raise InputError(f"{path}: holds an unknown tensor {min(of_structure)}")
+    if header.attributes is not None:
+        _agree(path, header.world, grammar, header.attributes.digest, attributes_digest(grammar))
+        transformer = load_transformer(grammar, header.attributes.hidden, tensors, str(path))
+        for name in of_attributes - attribute_tensors(transformer).keys():
+            raise InputError(f"{path}: holds an unknown tensor {name}")
+        moved = mover(grammar, transformer)
+    elif of_attributes:
+        raise InputError(f"{path}: holds an unknown tensor {min(of_attributes)}")
+    return Model(structure, moved)
+
+
+def load_moved(path: Path, grammar: Grammar) -> Moved:
+    """The attributes' part of a file of weights."""
+    moved = load_model(path, grammar).moved
+    if moved is None:
+        raise InputError(f"{path}: holds no learned attributes")
+    return moved
+
+
+def _agree(path: Path, world: str, grammar: Grammar, found: str, expected: str) -> None:
+    if found != expected:
         raise InputError(
-            f"{path}: was learned for {header.world} (structure {header.structure}), but the "
-            f"grammar here is {grammar.world} ({structure_digest(grammar)}); use the run's own"
+            f"{path}: was learned for {world} ({found}), but the grammar here is "
+            f"{grammar.world} ({expected}); use the run's own"
         )
-    learn = Learn(hidden=header.hidden, embedding=header.embedding, latents=header.latents)
-    model = new_model(grammar, learn, header.max_steps)
+
+
+def _structure(
+    path: Path,
+    grammar: Grammar,
+    header: Header,
+    shapes: Mapping[str, list[int]],
+    tensors: Mapping[str, Tensor],
+    names: AbstractSet[str],
+) -> StructureModel:
+    said = header.structure
+    assert said is not None
+    _agree(path, header.world, grammar, said.digest, structure_digest(grammar))
+    learn = Learn(hidden=said.hidden, embedding=said.embedding, latents=said.latents)
+    model = new_model(grammar, learn, said.max_steps)
     for name, tensor in model.state_dict().items():
         if shapes.get(name) != list(tensor.shape):
             found = shapes.get(name, "absent")
             raise InputError(f"{path}: tensor {name} is {found}, expected {list(tensor.shape)}")
-    for name in shapes.keys() - model.state_dict().keys():
-        raise InputError(f"{path}: holds an unknown tensor {name}")
-    tensors = load_file(path)
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
+        if not tensors[name].isfinite().all():
             raise InputError(f"{path}: tensor {name} holds what is not a finite number")
-    model.load_state_dict(tensors)
+    for name in names - model.state_dict().keys():
+        raise InputError(f"{path}: holds an unknown tensor {name}")
+    model.load_state_dict({name: tensors[name] for name in names})
     return model.eval()
 
 
@@ -103,7 +189,7 @@ def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             if len(names) > 100:
-                raise InputError(f"{path}: holds {len(names)} tensors; a structure model has 8")
+                raise InputError(f"{path}: holds {len(names)} tensors; a model has fewer")
             return file.metadata() or {}, {n: file.get_slice(n).get_shape() for n in names}
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or "not a whole safetensors file"

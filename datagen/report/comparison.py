@@ -16,7 +16,7 @@ from datagen.report.page import render
 
 _DRAWN = 14  # marginals of a section with a figure; the others have a line
 _MOST_BARS = 14  # side by side in half a page
-_SHORT = {  # verdicts in a table
+SHORT = {  # verdicts in a table
     "within the noise of the target": "within the noise",
     "told apart, yet not above the noise floor": "not above the floor",
     "closer than the prior, but outside the noise": "closer than the prior",
@@ -124,7 +124,7 @@ def _rows(measure: str, readings: Mapping[str, Any]) -> list[_Row]:
             high=float(one["high"]),
             floor=float(one["floor"]["high"]),
             p=float(one["p"]),
-            verdict=_SHORT[str(one["verdict"])],
+            verdict=SHORT[str(one["verdict"])],
             style=_style(str(one["verdict"])),
         )
         for name, one in readings.items()

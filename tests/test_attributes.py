@@ -1,0 +1,234 @@
+"""Attribute learning from end to end, on worlds small enough for a test."""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from toys import (
+    ARROW,
+    apart,
+    batch_of,
+    circular_mean,
+    grammar_of,
+    prior_scenes,
+    see_moments,
+    things,
+)
+
+from datagen import plugins
+from datagen.attribute_settings import AttributeLearning
+from datagen.derivation import sample_prior
+from datagen.errors import InputError, RecipeError
+from datagen.interfaces import Component
+from datagen.learning.attributes import AttributeTrainee, viewer
+from datagen.learning.leaps import Look, leap
+from datagen.learning.moving import mover, new_transformer
+from datagen.learning.tasks import opened_task
+from renderers.raster import Renderer
+
+
+def trainee(grammar, see, real, reward=None, **settings):
+    settings = AttributeLearning(**{"steps": 60, "batch": 32, "targets": 100, **settings})
+    return AttributeTrainee(
+        grammar,
+        settings,
+        0,
+        new_transformer(grammar, settings.hidden, 0),
+        lambda count, rng: [sample_prior(grammar, rng) for _ in range(count)],
+        see,
+        real,
+        reward,
+    )
+
+
+def target(see, changes, count=300):
+    scenes = prior_scenes(grammar_of(ARROW, **changes), count, 77)
+    return see(scenes, range(10**6, 10**6 + count)), scenes
+
+
+def trained(one):
+    one.begin(0)
+    return [one.step(k) for k in range(one.steps)]
+
+
+def moved(one, count=300):
+    return mover(one.known.grammar, one.transformer)(prior_scenes(one.known.grammar, count, 5))
+
+
+@pytest.mark.parametrize("gradient", ["differences", "score"])
+def test_a_rectangle_learns_where_it_stands_from_pictures(gradient):
+    text = ARROW.replace("yaw: normal(0, 10) deg mutable", "yaw: 0 deg")
+    there = grammar_of(text, **{"x: normal(8, 1)": "x: normal(23, 1)"})
+    grammar = grammar_of(text)
+    with Renderer().open(grammar) as render:
+        with plugins.load("features", "cells")().open() as features:
+            see = viewer(render, features, 0)
+            real = see(prior_scenes(there, 200, 77), range(1000, 1200))
+            one = trainee(grammar, see, real, gradient=gradient, steps=40)
+            readings = trained(one)
+    assert readings[-1]["mmd"] < 0.05 < readings[0]["mmd"] + sum(r["leaps"] for r in readings)
+    assert abs(things(moved(one), "x").mean() - 23) < 0.7
+
+
+@pytest.mark.parametrize("gradient", ["differences", "score"])
+def test_an_angle_learns_across_the_seam_and_is_narrowed(gradient):
+    real, scenes = target(see_moments, {"normal(0, 10)": "normal(185, 4)"})
+    grammar = grammar_of(ARROW, **{"normal(0, 10)": "normal(165, 20)"})
+    one = trainee(grammar, see_moments, real, gradient=gradient, steps=80, leaps=0)
+    trained(one)
+    yaw = things(moved(one), "yaw")
+    assert apart(circular_mean(yaw), circular_mean(things(scenes, "yaw"))) < 2
+    off = np.degrees(np.abs(np.angle(np.exp(1j * (yaw - math.radians(185))))))
+    assert np.quantile(off, 0.9) < 12  # from 33
+
+
+def test_a_law_of_angles_without_a_direction_learns_one():
+    real, _ = target(see_moments, {"normal(0, 10)": "normal(-120, 5)"})
+    grammar = grammar_of(ARROW, **{"normal(0, 10)": "uniform(0, 360)"})
+    one = trainee(grammar, see_moments, real, steps=80)
+    trained(one)
+    yaw = things(moved(one), "yaw")
+    assert apart(circular_mean(yaw), -120) < 3
+    assert abs(np.exp(1j * yaw).mean()) > 0.97
+
+
+def test_a_law_is_spread_where_the_target_is_wider():
+    real, _ = target(see_moments, {"normal(8, 1)": "normal(16, 4)"})
+    one = trainee(grammar_of(), see_moments, real, steps=80)
+    trained(one)
+    x = things(moved(one), "x")
+    assert abs(x.mean() - 16) < 1
+    assert 2.8 < x.std() < 5.2
+
+
+def test_a_resumed_run_ends_with_the_same_bits():
+    real, _ = target(see_moments, {"normal(8, 1)": "normal(20, 1)"})
+    settings = {"steps": 8, "leaps": 3, "most": 1, "reward": lambda scenes, numbers: 1.0}
+    whole, first, second = (trainee(grammar_of(), see_moments, real, **settings) for _ in range(3))
+    trained(whole)
+    first.begin(0)
+    for k in range(4):
+        first.step(k)
+    second.load(first.tensors())
+    second.begin(4)
+    for k in range(4, 8):
+        second.step(k)
+    assert second.usual == whole.usual
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(tensor, second.tensors()[name]), name
+
+
+def test_a_task_alone_moves_attributes():
+    real, _ = target(see_moments, {})
+    one = trainee(
+        grammar_of(), see_moments, real, lambda scenes, numbers: things(scenes, "x").mean(),
+        gradient="score", steps=150, batch=8, leaps=0, noise=0.1, task_weight=100.0,
+        learning_rate=0.03,
+    )  # fmt: skip
+    readings = [reading["reward"] for reading in trained(one)]
+    assert np.mean(readings[-20:]) > np.mean(readings[:20]) + 3
+    assert things(moved(one), "x").mean() > 8 + 3
+
+
+def test_scenes_without_the_mutable_symbol_are_learned_around():
+    text = ARROW.replace("Scene -> bg arrow", "Scene -> bg arrow * uniform_int(0, 1)")
+    grammar = grammar_of(text)
+
+    def see(scenes, numbers):
+        rows = np.zeros((len(scenes), 12), np.float32)
+        full = [k for k, scene in enumerate(scenes) if len(scene.root.children) > 1]
+        if full:
+            rows[full] = see_moments([scenes[k] for k in full], full)
+        return rows
+
+    real = see(prior_scenes(grammar, 100, 77), range(100))
+    for gradient in ("differences", "score"):
+        trained(trainee(grammar, see, real, gradient=gradient, steps=2, batch=2, leaps=1))
+
+
+def test_a_grammar_with_nothing_mutable_is_refused():
+    text = ARROW.replace(" mutable [0, 32]", "").replace(" mutable", "")
+    with pytest.raises(InputError, match="arrow has no `mutable` attribute"):
+        trainee(grammar_of(text), see_moments, np.zeros((4, 12), np.float32))
+
+
+# ------------------------------------------------------------------------------------------ leaps
+
+
+def see_nearly_symmetric(scenes, numbers):
+    """An arrow whose two ends look nearly alike."""
+    yaw = things(scenes, "yaw")
+    columns = [np.cos(2 * yaw), np.sin(2 * yaw), 0.25 * np.cos(yaw), 0.25 * np.sin(yaw)]
+    return np.stack(columns, 1).astype(np.float32)
+
+
+def look(see, real, count, seed):
+    batch = batch_of(grammar_of(), count, seed)
+    one = trainee(grammar_of(), see, real)
+    zeros = torch.zeros(len(batch.graphs.nodes), len(batch.known.columns), 4)
+    return Look(batch, zeros, see, one.target, one.settings.bandwidths)
+
+
+def test_a_valley_half_a_turn_off_is_left_by_a_leap():
+    real, _ = target(see_nearly_symmetric, {"normal(0, 10)": "normal(172, 8)"})
+    offset = torch.zeros(2)
+    taken = leap(
+        offset, look(see_nearly_symmetric, real, 32, 1), look(see_nearly_symmetric, real, 256, 2)
+    )
+    assert taken >= 1
+    assert apart(math.degrees(offset[1]), 172) < 8
+    assert offset[0] == 0  # the pictures do not show it
+
+
+def test_the_gradient_alone_stays_in_that_valley():
+    real, _ = target(see_nearly_symmetric, {"normal(0, 10)": "normal(172, 8)"})
+    stuck, free = (
+        trainee(grammar_of(), see_nearly_symmetric, real, steps=60, leaps=leaps) for leaps in (0, 2)
+    )
+    trained(stuck)
+    trained(free)
+    assert apart(circular_mean(things(moved(stuck), "yaw")), 172) > 90
+    assert apart(circular_mean(things(moved(free), "yaw")), 172) < 3
+
+
+def test_nothing_leaps_where_the_law_is_right_already():
+    real, _ = target(see_moments, {})
+    offset = torch.zeros(2)
+    assert leap(offset, look(see_moments, real, 32, 1), look(see_moments, real, 256, 2)) == 0
+    assert not offset.any()
+
+
+# ------------------------------------------------------------------------------------------ tasks
+
+
+class Brightness(Component):
+    """A task for the tests: pictures are to be bright."""
+
+    @contextmanager
+    def open(self):
+        yield lambda frames: np.mean([frame.image.mean() for frame in frames])
+
+
+class Broken(Component):
+    @contextmanager
+    def open(self):
+        yield lambda frames: math.nan
+
+
+def test_a_task_is_opened_by_its_name_and_judges_pictures():
+    grammar = grammar_of()
+    scenes = prior_scenes(grammar, 4)
+    with Renderer().open(grammar) as render:
+        with opened_task("test_attributes:Brightness", render, 0) as reward:
+            assert 0 < reward(scenes, range(4)) < 255
+        with opened_task("test_attributes:Broken", render, 0) as reward:
+            with pytest.raises(InputError, match="gave the reward nan"):
+                reward(scenes, range(4))
+
+
+def test_a_task_that_is_not_there_is_refused():
+    with pytest.raises(RecipeError, match="no class `Missing`"):
+        with opened_task("test_attributes:Missing", lambda scenes, rngs: [], 0):
+            pass
