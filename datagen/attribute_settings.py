@@ -11,7 +11,7 @@ from datagen.parts import Part
 class AttributeLearning(Component):
     """Meta-Sim's distribution transformer against MMD (Kar et al., section 3.3)."""
 
-    features: Part | None = None  # None: those that structure is learned by
+    features: Part | None = Part(use="cells")  # None: those that structure is learned by
     steps: int = Field(default=300, ge=0, le=1_000_000)
     batch: int = Field(default=64, ge=2, le=65_536)  # generated scenes a step
     targets: int = Field(default=256, ge=2, le=1_000_000)  # target pictures a step, at most
@@ -22,10 +22,11 @@ class AttributeLearning(Component):
     gradient: Literal["differences", "score"] = "differences"
     nudge: float = Field(default=0.03, gt=0, le=0.5)  # of "differences", share of a range
     nudge_angle: float = Field(default=3.0, gt=0, le=90)  # the same for angles, degrees
-    most: int = Field(default=8, ge=1, le=10_000)  # attributes of a scene that are nudged a step
-    noise: float = Field(default=0.01, gt=0, le=0.5)  # std of "score"'s, share of a range
+    most: int = Field(default=4, ge=1, le=10_000)  # attributes of a scene that are nudged a step
+    noise: float = Field(default=0.005, gt=0, le=0.5)  # std of "score"'s, share of a range
     leaps: int = Field(default=6, ge=0, le=1000)  # times that each law is tried in other places
     # Kernel variances as multiples of the median squared distance of generated to target features.
     bandwidths: tuple[float, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
-    task: str | None = None  # "package.module:function" that rewards a batch of frames
-    task_weight: float = Field(default=1.0, ge=0)
+    # "package.module:Class" of what judges a batch of frames: see learning.tasks.
+    task: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    task_weight: float = Field(default=1.0, ge=0)  # of the reward beside MMD^2

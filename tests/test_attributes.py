@@ -26,6 +26,7 @@ from datagen.learning.attributes import AttributeTrainee, viewer
 from datagen.learning.leaps import Look, leap
 from datagen.learning.moving import mover, new_transformer
 from datagen.learning.tasks import opened_task
+from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 
 
@@ -62,13 +63,14 @@ def test_a_rectangle_learns_where_it_stands_from_pictures(gradient):
     text = ARROW.replace("yaw: normal(0, 10) deg mutable", "yaw: 0 deg")
     there = grammar_of(text, **{"x: normal(8, 1)": "x: normal(23, 1)"})
     grammar = grammar_of(text)
-    with Renderer().open(grammar) as render:
-        with plugins.load("features", "cells")().open() as features:
-            see = viewer(render, features, 0)
-            real = see(prior_scenes(there, 200, 77), range(1000, 1200))
-            one = trainee(grammar, see, real, gradient=gradient, steps=40)
-            readings = trained(one)
-    assert readings[-1]["mmd"] < 0.05 < readings[0]["mmd"] + sum(r["leaps"] for r in readings)
+    cells = plugins.load("features", "cells")()
+    with Renderer().open(grammar) as render, cells.open() as features:
+        see = viewer(render, features, 0)
+        real = see(prior_scenes(there, 200, 77), range(1000, 1200))
+        one = trainee(grammar, see, real, gradient=gradient, steps=40)
+        readings = trained(one)
+    assert sum(reading["leaps"] for reading in readings) >= 1
+    assert readings[-1]["mmd"] < 0.05
     assert abs(things(moved(one), "x").mean() - 23) < 0.7
 
 
@@ -103,9 +105,13 @@ def test_a_law_is_spread_where_the_target_is_wider():
     assert 2.8 < x.std() < 5.2
 
 
+def mean_x(scenes, numbers):
+    return float(things(scenes, "x").mean())
+
+
 def test_a_resumed_run_ends_with_the_same_bits():
     real, _ = target(see_moments, {"normal(8, 1)": "normal(20, 1)"})
-    settings = {"steps": 8, "leaps": 3, "most": 1, "reward": lambda scenes, numbers: 1.0}
+    settings = {"steps": 8, "leaps": 3, "most": 1, "reward": mean_x}
     whole, first, second = (trainee(grammar_of(), see_moments, real, **settings) for _ in range(3))
     trained(whole)
     first.begin(0)
@@ -123,7 +129,7 @@ def test_a_resumed_run_ends_with_the_same_bits():
 def test_a_task_alone_moves_attributes():
     real, _ = target(see_moments, {})
     one = trainee(
-        grammar_of(), see_moments, real, lambda scenes, numbers: things(scenes, "x").mean(),
+        grammar_of(), see_moments, real, mean_x,
         gradient="score", steps=150, batch=8, leaps=0, noise=0.1, task_weight=100.0,
         learning_rate=0.03,
     )  # fmt: skip
@@ -200,6 +206,21 @@ def test_nothing_leaps_where_the_law_is_right_already():
     assert not offset.any()
 
 
+def see_twins(scenes, numbers):
+    """An arrow whose two ends look alike, in noise."""
+    yaw = things(scenes, "yaw")
+    noise = [rng_for(0, int(abs(1e9 * y)), Stream.REPAINT).normal(0, 0.3, 2) for y in yaw]
+    return (np.stack([np.cos(2 * yaw), np.sin(2 * yaw)], 1) + np.array(noise)).astype(np.float32)
+
+
+def test_noise_alone_is_no_reason_to_leap():
+    real, _ = target(see_twins, {})
+    for seed in range(0, 12, 2):
+        offset = torch.zeros(2)
+        rough, sure = look(see_twins, real, 32, seed), look(see_twins, real, 128, seed + 1)
+        assert leap(offset, rough, sure) == 0
+
+
 # ------------------------------------------------------------------------------------------ tasks
 
 
@@ -223,12 +244,12 @@ def test_a_task_is_opened_by_its_name_and_judges_pictures():
     with Renderer().open(grammar) as render:
         with opened_task("test_attributes:Brightness", render, 0) as reward:
             assert 0 < reward(scenes, range(4)) < 255
-        with opened_task("test_attributes:Broken", render, 0) as reward:
-            with pytest.raises(InputError, match="gave the reward nan"):
-                reward(scenes, range(4))
+        broken = opened_task("test_attributes:Broken", render, 0)
+        with broken as reward, pytest.raises(InputError, match="gave the reward nan"):
+            reward(scenes, range(4))
 
 
 def test_a_task_that_is_not_there_is_refused():
-    with pytest.raises(RecipeError, match="no class `Missing`"):
-        with opened_task("test_attributes:Missing", lambda scenes, rngs: [], 0):
-            pass
+    missing = opened_task("test_attributes:Missing", lambda scenes, rngs: [], 0)
+    with pytest.raises(RecipeError, match="no class `Missing`"), missing:
+        pass

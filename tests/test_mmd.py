@@ -55,6 +55,13 @@ def test_the_witness_is_the_derivative_of_the_distance():
     assert torch.allclose(found, want, atol=1e-12)
 
 
+def test_a_point_is_not_compared_with_the_sample_that_it_is_a_version_of():
+    to_generated, to_real = torch.tensor([[0.1, 3.0, 5.0]]), torch.tensor([[2.0, 4.0]])
+    own = torch.tensor([[True, False, False]])
+    want = kernel(to_generated[:, 1:], VARIANCES).mean() - kernel(to_real, VARIANCES).mean()
+    assert float(witness(to_generated, to_real, own, VARIANCES)) == pytest.approx(float(want))
+
+
 def test_contributions_sum_up_to_the_distance():
     a, b, c = rows(30), rows(40, 0.5, 1), rows(30, 1.0, 2)
     between = [float(contributions(squared(x, x), squared(x, b), VARIANCES).mean()) for x in (a, c)]

@@ -252,7 +252,14 @@ def test_counts_move_from_the_prior_to_the_target(pretrained, law, near):
         noise = rng(first, seed=5).normal(0, 0.02, counts.shape)
         return (counts + noise).astype(np.float32)
 
-    trainee = Reinforcee(pretrained.recipe, pretrained.model, measure, real.numpy(), whole(1))
+    trainee = Reinforcee(
+        pretrained.recipe,
+        pretrained.model,
+        deepcopy(pretrained.model),
+        measure,
+        real.numpy(),
+        whole(1),
+    )
     trainee.begin(0)
     readings, k = [], 0
     while k < trainee.steps:
@@ -273,7 +280,8 @@ def test_a_trainee_goes_on_from_its_tensors(pretrained):
     def fresh():
         model = new_model(pretrained.grammar, pretrained.recipe.learn, pretrained.model.max_steps)
         model.load_state_dict(pretrained.model.state_dict())
-        return Reinforcee(pretrained.recipe, model, measure, real.numpy(), whole(1))
+        prior = deepcopy(pretrained.model)
+        return Reinforcee(pretrained.recipe, model, prior, measure, real.numpy(), whole(1))
 
     entire, first, second = fresh(), fresh(), fresh()
     expected = [entire.step(k) for k in range(4)]

@@ -7,12 +7,21 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from structures import FINITE, HEAD
+from structures import FINITE, HEAD, rng
 
+from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.language import named, parse
 from datagen.learn_settings import Learn
-from datagen.learning.weights import load_model, new_model, save_model, structure_digest
+from datagen.learning.moving import mover, new_transformer
+from datagen.learning.weights import (
+    load_model,
+    load_moved,
+    new_model,
+    save_model,
+    structure_digest,
+)
+from datagen.placement import expand
 
 LEARN = Learn(hidden=8, embedding=4, latents=2)
 
@@ -28,15 +37,19 @@ def saved(tmp_path, grammar):
     torch.manual_seed(1)
     model = new_model(grammar, LEARN, 7)
     path = tmp_path / "model.safetensors"
-    save_model(path, model, grammar, LEARN)
+    save_model(path, grammar, LEARN, model)
     return path, model
 
 
-def rewrite(path, header=None, tensors=None):
+def rewrite(path, header=None, tensors=None, structure=None):
     """The same file with other header entries or tensors (None: left out)."""
     with safe_open(path, "pt") as file:
         (entry,) = file.metadata().items()
-    changed = without_none(json.loads(entry[1]) | (header or {}))
+    said = json.loads(entry[1])
+    said["structure"] = without_none(said["structure"] | (structure or {}))
+    changed = said | (header or {})
+    for key in [key for key, value in (header or {}).items() if value is None]:
+        del changed[key]
     all_tensors = without_none(load_file(path) | (tensors or {}))
     save_file(all_tensors, path, {entry[0]: json.dumps(changed)})
 
@@ -56,7 +69,9 @@ def refused(path, grammar, *words):
 
 def test_a_model_comes_back_bit_for_bit(saved, grammar):
     path, model = saved
-    again = load_model(path, grammar)
+    loaded = load_model(path, grammar)
+    again = loaded.structure
+    assert loaded.moved is None
     assert again.max_steps == 7
     assert not again.training
     assert again.state_dict().keys() == model.state_dict().keys()
@@ -68,7 +83,7 @@ def test_the_same_model_is_the_same_bytes(saved, grammar, tmp_path):
     path, model = saved
     other = tmp_path / "other.safetensors"
     for _ in range(5):
-        save_model(other, model, grammar, LEARN)
+        save_model(other, grammar, LEARN, model)
         assert path.read_bytes() == other.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, other.name]
 
@@ -76,7 +91,7 @@ def test_the_same_model_is_the_same_bytes(saved, grammar, tmp_path):
 @pytest.mark.parametrize("name", ["aerial", "multi_mnist"])
 def test_shipped_worlds_can_be_saved(tmp_path, name):
     grammar, path = named(name), tmp_path / "m.safetensors"
-    save_model(path, new_model(grammar, LEARN, 20), grammar, LEARN)
+    save_model(path, grammar, LEARN, new_model(grammar, LEARN, 20))
     load_model(path, grammar)
     refused(path, named("colored_shapes"), name, "colored_shapes", structure_digest(grammar))
 
@@ -147,7 +162,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path, grammar):
     path = tmp_path / "huge.safetensors"
     with open(path, "wb") as file:
         file.truncate(300 << 20)
-    refused(path, grammar, "larger than any structure model")
+    refused(path, grammar, "larger than any learned model")
 
 
 def test_a_header_with_a_hundred_thousand_tensors_is_refused(tmp_path, grammar):
@@ -161,7 +176,7 @@ def test_a_header_with_a_hundred_thousand_tensors_is_refused(tmp_path, grammar):
 def test_tensors_of_something_else_are_refused(tmp_path, grammar):
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(3)}, path)
-    refused(path, grammar, "not a structure model")
+    refused(path, grammar, "not a model written by")
 
 
 # ------------------------------------------------------------------------------------ its content
@@ -186,19 +201,19 @@ def test_a_wrong_shape_is_named(saved, grammar, shape):
 @pytest.mark.parametrize("key", ["max_steps", "hidden", "embedding", "latents"])
 @pytest.mark.parametrize("value", ["", "8", "²", 0, -3, 8.5, 99999999999, float("nan"), [8], None])
 def test_sizes_that_are_none_are_refused(saved, grammar, key, value):
-    rewrite(saved[0], header={key: value})
+    rewrite(saved[0], structure={key: value})
     refused(saved[0], grammar, key)
 
 
 @pytest.mark.parametrize(("key", "value"), [("hidden", 2), ("embedding", 1), ("latents", 65)])
 def test_sizes_that_no_recipe_can_ask_for_are_refused(saved, grammar, key, value):
-    rewrite(saved[0], header={key: value})
+    rewrite(saved[0], structure={key: value})
     refused(saved[0], grammar, key)
 
 
 @pytest.mark.parametrize("key", ["hidden", "embedding", "latents"])
 def test_sizes_that_do_not_fit_the_tensors_are_refused(saved, grammar, key):
-    rewrite(saved[0], header={key: 16})
+    rewrite(saved[0], structure={key: 16})
     refused(saved[0], grammar, "expected")
 
 
@@ -213,7 +228,52 @@ def test_a_header_that_is_no_json_is_refused(saved, grammar):
     refused(saved[0], grammar, "not JSON")
 
 
+def test_a_part_that_the_header_does_not_name_is_refused(saved, grammar):
+    rewrite(saved[0], tensors={"attributes.x": torch.zeros(1)})
+    refused(saved[0], grammar, "unknown tensor attributes.x")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(saved, grammar, value):
     rewrite(saved[0], tensors={"head.bias": torch.full((9,), value)})
     refused(saved[0], grammar, "head.bias")
+
+
+# ------------------------------------------------------------------------------------- attributes
+
+MOVING = HEAD + """
+S -> box
+box { draw: rect  x: normal(20, 2) px mutable [0, 60]  yaw: normal(0, 9) deg mutable }
+"""
+
+
+def test_both_parts_come_back_from_one_file(tmp_path):
+    grammar, path = parse(MOVING), tmp_path / "model.safetensors"
+    model, transformer = new_model(grammar, LEARN, 7), new_transformer(grammar, 32, 3)
+    with torch.no_grad():
+        for parameter in transformer.parameters():
+            parameter += 0.1
+    save_model(path, grammar, LEARN, model, transformer)
+    loaded = load_model(path, grammar)
+    scene = expand(grammar, sample_prior(grammar, rng()), rng(1))
+    expected = mover(grammar, transformer.eval())([scene])[0]
+    assert loaded.moved([scene])[0] == expected != scene
+    assert torch.equal(loaded.structure.head.weight, model.head.weight)
+
+
+def test_attributes_alone_leave_structure_to_the_prior(tmp_path):
+    grammar, path = parse(MOVING), tmp_path / "model.safetensors"
+    save_model(path, grammar, LEARN, None, new_transformer(grammar, 32, 0))
+    assert load_model(path, grammar).structure is None
+    assert load_moved(path, grammar) is not None
+
+
+def test_attributes_of_another_world_are_refused(tmp_path):
+    grammar, path = parse(MOVING), tmp_path / "model.safetensors"
+    save_model(path, grammar, LEARN, None, new_transformer(grammar, 32, 0))
+    refused(path, parse(MOVING.replace("[0, 60]", "[0, 61]")), "was learned for")
+
+
+def test_a_file_without_attributes_has_none_to_give(saved, grammar):
+    with pytest.raises(InputError, match="no learned attributes"):
+        load_moved(saved[0], grammar)

@@ -17,7 +17,17 @@ from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 
-WORLDS = ("multi_mnist", "multi_mnist_line", "aerial", "aerial_town", "colored_shapes")
+WORLDS = (
+    "multi_mnist",
+    "multi_mnist_line",
+    "mnist_rotation",
+    "mnist_rotation_target",
+    "mnist_rotation_translation",
+    "mnist_rotation_translation_target",
+    "aerial",
+    "aerial_town",
+    "colored_shapes",
+)
 
 
 @cache
@@ -60,7 +70,13 @@ def test_every_drawable_grammar_of_the_folder_is_tested_here():
 
 
 @pytest.mark.parametrize(
-    ("target", "prior"), [("multi_mnist_line", "multi_mnist"), ("aerial_town", "aerial")]
+    ("target", "prior"),
+    [
+        ("multi_mnist_line", "multi_mnist"),
+        ("mnist_rotation_target", "mnist_rotation"),
+        ("mnist_rotation_translation_target", "mnist_rotation_translation"),
+        ("aerial_town", "aerial"),
+    ],
 )
 def test_a_target_has_the_canvas_and_categories_of_its_prior(target, prior):
     assert named(target).categories == named(prior).categories
@@ -72,6 +88,20 @@ def test_multi_mnist_has_thirteen_rules_and_zero_to_ten_digits():
     counts = [counted(scene)["Digit"] for scene in sample("multi_mnist")[0]]
     assert total_variation(counts, dict.fromkeys(range(11), 1 / 11)) < 0.2
     assert set(counts) == set(range(11))
+
+
+@pytest.mark.parametrize(
+    ("world", "yaw", "place"),
+    [("mnist_rotation", 0, (16, 16)), ("mnist_rotation_target", 90, (16, 16)),
+     ("mnist_rotation_translation", 0, (32, 32)),
+     ("mnist_rotation_translation_target", 270, (16, 48))],
+)  # fmt: skip
+def test_the_digit_of_meta_sim_stands_where_its_experiment_says(world, yaw, place):
+    placed = [p.world for scene in sample(world)[0] for p in scene.walk() if p.node.category]
+    turned = np.exp(1j * (np.array([t.yaw for t in placed]) - np.radians(yaw)))
+    assert abs(np.degrees(np.angle(turned.mean()))) < 3
+    assert np.mean([t.x for t in placed]) == pytest.approx(place[0], abs=0.3)
+    assert np.mean([t.y for t in placed]) == pytest.approx(place[1], abs=0.3)
 
 
 def test_multi_mnist_digits_stay_inside_the_canvas():

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from datagen.derivation import Derivation, sample_prior
 from datagen.frame import Frame
 from datagen.grammar import Grammar
+from datagen.learning.arranging import lined_up, uncrowded
 from datagen.learning.counts import count_in_row, count_things, rows
-from datagen.learning.crowding import uncrowded
 from datagen.learning.widening import widened
 from datagen.models.counting import STRIDE
 from datagen.placement import expand
@@ -21,7 +21,8 @@ from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 
 # Shares of the pictures.
-_UNCROWDED = 0.6
+_UNCROWDED = 0.3
+_LINED_UP = 0.3
 _WIDENED = 0.25
 
 
@@ -82,8 +83,12 @@ class PriorAlbum(IterableDataset[Page]):
 
 
 def _scene(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
-    draw = uncrowded if rng.random() < _UNCROWDED else expand
-    return draw(grammar, derivation, rng)
+    kind = rng.random()
+    if kind < _UNCROWDED:
+        return uncrowded(grammar, derivation, rng)
+    if kind < _UNCROWDED + _LINED_UP:
+        return lined_up(grammar, derivation, rng)
+    return expand(grammar, derivation, rng)
 
 
 def album(

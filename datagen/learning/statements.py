@@ -76,13 +76,14 @@ def _columns(comparison: Comparison) -> Iterator[Statement]:
         else:
             missed.append((before, after))
     if learned:
-        yield Statement("learned", f"Now as in the target: {_listed(learned)}.")
+        yield Statement("learned", f"Counts that are now as in the target: {_listed(learned)}.")
     if missed:
         missed.sort(key=lambda pair: -_excess(_main(pair[1])))
-        yield Statement("not learned", f"Still unlike the target: {_listed(missed)}.")
+        yield Statement("not learned", f"Counts still unlike the target's: {_listed(missed)}.")
 
 
 def _listed(pairs: Sequence[tuple[Marginal, Marginal]]) -> str:
+    """Names with the total variation before, after, and of the target's own noise."""
     named = [
         f"{before.name} ({_main(before).value:.2f} -> {_main(after).value:.2f}, "
         f"noise {_main(after).floor.high:.2f})"

@@ -200,7 +200,7 @@ class Reinforcee:
 
 
 _WEIGHT = 2.0  # of log importance weights at most: old scenes must not own the batch
-_COOLING = 25  # iterations at least, after the floor was reached
+_COOLING = 50  # iterations at least, after the floor was reached
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

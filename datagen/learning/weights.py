@@ -185,11 +185,11 @@ def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
     """Header and shapes; no tensor is read."""
     try:
         if path.stat().st_size > _CAP:
-            raise InputError(f"{path}: is larger than any structure model ({_CAP >> 20} MiB)")
+            raise InputError(f"{path}: is larger than any learned model ({_CAP >> 20} MiB)")
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             if len(names) > 100:
-                raise InputError(f"{path}: holds {len(names)} tensors; a model has fewer")
+                raise InputError(f"{path}: holds {len(names)} tensors; a learned model has fewer")
             return file.metadata() or {}, {n: file.get_slice(n).get_shape() for n in names}
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or "not a whole safetensors file"

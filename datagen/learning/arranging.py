@@ -1,0 +1,82 @@
+"""Scenes of the prior in other arrangements: apart from one another, and in rows.
+
+Where attributes are independent, things pile up more often than real things do, and hardly ever
+stand in line. A network that has only seen that counts lines of things badly.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from datagen.derivation import Derivation
+from datagen.distributions import Spread, Uniform
+from datagen.grammar import Attribute, Grammar, Symbol
+from datagen.placement import expand
+from datagen.scene import Scene
+
+_DRAWS = (2, 12)  # of the attributes; how clear a scene is to be differs from scene to scene
+_BAND = (0.02, 0.2)  # width of a row, share of the range across it
+_JITTER = (0.1, 1.0)  # how uneven a row is
+
+
+def uncrowded(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
+    """The least crowded of some draws of a scene's attributes."""
+    draws = int(rng.integers(_DRAWS[0], _DRAWS[1] + 1))
+    scenes = [expand(grammar, derivation, rng) for _ in range(draws)]
+    return max(scenes, key=clearance)
+
+
+def clearance(scene: Scene) -> float:
+    """Mean distance of labelled things to the nearest other, in px; inf for a single thing.
+
+    What is farther than half of an even spacing is clear enough and counts as that far.
+    """
+    places = [
+        (placed.world.x, placed.world.y)
+        for placed in scene.walk()
+        if placed.node.category is not None
+    ]
+    if len(places) < 2:
+        return math.inf
+    at = np.array(places)
+    distances = np.hypot(*(at[:, None] - at[None]).transpose(2, 0, 1))
+    np.fill_diagonal(distances, math.inf)
+    enough = 0.5 * math.sqrt(scene.canvas[0] * scene.canvas[1] / len(at))
+    return float(np.minimum(distances.min(1), enough).mean())
+
+
+def lined_up(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
+    """A scene whose like things stand in rows: where the prior puts them anywhere in x and y.
+
+    Every value is one that the prior can have.
+    """
+    symbols = {name: _in_a_row(symbol, rng) for name, symbol in grammar.symbols.items()}
+    return expand(replace(grammar, symbols=symbols), derivation, rng)
+
+
+def _in_a_row(symbol: Symbol, rng: np.random.Generator) -> Symbol:
+    if not all(_is_anywhere(symbol.attributes.get(axis)) for axis in ("x", "y")):
+        return symbol
+    along, across = ("x", "y") if rng.random() < 0.5 else ("y", "x")
+    length, breadth = (symbol.attributes[axis] for axis in (along, across))
+    row = _part(length, rng.uniform(0.5, 1.0), rng)
+    band = _part(breadth, rng.uniform(*_BAND), rng)
+    changed = {
+        along: replace(length, distribution=Spread(*row, rng.uniform(*_JITTER))),
+        across: replace(breadth, distribution=Uniform(*band)),
+    }
+    return replace(symbol, attributes={**symbol.attributes, **changed})
+
+
+def _is_anywhere(attribute: Attribute | None) -> bool:
+    return attribute is not None and isinstance(attribute.distribution, Uniform)
+
+
+def _part(attribute: Attribute, share: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Ends of a part of a uniform law's range."""
+    law = attribute.distribution
+    assert isinstance(law, Uniform)
+    width = share * (law.high - law.low)
+    low = law.low + (law.high - law.low - width) * rng.random()
+    return low, low + width

@@ -1,0 +1,197 @@
+"""docs/results-metasim2.md from the results that benchmarks/metasim2.py kept."""
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+Results = Mapping[str, Mapping[str, Any]]
+
+_HEAD = """# Structure learning, measured
+
+Every row is a run of `datagen learn` on a folder of pictures; their labels are read afterwards,
+to score. TV: total variation to the labels of the target, of how many things a picture holds
+(count) and of how they are shared among the classes (class), over 10,000 learned scenes.
+"Classify-and-count" asks the same counting network about each target picture and learns nothing.
+MMD: squared, of the features, with the 95 % quantile of random halves of the target beside it.
+Settings are the defaults where nothing is said; they were chosen on other targets or by pictures
+alone.
+"""
+
+
+def page(results: Results, ranked: Sequence[Mapping[str, Any]], machine: str) -> str:
+    parts = [
+        _HEAD,
+        *_digits(results),
+        *_arms(results),
+        *_jagged(results),
+        *_choosing(results, ranked),
+        *_aerial(results),
+        *_robust(results),
+        f"Machine: {machine}; parts were run two at a time, and other work on it was not "
+        "excluded.\n\nMade by `python tests/benchmarks/metasim2.py OUT "
+        "PATH/train-images-idx3-ubyte.gz`.\n",
+    ]
+    return "\n".join(parts)
+
+
+def _under(results: Results, prefix: str) -> list[Mapping[str, Any]]:
+    return [result for name, result in results.items() if name.startswith(f"{prefix}/")]
+
+
+def _digits(results: Results) -> Iterator[str]:
+    runs = _under(results, "digits")
+    if not runs:
+        return
+    yield """## Real MNIST digits, two or seven as a rule
+
+The target lays its digits in a row; the prior puts them anywhere, and learned scenes are still
+rendered so. Exemplars of prior and target are different ones.
+"""
+    yield _table(
+        ["seed", "count TV prior", "learned", "classify-and-count", "class TV prior", "learned",
+         "classify-and-count", "MMD prior", "learned", "halves (95 %)", "iterations", "renders",
+         "seconds, of these REINFORCE"],
+        [
+            [_last(r), *_tv(r, "count_tv"), *_tv(r, "class_tv"), *_mmd(r), r["iterations"],
+             r["renders"], f"{r['seconds']:.0f}, {r['phases'].get('reinforce', 0):.0f}"]
+            for r in runs
+        ],
+    )  # fmt: skip
+    yield _spread("Learned count TV", [r["learned"]["count_tv"] for r in runs])
+    yield _spread("Learned class TV", [r["learned"]["class_tv"] for r in runs])
+
+
+def _arms(results: Results) -> Iterator[str]:
+    runs = _under(results, "arms")
+    if not runs:
+        return
+    yield """## Comparators at an equal number of renders
+
+51,200 renders each, all new in every iteration. "kde" is the paper's reward with our kernels;
+"mmd" the paper's comparator, one number for a batch; "witness" MMD with a cost for each picture;
+the presence embedding with H = d I is the paper's choice to the letter. Nothing was tuned but the
+learning rate of "mmd" (two are shown; at 0.01 it diverged in an earlier trial). Prior and
+classify-and-count stand in the table above.
+"""
+    names = dict.fromkeys(r["name"].split("/")[1] for r in runs)
+    rows = []
+    for name in names:
+        mine = [r for r in runs if r["name"].split("/")[1] == name]
+        rows.append(
+            [
+                name,
+                _median([r["learned"]["count_tv"] for r in mine]),
+                _median([r["learned"]["class_tv"] for r in mine]),
+                _median([r["kernel_spread"] for r in mine]),
+                len(mine),
+            ]
+        )
+    columns = ["arm", "count TV: median (range)", "class TV", "kernel spread", "seeds"]
+    yield _table(columns, rows)
+
+
+def _jagged(results: Results) -> Iterator[str]:
+    runs = sorted(_under(results, "jagged"), key=lambda r: int(_last(r)))
+    if not runs:
+        return
+    yield """## Random laws
+
+Counts 0 to 10 by Dirichlet(0.6), classes by Dirichlet(1.5); none of these targets was looked at
+before.
+"""
+    yield _table(
+        ["target", "count TV prior", "learned", "classify-and-count", "class TV prior", "learned",
+         "classify-and-count", "renders"],
+        [[_last(r), *_tv(r, "count_tv"), *_tv(r, "class_tv"), r["renders"]] for r in runs],
+    )  # fmt: skip
+    better = sum(r["learned"]["count_tv"] < r["classify_and_count"]["count_tv"] for r in runs)
+    yield f"Better than classify-and-count in counts on {better} of {len(runs)} targets.\n"
+    yield _spread("Learned count TV", [r["learned"]["count_tv"] for r in runs])
+
+
+def _choosing(results: Results, ranked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not ranked:
+        return
+    yield """## Choosing among eight recipes without labels
+
+`datagen.learning.gap.rank` orders the runs by their pictures alone; the hidden TV is read
+afterwards.
+"""
+    hidden = {_last(r): r["learned"]["count_tv"] for r in _under(results, "choosing")}
+    rows = [[one["name"], f"{one['distance']:.2f}", f"{hidden[one['name']]:.3f}"] for one in ranked]
+    yield _table(
+        ["recipe, the first is chosen", "distance, in the target's noise", "hidden count TV"], rows
+    )
+    chosen, best = hidden[ranked[0]["name"]], min(hidden.values())
+    yield f"The chosen one is {chosen - best:.3f} behind the best.\n"
+
+
+def _aerial(results: Results) -> Iterator[str]:
+    for kind, text in (
+        ("declared", "The grammar declares `max 4` roads: a fifth lies below the picture."),
+        ("not declared", "The same without `max`."),
+    ):
+        runs = _under(results, f"aerial/{kind}")
+        if not runs:
+            continue
+        if kind == "declared":
+            yield """## Aerial views: the first road is busy
+
+First road Poisson(9) cars, others Poisson(3); the prior has one kind of road with 0 to 8. "Best
+PCFG" is the best context-free grammar, fitted in closed form to the true scenes, which nothing
+else here sees. "Joint": roads, cars on the first and cars on the second, in pairs.
+"""
+        yield text + "\n"
+        columns = ["law", "roads TV", "cars on road 1: mean (true), TV"]
+        columns += ["road 2", "road 3", "road 4", "joint TV"]
+        rows = []
+        for law in ("prior", "best PCFG", "learned"):
+            for r in runs if law == "learned" else runs[:1]:
+                score = r["roads"][law]
+                cars = [
+                    f"{m:.2f} ({t:.2f}), {v:.3f}"
+                    for m, t, v in zip(score["mean"], score["true mean"], score["TV"], strict=True)
+                ]
+                name = f"learned, seed {_last(r)}" if law == "learned" else law
+                rows.append([name, f"{score['roads TV']:.3f}", *cars, f"{score['joint TV']:.3f}"])
+        yield _table(columns, rows)
+
+
+def _robust(results: Results) -> Iterator[str]:
+    runs = _under(results, "robust")
+    if not runs:
+        return
+    yield """## Hard cases end with a statement
+
+What `learn` printed at the end of each run, beside the hidden TV.
+"""
+    for r in runs:
+        before, after = r["prior"]["count_tv"], r["learned"]["count_tv"]
+        yield f"**{_last(r).capitalize()}.** Count TV {before:.3f} -> {after:.3f}.\n"
+        yield "".join(f"- *{one['kind']}*: {one['text']}\n" for one in r["statements"])
+
+
+def _tv(result: Mapping[str, Any], key: str) -> list[str]:
+    learned = f"**{result['learned'][key]:.3f}**"
+    return [f"{result['prior'][key]:.3f}", learned, f"{result['classify_and_count'][key]:.3f}"]
+
+
+def _mmd(result: Mapping[str, Any]) -> list[str]:
+    return [f"{result[law]['mmd']:.4f}" for law in ("prior", "learned", "floor")]
+
+
+def _last(result: Mapping[str, Any]) -> str:
+    return result["name"].rsplit("/", 1)[1]
+
+
+def _median(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _spread(what: str, values: Sequence[float]) -> str:
+    return f"{what}: median {_median(values)}.\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [" | ".join(map(str, row)) for row in (columns, ["---"] * len(columns), *rows)]
+    return "".join(f"| {line} |\n" for line in lines)
