@@ -1,6 +1,6 @@
 """The [learn.attributes] section of a recipe: how attributes are learned."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from datagen.parts import Part
 class AttributeLearning(Component):
     """Meta-Sim's distribution transformer against MMD (Kar et al., section 3.3)."""
 
-    features: Part | None = Part(use="cells")  # None: those that structure is learned by
+    features: Part = Part(use="cells")
     steps: int = Field(default=300, ge=0, le=1_000_000)
     batch: int = Field(default=64, ge=2, le=65_536)  # generated scenes a step
     targets: int = Field(default=256, ge=2, le=1_000_000)  # target pictures a step, at most
@@ -26,7 +26,9 @@ class AttributeLearning(Component):
     noise: float = Field(default=0.005, gt=0, le=0.5)  # std of "score"'s, share of a range
     leaps: int = Field(default=6, ge=0, le=1000)  # times that each law is tried in other places
     # Kernel variances as multiples of the median squared distance of generated to target features.
-    bandwidths: tuple[float, ...] = Field(default=(0.1, 0.3, 1.0, 3.0), min_length=1)
+    bandwidths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(0.1, 0.3, 1.0, 3.0), min_length=1
+    )
     # "package.module:Class" of what judges a batch of frames: see learning.tasks.
     task: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     task_weight: float = Field(default=1.0, ge=0)  # of the reward beside MMD^2

@@ -1,6 +1,6 @@
-"""The [learn] section of a recipe: every setting of structure learning, with measured defaults."""
+"""The [learn] section of a recipe: every setting of learning, with measured defaults."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -55,12 +55,17 @@ class Reinforcement(Component):
     # Kernel variances: the paper's H = d I, which makes the reward nearly linear (it then matches
     # means and nothing else), the median squared distance of the target, or multiples of it.
     bandwidth: Literal["multiscale", "median", "d"] = "multiscale"
-    scales: tuple[float, ...] = Field(default=(0.02, 0.1, 0.5), min_length=1)  # of "multiscale"
+    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(0.02, 0.1, 0.5), min_length=1
+    )  # of "multiscale"
     clip: float = Field(default=6.0, gt=0)  # of a log ratio, nats
     # Weight of KL(model || prior) in the cost, ours: pictures do not tell everything (a road beyond
     # the border, the order of equal things), and what they leave open should stay as in the prior.
     # It falls from the first value to the second, or it would bend what pictures do tell.
-    prior_weight: tuple[float, float] = (0.03, 0.003)
+    prior_weight: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (
+        0.03,
+        0.003,
+    )
     entropy_weight: float = Field(default=0.0, ge=0)  # of the model's entropy; falls to 0
     baseline_decay: float = Field(default=0.9, ge=0, lt=1)
     reject_weight: float = Field(default=1e-2, ge=0)  # lambda of section 3.3
@@ -77,7 +82,9 @@ class Learn(Component):
     embedding: int = Field(default=32, ge=2, le=4096)
     latents: int = Field(default=1, ge=1, le=64)  # |Z|
     # One after the other; None: structure, then attributes where the grammar has mutable ones.
-    stages: tuple[Literal["structure", "attributes"], ...] | None = None
+    stages: tuple[Literal["structure", "attributes"], ...] | None = Field(
+        default=None, min_length=1
+    )
     helpers: int = Field(default=1, ge=0, le=64)  # processes that render beside this one
     features: FeatureTraining = FeatureTraining()
     pretraining: Pretraining = Pretraining()

@@ -88,7 +88,7 @@ class Recipe(Component):
         if learn and self.learn.features.weights is not None:
             yield "learn.features.weights", self.learn.features.weights
         features = self.learn.attributes.features
-        if learn and features is not None and features.weights is not None:
+        if learn and features.weights is not None:
             yield "learn.attributes.features.weights", features.weights
 
     def check_sources(self, *, learn: bool = True) -> None:
@@ -194,8 +194,20 @@ def _check_parts(recipe: Recipe, where: str) -> None:
             f"{where}: `{name}` gives a {given.__name__}, no picture; add a [[renderers]] section"
         )
     _check_features(recipe.learn.features.part)
-    if recipe.learn.attributes.features is not None:
-        _check_features(recipe.learn.attributes.features)
+    _check_moving(recipe.learn, where)
+
+
+def _check_moving(learn: Learn, where: str) -> None:
+    """Attributes are learned by features that have weights, or that the run trains anyway."""
+    part = learn.attributes.features
+    _check_features(part)
+    if part.weights is None and part.use in TRAINED:
+        trained = learn.features
+        if trained.use != part.use or trained.weights is not None:
+            raise RecipeError(
+                f"{where}: learn.attributes.features `{part.use}` has no weights, and this run "
+                "trains none; give learn.attributes.features.weights"
+            )
 
 
 def _check_features(part: Part) -> None:
@@ -220,8 +232,7 @@ def _located(recipe: Recipe) -> dict[str, Any]:
         (data["learn"]["features"], recipe.learn.features),
         (data["learn"]["attributes"]["features"], recipe.learn.attributes.features),
     ]:
-        if source is not None:
-            part["weights"] = source.weights.sha256 if source.weights is not None else None
+        part["weights"] = source.weights.sha256 if source.weights is not None else None
     return data
 
 

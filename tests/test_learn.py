@@ -1,5 +1,6 @@
 """`learn` from end to end in a tiny world: what it leaves, and what may change nothing."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -50,7 +51,7 @@ batch = 64
 iterations = 40
 batch = 150
 """
-STEPS = {"pretrain": 50, "features": 50, "reinforce": 40}
+STEPS = {"features": 50, "pretrain": 50, "reinforce": 40}
 QUICK = (
     "learn.features.images=256",
     "learn.pretraining.steps=4",
@@ -249,10 +250,38 @@ def kill_when(process, out, phase, iteration):
     process.communicate()
 
 
+def test_nothing_of_a_killed_run_lives_on(place, tmp_path):
+    """Its renderers end with it, wherever it was killed."""
+    command = ["learn", place / "small.toml", "--target", place / "target", "--out", tmp_path / "x"]
+    more = ["--set", "learn.helpers=2", "--set", "learn.features.images=100000"]
+    code = "import sys; from datagen.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, command), *more],
+        cwd=ROOT,
+        env=os.environ | {"RUN_OF_TEST": str(tmp_path)},
+        stderr=subprocess.PIPE,
+    )
+    kill_when(process, tmp_path / "x", "features", 30)
+    deadline = time.monotonic() + 20
+    while descendants(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert descendants(tmp_path) == []
+
+
+def descendants(mark: Path) -> list[str]:
+    """Live processes whose environment holds the mark."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"RUN_OF_TEST={mark}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(entry.name)
+    return found
+
+
 def test_a_run_killed_in_every_phase_ends_as_if_nothing_had_been(run, place, tmp_path):
     """The undisturbed run was given labels as well: nothing is learned from them."""
     out = tmp_path / "killed"
-    for phase, iteration in (("pretrain", 4), ("features", 12), ("reinforce", 9)):
+    for phase, iteration in (("features", 12), ("pretrain", 4), ("reinforce", 9)):
         process = start(place, out)
         kill_when(process, out, phase, iteration)
         assert process.returncode == -signal.SIGKILL
@@ -412,3 +441,60 @@ def test_known_counts_are_those_of_the_labels(place):
     assert (counts[:, 2] == counts[:, 0] + counts[:, 1]).all()
     first = [a for a in data["annotations"] if a["image_id"] == 1]
     assert counts[0, 2] == len(first)
+
+
+# ------------------------------------------------------------------------------------------ stages
+
+MOVING = WORLD.replace("x: uniform(4, 28) px", "x: uniform(4, 28) px mutable")
+SHORT = ["learn.attributes.steps=6", "learn.attributes.batch=4", "learn.attributes.leaps=1"]
+
+
+def moving(place, tmp_path, *sets):
+    (tmp_path / "small.scene").write_text(MOVING)
+    (tmp_path / "small.toml").write_text(RECIPE)
+    return recipe.load(tmp_path / "small.toml", (*QUICK, *SHORT, *sets))
+
+
+def test_mutable_attributes_are_learned_after_structure(place, tmp_path):
+    learn(moving(place, tmp_path), place / "target", tmp_path / "run")
+    phases = list(dict.fromkeys(line["phase"] for line in metrics(tmp_path / "run")))
+    assert phases == ["features", "pretrain", "reinforce", "attributes"]
+    loaded = recipe.load(tmp_path / "run")
+    model = load_model(tmp_path / "run" / "model.safetensors", loaded.world())
+    assert model.structure is not None and model.moved is not None
+    assert language.load(tmp_path / "run" / "learned.scene").symbols["car"].attributes["x"].mutable
+    pipeline.generate(loaded, tmp_path / "dataset")
+    assert pipeline.verify(tmp_path / "dataset").findings == ()
+
+
+def test_structure_after_attributes_is_learned_on_moved_pictures(place, tmp_path):
+    """By the helpers as well: the same bytes with and without them."""
+    stages = 'learn.stages=["attributes", "structure"]'
+    for helpers in (0, 2):
+        made = moving(place, tmp_path, stages, f"learn.helpers={helpers}")
+        learn(made, place / "target", tmp_path / str(helpers))
+    for name in ("metrics.jsonl", "model.safetensors", "learned.scene"):
+        found = [(tmp_path / str(helpers) / name).read_bytes() for helpers in (0, 2)]
+        assert found[0] == found[1], name
+    still = moving(place, tmp_path, 'learn.stages=["structure"]')
+    learn(still, place / "target", tmp_path / "still")
+    ours, theirs = (
+        [line for line in metrics(tmp_path / name) if line["phase"] == "reinforce"]
+        for name in ("0", "still")
+    )
+    assert ours[0]["discrepancy"] != theirs[0]["discrepancy"]
+
+
+def test_attributes_alone_leave_the_structure_of_the_prior(place, tmp_path):
+    learn(
+        moving(place, tmp_path, 'learn.stages=["attributes"]'), place / "target", tmp_path / "run"
+    )
+    assert {line["phase"] for line in metrics(tmp_path / "run")} == {"features", "attributes"}
+    loaded = recipe.load(tmp_path / "run")
+    assert load_model(tmp_path / "run" / "model.safetensors", loaded.world()).structure is None
+
+
+def test_attributes_of_a_world_that_has_none_are_refused(place, tmp_path):
+    asked = quick(place, 'learn.stages=["attributes"]')
+    refused(["mutable"], asked, place / "target", tmp_path / "run")
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()

@@ -255,11 +255,14 @@ def test_samples_of_a_model_hold_their_score_at_any_scale():
 # ------------------------------------------------------------------------------------------- max
 
 
-CAPPED = HEAD + """
+CAPPED = (
+    HEAD
+    + """
 S -> Road * uniform_int(0, 2) max 2  lamp * uniform_int(0, 1) max 1
 Road -> car * uniform_int(0, 1) max 2 | tree
 car {} tree {} lamp {}
 """
+)
 
 
 def capped_strings(grammar):

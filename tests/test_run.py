@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from datagen import recipe
+from datagen.errors import InputError
 from datagen.learning.loop import Tick, train
 from datagen.learning.run import RunFolder, Spec, opened_run, restore, state_of
 
@@ -161,3 +162,19 @@ def test_a_module_and_its_optimizer_come_back_bit_for_bit():
     expected, found = state_of(*whole), state_of(*other)
     assert expected.keys() == found.keys()
     assert all(torch.equal(t, found[name]) for name, t in expected.items())
+
+
+def test_checkpoints_of_a_stage_that_came_again_are_its_own(tmp_path):
+    run = RunFolder(tmp_path)
+    run.save("reinforce", 400, {"x": torch.ones(1)})
+    run.save("reinforce-2", 50, {"x": torch.zeros(1)})
+    for step in (100, 150, 200):
+        run.save("reinforce-2", step, {"x": torch.zeros(1)})
+    step, tensors = run.latest("reinforce")
+    assert (step, float(tensors["x"])) == (400, 1.0)
+    assert run.latest("reinforce-2")[0] == 200
+
+
+def test_readings_that_are_no_numbers_end_the_run_with_a_remedy(tmp_path):
+    with pytest.raises(InputError, match=r"loss is nan at step 3; lower the learning rate"):
+        RunFolder(tmp_path).record("pretrain", 3, {"loss": float("nan")})

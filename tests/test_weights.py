@@ -241,10 +241,13 @@ def test_weights_that_are_no_numbers_are_refused(saved, grammar, value):
 
 # ------------------------------------------------------------------------------------- attributes
 
-MOVING = HEAD + """
+MOVING = (
+    HEAD
+    + """
 S -> box
 box { draw: rect  x: normal(20, 2) px mutable [0, 60]  yaw: normal(0, 9) deg mutable }
 """
+)
 
 
 def test_both_parts_come_back_from_one_file(tmp_path):

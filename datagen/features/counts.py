@@ -20,7 +20,9 @@ from datagen.interfaces import Component
 from datagen.models.counting import CountingNet, Seen
 
 CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
+MOST_ITEMS = 256  # of a row
 _ENTRY = "datagen"
+_CAP = 256 << 20  # bytes of weights
 
 
 class RowHead(Component):
@@ -28,7 +30,7 @@ class RowHead(Component):
 
     item: str
     axis: str = Field(pattern="^[xy]$")
-    items: int = Field(ge=1, le=256)
+    items: int = Field(ge=1, le=MOST_ITEMS)
     categories: tuple[int, ...]  # those that its items can hold, their own included
 
 
@@ -99,13 +101,23 @@ class Features(Component):
     def open(self) -> Iterator[CountFeatures]:
         path = Path(self.weights)
         try:
+            if path.stat().st_size > _CAP:
+                raise InputError(f"{path}: is larger than any counting network ({_CAP >> 20} MiB)")
             with safe_open(path, "pt") as file:
-                header: dict[str, Any] = parse_json((file.metadata() or {})[_ENTRY], str(path))
+                entries = file.metadata() or {}
+            if _ENTRY not in entries:
+                raise InputError(f"{path}: was not written by `datagen learn` for `counts`")
+            header: dict[str, Any] = parse_json(entries[_ENTRY], str(path))
             heads = decode(Heads, header, str(path))
             net = heads.net()
             net.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise InputError(f"{path}: holds no counting network ({error})") from error
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or "not a whole safetensors file"
+            raise InputError(f"{path}: cannot read these weights: {reason}") from error
+        except RuntimeError as error:  # torch's own text has many lines
+            raise InputError(
+                f"{path}: its tensors do not fit its header; is it damaged?"
+            ) from error
         yield CountFeatures(heads, net)
 
 

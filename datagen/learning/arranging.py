@@ -47,7 +47,7 @@ def clearance(scene: Scene) -> float:
 
 
 def lined_up(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
-    """A scene whose like things stand in rows: where the prior puts them anywhere in x and y.
+    """A scene whose like things stand in rows, where the prior puts them anywhere.
 
     Every value is one that the prior can have.
     """
@@ -56,16 +56,19 @@ def lined_up(grammar: Grammar, derivation: Derivation, rng: np.random.Generator)
 
 
 def _in_a_row(symbol: Symbol, rng: np.random.Generator) -> Symbol:
-    if not all(_is_anywhere(symbol.attributes.get(axis)) for axis in ("x", "y")):
+    free = [axis for axis in ("x", "y") if _is_anywhere(symbol.attributes.get(axis))]
+    if not free:
         return symbol
-    along, across = ("x", "y") if rng.random() < 0.5 else ("y", "x")
-    length, breadth = (symbol.attributes[axis] for axis in (along, across))
-    row = _part(length, rng.uniform(0.5, 1.0), rng)
-    band = _part(breadth, rng.uniform(*_BAND), rng)
-    changed = {
-        along: replace(length, distribution=Spread(*row, rng.uniform(*_JITTER))),
-        across: replace(breadth, distribution=Uniform(*band)),
-    }
+    along = free[int(rng.integers(len(free)))]
+    changed: dict[str, Attribute] = {}
+    for axis in free:
+        attribute = symbol.attributes[axis]
+        if axis == along:
+            row = _part(attribute, rng.uniform(0.5, 1.0), rng)
+            law = Spread(*row, rng.uniform(*_JITTER))
+        else:
+            law = Uniform(*_part(attribute, rng.uniform(*_BAND), rng))
+        changed[axis] = replace(attribute, distribution=law)
     return replace(symbol, attributes={**symbol.attributes, **changed})
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datagen.derivation import Derivation, sample_prior
-from datagen.features.counts import Heads, RowHead
+from datagen.features.counts import MOST_ITEMS, Heads, RowHead
 from datagen.grammar import Grammar
 from datagen.learning.counts import Row, count_heads, count_in_row, count_things, rows
 from datagen.learning.prior_images import Page, album
@@ -34,8 +34,9 @@ def count_heads_of(recipe: Recipe) -> Heads:
 
 
 def _row_head(grammar: Grammar, row: Row, derivations: list[Derivation]) -> RowHead:
-    more = grammar.repeats[row.symbol].more
-    longest = max(1, *(derivation.count(more) for derivation in derivations))
+    mores = [repeat.more for repeat in grammar.repeats.values() if repeat.item == row.item]
+    longest = max(1, *(sum(map(derivation.count, mores)) for derivation in derivations))
+    longest = min(longest, MOST_ITEMS)  # what is in later ones is not told
     inside = count_in_row(grammar, row, derivations, longest).sum((0, 1))
     held = tuple(int(c) for c in np.flatnonzero(inside))
     return RowHead(item=row.item, axis=row.axis, items=longest, categories=held)

@@ -40,7 +40,6 @@ def count_things(grammar: Grammar, derivations: Sequence[Derivation]) -> np.ndar
 class Row:
     """Items that the start symbol repeats in order along an axis, each with things in it."""
 
-    symbol: str  # of the repetition
     item: str
     axis: Literal["x", "y"]
 
@@ -50,15 +49,15 @@ def rows(grammar: Grammar) -> tuple[Row, ...]:
 
     Order is what `gap` and `spread` make; items that lie anywhere have none.
     """
-    found = []
+    found: list[Row] = []
     for rule in grammar.rules_of.get(grammar.start, ()):
         for child in rule.children:
             repeat = grammar.repeats.get(child)
             if repeat is None or grammar.is_terminal(repeat.item):
                 continue
             axis = _axis(grammar.symbols[repeat.item])
-            if axis is not None:
-                found.append(Row(repeat.symbol, repeat.item, axis))
+            if axis is not None and Row(repeat.item, axis) not in found:
+                found.append(Row(repeat.item, axis))
     return tuple(found)
 
 

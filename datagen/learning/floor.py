@@ -6,7 +6,7 @@ from torch import Tensor
 
 from datagen.learning.kde import squared_distances
 from datagen.learning.mmd import kernel
-from datagen.learning.rewards import Kernels
+from datagen.learning.rewards import Kernels, thinned
 from datagen.rng import Stream, rng_for
 
 _RECENT = 20  # readings that are averaged
@@ -20,7 +20,7 @@ class Floor:
 
     def __init__(self, kernels: Kernels, seed: int) -> None:
         self.view, self.variances = kernels.views[0]
-        self.real = self.view.of(kernels.real[:_ROWS])
+        self.real = self.view.of(thinned(kernels.real, _ROWS))
         self._within = self._kernel(self.real, self.real)
         rng = rng_for(seed, 2, Stream.EVALUATE)
         self.value = float(np.median([abs(self._halving(rng)) for _ in range(_HALVINGS)]))

@@ -1,6 +1,9 @@
-"""An endless album of the prior: pictures rendered on the fly, with what they were made from."""
+"""An album of the prior: pictures rendered on the fly, with what they were made from."""
 
 import math
+import os
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -102,10 +105,23 @@ def album(
         # Arrays travel through a pipe. Tensors would take shared memory, which is small in
         # containers, and where it is full torch waits for ever.
         collate_fn=_as_it_is,
+        worker_init_fn=_end_with_parent,
         num_workers=helpers,
         prefetch_factor=4 if helpers else None,
         multiprocessing_context="spawn" if helpers else None,
     )
+
+
+def _end_with_parent(worker: int) -> None:
+    """A worker whose parent was killed would wait for ever to hand over its last pages."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _as_it_is(page: Any) -> Any:  # torch types it for lists of samples; ours are whole pages

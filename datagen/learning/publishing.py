@@ -52,7 +52,9 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
         "samples that.",
         caveat(1),
     ]
-    write_atomic(run / "learned.scene", language.written(after, notes, sure))
+    text = language.written(after, notes, sure)
+    language.parse(text, "learned.scene")  # as above
+    write_atomic(run / "learned.scene", text)
     names = strangers(targets)
     write_strangers(run, names)
     said = statements(comparison, last_readings(learned.run.records()), names)

@@ -1,6 +1,7 @@
 """The run folder of a learning job: metrics, checkpoints, and what a killed run comes back to."""
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,11 @@ class RunFolder:
 
     def record(self, phase: str, step: int, values: Mapping[str, float]) -> None:
         """Append one reading to metrics.jsonl."""
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"{phase}: {name} is {value} at step {step}; lower the learning rate"
+                )
         line = json.dumps({"phase": phase, "iteration": step, **values}, allow_nan=False)
         with disk_space(self.path), open(self.metrics_file, "a") as file:
             file.write(line + "\n")
@@ -85,7 +91,8 @@ class RunFolder:
         return None
 
     def _saved(self, phase: str) -> list[Path]:
-        return sorted(self.checkpoints.glob(f"{phase}-*")) if self.checkpoints.is_dir() else []
+        # The digits keep "reinforce" apart from "reinforce-2".
+        return sorted(self.checkpoints.glob(f"{phase}-{'[0-9]' * 8}"))
 
     def _forget_after(self, phase: str, step: int) -> None:
         if not self.metrics_file.is_file():
@@ -142,6 +149,8 @@ def _agree(path: Path, spec: Spec) -> None:
             f"{path.parent}: was started with something else ({'; '.join(differing)}); "
             "name a new folder, or give the same recipe and target"
         )
+    if before.recipe != spec.recipe:  # the same content in other places: helpers read them here
+        write_atomic(path, json.dumps(spec.to_json(), indent=1, sort_keys=True))
 
 
 def read_spec(folder: Path) -> Spec:
@@ -158,7 +167,7 @@ def _read_state(folder: Path) -> dict[str, Tensor] | None:
     """The tensors of a checkpoint; None when its bytes are not those that were written."""
     try:
         data = (folder / _STATE).read_bytes()
-        return load(data) if of_bytes(data) == (folder / _DIGEST).read_text() else None
+        return load(data) if of_bytes(data).encode() == (folder / _DIGEST).read_bytes() else None
     except OSError:
         return None
 

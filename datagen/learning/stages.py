@@ -1,19 +1,21 @@
 """The stages of a run of `learn`, one after the other, each with its own checkpoints."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from datagen import plugins
 from datagen.dataset.targets import Targets
 from datagen.derivation import Derivation
 from datagen.errors import InputError
-from datagen.features.counts import save_counts
+from datagen.features.counts import CountFeatures, save_counts
 from datagen.features.embedding import save_embedding
 from datagen.learn_settings import TRAINED
 from datagen.learning.attributes import AttributeTrainee, viewer
 from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.counts import count_heads
 from datagen.learning.embedding import EmbeddingTrainee, embedding_net, embedding_of
 from datagen.learning.extraction import FILE, Extract, extractor, scaling, views_of
 from datagen.learning.loop import Tick, Trainee, train
@@ -67,16 +69,19 @@ def run_stages(
     with ExitStack() as stack:
         stack.enter_context(one_thread())
         stages = _Stages(recipe, run, progress, stack)
+        chosen = chosen_stages(recipe)
+        stages.try_on(targets, chosen)
         stages.train_features()
         eyes = stages.eyes(targets)
         prior_paint, prior_measure = stages.look(eyes, None)
         paint, measure = prior_paint, prior_measure
         structure, transformer, moved = None, None, None
-        for number, stage in enumerate(chosen_stages(recipe)):
+        for number, stage in enumerate(chosen):
+            time = chosen[:number].count(stage)  # a stage may come more than once
             if stage == "structure":
-                structure = stages.structure(number, structure, eyes, measure)
+                structure = stages.structure(time, structure, eyes, measure)
             else:
-                transformer, moved = stages.attributes(number, structure, transformer, targets)
+                transformer, moved = stages.attributes(time, structure, transformer, targets)
                 save_model(run.path / _ATTRIBUTES, recipe.world(), recipe.learn, None, transformer)
                 paint, measure = stages.look(eyes, moved)
         yield Learned(
@@ -123,6 +128,21 @@ class _Stages:
         every = self.recipe.learn.checkpoint_every
         train(self.run, phase, trainee, checkpoint_every=every, progress=self.progress)
 
+    def try_on(self, targets: Targets, chosen: Sequence[str]) -> None:
+        """Opens what later stages need, on two target pictures: to fail now, not in hours."""
+        learn = self.recipe.learn
+        if "structure" in chosen:
+            enough_steps(self.recipe.world(), learn.seed)
+        parts = [learn.features.part]
+        if "attributes" in chosen:
+            parts.append(learn.attributes.features)
+            if learn.attributes.task is not None:
+                plugins.load("tasks", learn.attributes.task)
+        for part in parts:
+            if part.weights is not None or part.use not in TRAINED:
+                with extractor(part, self.run.path).open() as extract:
+                    extract(targets.images[:2])
+
     def train_features(self) -> None:
         """Trains the features that need it, and leaves them in the run folder."""
         features, file = self.recipe.learn.features, self.run.path / FILE
@@ -144,6 +164,7 @@ class _Stages:
         learn = self.recipe.learn
         described = extractor(learn.features.part, self.run.path)
         extract = self.stack.enter_context(described.open())
+        _same_things(self.recipe, extract)
         real = extract(targets.images)
         if not described.standardise:
             return Eyes(extract, lambda features: features, real)
@@ -166,7 +187,7 @@ class _Stages:
         return paint, lambda strings, first: eyes.scale(raw(strings, first))
 
     def structure(
-        self, number: int, before: StructureModel | None, eyes: Eyes, measure: Measure
+        self, time: int, before: StructureModel | None, eyes: Eyes, measure: Measure
     ) -> StructureModel:
         learn, grammar = self.recipe.learn, self.recipe.world()
         steps = learn.max_steps or enough_steps(grammar, learn.seed)
@@ -176,12 +197,12 @@ class _Stages:
         model.load_state_dict((before or prior).state_dict())
         views = views_of(eyes.extract, eyes.real.shape[1])
         trainee = Reinforcee(self.recipe, model, prior, measure, eyes.real, views)
-        self.train(_named("reinforce", number), trainee)
+        self.train(_named("reinforce", time), trainee)
         return model
 
     def attributes(
         self,
-        number: int,
+        time: int,
         structure: StructureModel | None,
         before: DistributionTransformer | None,
         targets: Targets,
@@ -191,9 +212,8 @@ class _Stages:
         transformer = new_transformer(grammar, settings.hidden, learn.seed)
         if before is not None:
             transformer.load_state_dict(before.state_dict())
-        part = settings.features or learn.features.part
         with ExitStack() as stack:
-            extract = stack.enter_context(extractor(part, self.run.path).open())
+            extract = stack.enter_context(extractor(settings.features, self.run.path).open())
             render = stack.enter_context(opened_renderers(recipe))
             task = None
             if settings.task is not None:
@@ -208,10 +228,20 @@ class _Stages:
                 extract(targets.images),
                 task,
             )
-            self.train(_named("attributes", number), trainee)
+            self.train(_named("attributes", time), trainee)
         return transformer, mover(grammar, transformer.eval())
 
 
-def _named(phase: str, number: int) -> str:
-    """Stages after the second have their numbers: they may come more than once."""
-    return phase if number < 2 else f"{phase}-{number + 1}"
+def _same_things(recipe: Recipe, extract: Extract) -> None:
+    """Counting networks of another world would call things by its names."""
+    heads = count_heads(recipe.world())
+    if isinstance(extract, CountFeatures) and extract.heads.names != heads:
+        raise InputError(
+            f"learn.features.weights: were trained to count {', '.join(extract.heads.names)}, and "
+            f"this world has {', '.join(heads)}; leave them out to train new ones"
+        )
+
+
+def _named(phase: str, time: int) -> str:
+    """A stage that comes again has a number: reinforce, reinforce-2, ..."""
+    return phase if time == 0 else f"{phase}-{time + 1}"

@@ -31,7 +31,7 @@ def statements(
     last: Mapping[str, Mapping[str, float]],
     strangers: Sequence[str],
 ) -> list[Statement]:
-    """`last`: the last reading of each phase; `strangers`: pictures unlike the rest."""
+    """`last`: the mean of each phase's last readings; `strangers`: pictures unlike the rest."""
     return [
         *_whole(comparison),
         *_columns(comparison),

@@ -9,6 +9,7 @@ from datagen.features.pixels import Features
 from datagen.files import write_atomic
 
 FILE = "strangers.txt"
+_LEAST = 16  # px a side, as features.pixels needs
 _FAR = 4.0  # robust deviations, root mean square over the statistics
 _NORMAL = 1.4826  # median absolute deviation to standard deviation
 
@@ -29,6 +30,8 @@ def strangeness(images: np.ndarray) -> np.ndarray:
 
 def strangers(targets: Targets) -> list[str]:
     """Names of the target pictures that look unlike the rest, the strangest first."""
+    if min(targets.images.shape[1:3]) < _LEAST:
+        return []  # too small for these statistics
     found = strangeness(targets.images)
     order = np.argsort(-found)
     return [targets.names[k] for k in order if found[k] > _FAR]

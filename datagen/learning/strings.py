@@ -13,6 +13,7 @@ from datagen.grammar import Grammar
 from datagen.models.metasim2 import Strings, StructureModel
 from datagen.rng import Stream, rng_for
 
+LONGEST = 4096  # rules of a scene
 _TRIES = 200  # a model that needs more has forgotten how to end a scene
 
 
@@ -96,4 +97,9 @@ def prior_strings(grammar: Grammar, seed: int, start: int, count: int) -> list[D
 def enough_steps(grammar: Grammar, seed: int) -> int:
     """T_max with room to learn longer scenes than the prior's: 1.5 times its longest of 2000."""
     longest = max(len(d) for d in prior_strings(grammar, seed, 0, 2000))
-    return int(1.5 * longest) + 2
+    if longest > LONGEST:
+        raise InputError(
+            f"a scene of {grammar.world} takes {longest} rules, and learning allows {LONGEST}; "
+            "lower its counts"
+        )
+    return min(LONGEST, int(1.5 * longest) + 2)

@@ -199,7 +199,7 @@ class Reinforcee:
         self.batch = Batch(**kept) if kept else None
 
 
-_WEIGHT = 2.0  # of log importance weights at most: old scenes must not own the batch
+_WEIGHT = 2.0  # limit of log importance weights, either way: no old scene may own the batch
 _COOLING = 50  # iterations at least, after the floor was reached
 
 

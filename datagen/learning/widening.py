@@ -7,11 +7,11 @@ from datagen.distributions import UniformInt, largest
 from datagen.grammar import Grammar, Repeat
 
 _TIMES = 2  # as many of anything as in the prior
-_MOST = 64  # of anything without an end
+_MOST = 64  # of anything, unless the prior has more
 
 
 def widened(grammar: Grammar) -> Grammar:
-    """Each repetition is as likely to have any length up to twice the prior's longest, or `max`."""
+    """Repetitions are as likely to have any length up to twice the prior's longest, or `max`."""
     repeats = {name: _widened(repeat) for name, repeat in grammar.repeats.items()}
     return replace(grammar, repeats=repeats)
 

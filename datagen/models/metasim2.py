@@ -77,7 +77,7 @@ class Stacks:
         """Replace the top by the children of the rule [B] that expands it."""
         t = self.tables
         base = (self.height - 1).clamp_min(0)
-        at = (base[:, None] + self.columns).clamp_max(self.stack.shape[1] - 1)
+        at = base[:, None] + self.columns
         children = torch.where(t.counts[rule], state[:, None] + 1, t.push[rule])
         self.stack[self.rows[:, None], at] = children
         self.height = base + t.pushes[rule]

@@ -22,7 +22,10 @@ from metasim2_aerial import aerial_scores
 from metasim2_page import page
 
 from datagen import pipeline, recipe
-from datagen.learning.gap import rank
+from datagen.dataset.targets import load_targets
+from datagen.features.cells import Features
+from datagen.frames import opened
+from datagen.learning.gap import gap, rank
 from datagen.learning.job import LearnReport, learn
 from datagen.rng import Stream, rng_for
 
@@ -107,7 +110,7 @@ class Bench:
         rng = rng_for(1100, 0, Stream.EVALUATE)
         target = self._row("chosen", _random_counts(rng), _random_classes(rng))
         seen: dict[str, np.ndarray] = {}
-        real = np.zeros(0)
+        real = np.zeros((0, 0))
         for name, sets in RECIPES.items():
             quick = ("learn.reinforcement.iterations=200", *sets)
             report = self._digits(f"choosing/{name}", target, 0, (*self._counting(0), *quick))
@@ -138,6 +141,15 @@ class Bench:
         sparse = {"uniform_int(0, 10)": "choice(0 0.6, 1 0.3, 2 0.1)"}
         self._digits("robust/sparse prior, 0 to 2 digits", row, 0, features, sparse)
 
+    def both(self) -> None:
+        """Structure, attributes, and one after the other: three runs, one neutral pair of eyes."""
+        target = self._row("row", COUNTS, CLASSES)
+        places = {f"{a}: uniform(11, 117) px": f"{a}: uniform(11, 117) px mutable" for a in "xy"}
+        for stages in (["structure"], ["attributes"], ["structure", "attributes"]):
+            sets = (*self._counting(0), f"learn.stages={json.dumps(stages)}")
+            name = f"both/{' then '.join(stages)}"
+            self._digits(name, target, 0, sets, places, lambda run: _by_cells(run, target))
+
     # ------------------------------------------------------------------------------------ runs
 
     def _digits(
@@ -147,6 +159,7 @@ class Bench:
         seed: int,
         sets: Sequence[str],
         prior: dict[str, str] | None = None,
+        score: Callable[[Path], dict[str, Any]] = lambda run: {},
     ) -> LearnReport | None:
         text = (ROOT / "grammars" / "multi_mnist.scene").read_text()
         for old, new in (prior or {}).items():
@@ -160,7 +173,7 @@ class Bench:
         written.write_text(f'grammar = "{scene.name}"\n')
         assets = f"assets.digits={self.mnist}"
         loaded = recipe.load(written, (assets, f"learn.seed={seed}", *sets))
-        return self._learn(name, loaded, target)
+        return self._learn(name, loaded, target, score)
 
     def _learn(
         self,
@@ -193,7 +206,7 @@ class Bench:
             "phases": phases,
             "iterations": len(steps),
             "renders": settings.batch + (len(steps) - 1) * min(settings.fresh, settings.batch),
-            "kernel_spread": steps[-1]["kernel_spread"],
+            "kernel_spread": steps[-1]["kernel_spread"] if steps else None,
             "load": os.getloadavg()[1],
             **{k: v for k, v in report.to_json().items() if k != "run"},
             "gap": report.comparison.gaps["learned"].to_json()["distances"],
@@ -287,6 +300,16 @@ class Bench:
 _HELPERS: tuple[str, ...] = ("learn.helpers=0",)  # two parts run side by side
 
 
+def _by_cells(run: Path, target: Path) -> dict[str, Any]:
+    """The gap of 500 pictures of a run to the target's, by mean colours of cells."""
+    made = recipe.load(run)
+    with opened(made) as make_frame, Features().open() as extract:
+        ours = extract(np.stack([make_frame(k)[1].image for k in range(500)]))
+        theirs = extract(load_targets(target, made.world().canvas).images)
+    found = gap(ours, theirs, rng_for(0, 3, Stream.EVALUATE), features="cells")
+    return {"cells": found.to_json()["distances"]}
+
+
 def _labels(target: Path, pictures: Path, count: int, unlabelled: int) -> None:
     """Labels of the first pictures; the others, if any, hold nothing of this world."""
     data = json.loads(target.with_name(f"{target.name}.json").read_text())
@@ -327,7 +350,7 @@ def main(out: Path, mnist: Path, parts: Sequence[str]) -> None:
     sys.stdout.write(PAGE.read_text())
 
 
-PARTS = ("digits", "arms", "jagged", "choosing", "aerial", "robust")
+PARTS = ("digits", "arms", "jagged", "choosing", "aerial", "robust", "both")
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3:] or PARTS)

@@ -97,7 +97,7 @@ def _true_roads(target: Path) -> list[list[dict[str, int]]]:
 def _as_prior(grammar: Grammar, row: Row, roads: list[dict[str, int]]) -> Derivation:
     """The derivation of a town's scene in the prior's grammar, where all roads are alike."""
     (start,), (road,) = grammar.rules_of[grammar.start], grammar.rules_of[row.item]
-    repeat = grammar.repeats[row.symbol]
+    repeat = next(r for r in grammar.repeats.values() if r.item == row.item)
     steps = [start.index]
     for inside in roads:
         steps += [repeat.more, road.index]

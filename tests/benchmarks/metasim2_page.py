@@ -26,6 +26,7 @@ def page(results: Results, ranked: Sequence[Mapping[str, Any]], machine: str) ->
         *_jagged(results),
         *_choosing(results, ranked),
         *_aerial(results),
+        *_both(results),
         *_robust(results),
         f"Machine: {machine}; parts were run two at a time, and other work on it was not "
         "excluded.\n\nMade by `python tests/benchmarks/metasim2.py OUT "
@@ -155,6 +156,32 @@ else here sees. "Joint": roads, cars on the first and cars on the second, in pai
                 name = f"learned, seed {_last(r)}" if law == "learned" else law
                 rows.append([name, f"{score['roads TV']:.3f}", *cars, f"{score['joint TV']:.3f}"])
         yield _table(columns, rows)
+
+
+def _both(results: Results) -> Iterator[str]:
+    runs = _under(results, "both")
+    if not runs:
+        return
+    yield """## Structure and attributes
+
+The digits of the first table, with `x` and `y` mutable in the prior. The pictures of each run are
+compared by mean colours of 16 x 16 cells, which none of the structure runs learned from, and by the
+counting features. One seed.
+"""
+    rows = []
+    for r in sorted(runs, key=lambda r: -r["cells"]["mmd"]["value"]):
+        mmd, frechet = r["cells"]["mmd"], r["cells"]["frechet"]
+        rows.append(
+            [
+                _last(r),
+                f"{mmd['value']:.4f} ({mmd['floor']['high']:.4f})",
+                f"{frechet['value']:.2f} ({frechet['floor']['high']:.2f})",
+                f"{r['learned']['mmd']:.4f} ({r['floor']['mmd']:.4f})",
+                f"{r['learned']['count_tv']:.3f}",
+            ]
+        )
+    columns = ["learned", "MMD by cells (95 % of halves)", "Frechet distance by cells"]
+    yield _table([*columns, "MMD by counts", "count TV"], rows)
 
 
 def _robust(results: Results) -> Iterator[str]:
