@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from structures import rng
 
 from datagen import plugins
 from datagen.decoding import decode
@@ -30,7 +31,7 @@ def test_sizes_that_do_not_divide_are_averaged_too():
 
 
 def test_a_row_does_not_depend_on_its_neighbours():
-    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    images = rng().integers(0, 256, (5, 32, 32, 3), np.uint8)
     assert np.array_equal(extract(images)[2], extract(images[2:3])[0])
 
 

@@ -19,7 +19,8 @@ from datagen.report.page import render
 PHASES = {
     "features": "Features: a network learns to see the world of the prior",
     "pretrain": "Pre-training: the structure model learns the prior",
-    "reinforce": "Learning: the model moves towards the target",
+    "reinforce": "Structure: the model moves towards the target",
+    "attributes": "Attributes: a distribution transformer moves them towards the target",
 }
 _FIRST = ("distance", "reward", "loss", "entropy")  # curves in this order, then by name
 _WITH_FLOOR = "distance"
