@@ -21,6 +21,7 @@ from datagen.parts import Part, Source
 _SEES = {
     "counts": "how many of each thing the network counts, and nothing else",
     "pixels": "light, colour, detail and edge directions of whole pictures, but not what is there",
+    "cells": "mean colours in a grid: where things are, and nothing finer",
     "squeezenet": "textures, colours and parts of things as a network for photos knows them",
     "inception": "textures, parts and things as a network for photos knows them",
     "mask_rcnn": "things and places as a detector for photos knows them",

@@ -139,6 +139,11 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
     try:
         data = json.loads(path.read_text())
         names = {c["id"]: c["name"] for c in data["categories"]}
+        if not set(names.values()) & set(heads):
+            raise InputError(
+                f"{path}: none of its categories ({', '.join(list(names.values())[:8])}) is one of "
+                f"the grammar's: {', '.join(heads)}"
+            )
         rows = {image["id"]: k for k, image in enumerate(data["images"])}
         counts = np.zeros((len(rows), len(heads)), np.int64)
         for annotation in data["annotations"]:

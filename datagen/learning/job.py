@@ -16,7 +16,7 @@ from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
 from datagen.learning.publishing import publish
 from datagen.learning.run import Spec, opened_run
-from datagen.learning.stages import chosen_stages, run_stages
+from datagen.learning.stages import run_stages, try_on
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
 
@@ -58,7 +58,7 @@ def learn(
     _keep_apart(target, out)
     targets = load_targets(target, grammar.canvas)
     _check(grammar, target, targets)
-    chosen_stages(recipe)
+    try_on(recipe, targets)
     known = None if truth is None else _known(truth, count_heads(grammar), len(targets.images))
     spec = Spec(recipe, targets.digest, __version__)
     with opened_run(out, spec=spec, resume=resume) as run:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datagen import __version__, language
 from datagen.derivation import Derivation
 from datagen.files import write_atomic
+from datagen.language.intervals import Intervals
 from datagen.learning.evaluation import Comparison
 from datagen.learning.intervals import Sample, bootstrapped, caveat
 from datagen.learning.projection import project, project_attributes
@@ -43,8 +44,11 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     strings = learned.derivations(_PROJECTED, rng)
     scenes = _scenes(learned, strings[:_PLACED])
     before = language.parse(recipe.grammar.text, recipe.grammar.name)
-    after = project_attributes(project(before, strings), scenes)
+    projected = before if learned.structure is None else project(before, strings)
+    after = project_attributes(projected, scenes)
     sure = bootstrapped(before, [Sample(strings, scenes)], recipe.learn.seed)
+    if learned.structure is None:  # the scatter of sampling is nothing that was learned
+        sure = Intervals(means=sure.means, spreads=sure.spreads)
     notes = [
         f"Learned from {len(targets.images)} pictures by datagen {__version__}, recipe "
         f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",

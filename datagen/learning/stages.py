@@ -1,6 +1,6 @@
 """The stages of a run of `learn`, one after the other, each with its own checkpoints."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -70,7 +70,6 @@ def run_stages(
         stack.enter_context(one_thread())
         stages = _Stages(recipe, run, progress, stack)
         chosen = chosen_stages(recipe)
-        stages.try_on(targets, chosen)
         stages.train_features()
         eyes = stages.eyes(targets)
         prior_paint, prior_measure = stages.look(eyes, None)
@@ -108,6 +107,24 @@ def chosen_stages(recipe: Recipe) -> tuple[str, ...]:
     return stages
 
 
+def try_on(recipe: Recipe, targets: Targets) -> None:
+    """Opens what the stages need, on two target pictures: to fail now, not in hours."""
+    learn, chosen = recipe.learn, chosen_stages(recipe)
+    if "structure" in chosen:
+        enough_steps(recipe.world(), learn.seed)
+    parts = [learn.features.part]
+    if "attributes" in chosen:
+        parts.append(learn.attributes.features)
+        task = learn.attributes.task
+        if task is not None and not hasattr(plugins.load("tasks", task), "open"):
+            raise InputError(f"learn.attributes.task: {task} has no open(); see docs/learning.md")
+    for part in parts:
+        if part.weights is not None or part.use not in TRAINED:
+            with part.component("features").open() as extract:
+                _same_things(recipe, extract)
+                extract(targets.images[:2])
+
+
 @dataclass(frozen=True)
 class Eyes:
     """How pictures are seen while structure is learned."""
@@ -127,21 +144,6 @@ class _Stages:
     def train(self, phase: str, trainee: Trainee) -> None:
         every = self.recipe.learn.checkpoint_every
         train(self.run, phase, trainee, checkpoint_every=every, progress=self.progress)
-
-    def try_on(self, targets: Targets, chosen: Sequence[str]) -> None:
-        """Opens what later stages need, on two target pictures: to fail now, not in hours."""
-        learn = self.recipe.learn
-        if "structure" in chosen:
-            enough_steps(self.recipe.world(), learn.seed)
-        parts = [learn.features.part]
-        if "attributes" in chosen:
-            parts.append(learn.attributes.features)
-            if learn.attributes.task is not None:
-                plugins.load("tasks", learn.attributes.task)
-        for part in parts:
-            if part.weights is not None or part.use not in TRAINED:
-                with extractor(part, self.run.path).open() as extract:
-                    extract(targets.images[:2])
 
     def train_features(self) -> None:
         """Trains the features that need it, and leaves them in the run folder."""
@@ -164,7 +166,6 @@ class _Stages:
         learn = self.recipe.learn
         described = extractor(learn.features.part, self.run.path)
         extract = self.stack.enter_context(described.open())
-        _same_things(self.recipe, extract)
         real = extract(targets.images)
         if not described.standardise:
             return Eyes(extract, lambda features: features, real)

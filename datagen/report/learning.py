@@ -22,8 +22,15 @@ PHASES = {
     "reinforce": "Structure: the model moves towards the target",
     "attributes": "Attributes: a distribution transformer moves them towards the target",
 }
-_FIRST = ("distance", "reward", "loss", "entropy")  # curves in this order, then by name
-_WITH_FLOOR = "distance"
+_FIRST = (
+    "discrepancy",
+    "mmd",
+    "distance",
+    "reward",
+    "loss",
+    "entropy",
+)  # curves in this order, then by name
+_WITH_FLOOR = ("discrepancy", "distance")
 _HIDDEN = ("phase", "iteration", "floor")
 _BARS = {"prior": "#e69f00", "learned": "#3a8fd0", "floor": "#17a67a"}
 
@@ -113,7 +120,7 @@ def _curves(records: Sequence[Mapping[str, Any]]) -> Iterator[Markup]:
         steps = [float(record["iteration"]) for record in mine]
         values = [float(record[key]) for record in mine]
         floors = [float(record["floor"]) for record in records if _is_number(record.get("floor"))]
-        floor = floors[-1] if floors and key == _WITH_FLOOR else None
+        floor = floors[-1] if floors and key in _WITH_FLOOR else None
         yield Markup(figures.curve(key.replace("_", " "), steps, values, floor))
 
 

@@ -89,8 +89,8 @@ def _arms(results: Results) -> Iterator[str]:
 51,200 renders each, all new in every iteration. "kde" is the paper's reward with our kernels;
 "mmd" the paper's comparator, one number for a batch; "witness" MMD with a cost for each picture;
 the presence embedding with H = d I is the paper's choice to the letter. Over counting features
-every arm also sees the total alone, with a kernel of its own (0.3 things), whatever the bandwidth of the
-others. Nothing was tuned but the learning rate of "mmd" (two are shown). Prior and
+every arm also sees the total alone, with a kernel of its own (0.3 things), whatever the bandwidth
+of the others. Nothing was tuned but the learning rate of "mmd" (two are shown). Prior and
 classify-and-count stand in the table above.
 """
     names = dict.fromkeys(r["name"].split("/")[1] for r in runs)
