@@ -114,7 +114,7 @@ def test_a_little_training_tells_what_is_there_better_than_the_most_common_answe
     world = small(heads)
     taught = embedding_of(world)
     assert taught.names == ("car", "tree")
-    assert taught.classes == (None if heads == "presence" else (3, 2))
+    assert taught.classes == (None if heads == "presence" else (5, 3))
     net = embedding_net(world, taught)
     trainee = EmbeddingTrainee(world, net)
     assert trainee.steps == 100

@@ -31,4 +31,4 @@ def test_scenes_of_the_prior_have_no_finding(world):
                 annotations = labels.annotate(frame)
                 things += len(annotations)
                 assert audit.audit_frame(frame, annotations) == [], number
-    assert things > count
+    assert things >= count

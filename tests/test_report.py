@@ -77,7 +77,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
 
 def test_every_number_of_every_phase_has_a_curve(tmp_path):
     text = write_report(run_folder(tmp_path, report(), metrics())).read_text()
-    shown = [text.index(part) for part in ("Features: a", "Pre-training: the", "Learning: the")]
+    shown = [text.index(part) for part in ("Features: a", "Pre-training: the", "Structure: the")]
     assert shown == sorted(shown)
     last = text[shown[2] :]
     order = [last.index(f">{key}</text>") for key in ("distance", "reward", "images per second")]

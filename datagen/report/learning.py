@@ -22,14 +22,8 @@ PHASES = {
     "reinforce": "Structure: the model moves towards the target",
     "attributes": "Attributes: a distribution transformer moves them towards the target",
 }
-_FIRST = (
-    "discrepancy",
-    "mmd",
-    "distance",
-    "reward",
-    "loss",
-    "entropy",
-)  # curves in this order, then by name
+# Curves in this order, then by name.
+_FIRST = ("discrepancy", "mmd", "distance", "reward", "loss", "entropy")
 _WITH_FLOOR = ("discrepancy", "distance")
 _HIDDEN = ("phase", "iteration", "floor")
 _BARS = {"prior": "#e69f00", "learned": "#3a8fd0", "floor": "#17a67a"}
