@@ -55,9 +55,17 @@ def test_every_rule_is_allowed_for_its_own_symbol_alone(name):
     grammar = named(name)
     t = rule_tables(grammar)
     assert t.rules == len(grammar.rules)
-    assert t.allowed.sum(0).tolist() == [1] * (t.rules + 1)
-    order = list(grammar.rules_of)
+    order: list[str] = []  # the symbol of each state: a repetition with `max` N has N + 1
+    for symbol in grammar.rules_of:
+        repeat = grammar.repeats.get(symbol)
+        order += [symbol] * (1 + ((repeat.most if repeat else None) or 0))
+    assert t.nothing == len(order)
     for rule in grammar.rules:
+        states = [k for k in range(t.nothing) if t.allowed[k, rule.index]]
+        assert {order[k] for k in states} == {rule.lhs}
+        repeat = grammar.repeats.get(rule.lhs)
+        full = repeat is not None and repeat.most is not None and rule.index == repeat.more
+        assert len(states) == order.count(rule.lhs) - full  # none more after `max` items
         assert order[int(t.lhs[rule.index])] == rule.lhs
         inner = [c for c in rule.children if not grammar.is_terminal(c)]
         pushed = t.push[rule.index, : int(t.pushes[rule.index])].tolist()
