@@ -6,12 +6,14 @@ Nothing is ever downloaded. A file may come from anywhere, so nothing in it is r
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from datagen.decoding import parse_json
 from datagen.errors import InputError, MissingError
 from datagen.files import sha256_of
 
@@ -77,6 +79,18 @@ def _saved(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(t, Tensor) for t in found.values()):
         raise InputError(f"{path}: holds no plain table of named tensors (a state_dict)")
     return found
+
+
+def described(path: Path, entry: str, of: str) -> dict[str, Any]:
+    """What a safetensors file says of itself under `entry`; `of` is what it should hold."""
+    try:
+        with safe_open(path, "pt") as file:
+            entries = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as {of}") from error
+    if entry not in entries:
+        raise InputError(f"{path}: are not {of}")
+    return parse_json(entries[entry], f"{path}: header")
 
 
 def fill(trunk: nn.Module, found: dict[str, Tensor], prefix: str, path: Path, of: str) -> None:

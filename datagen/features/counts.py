@@ -4,17 +4,16 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
-from datagen.decoding import decode, parse_json
-from datagen.errors import InputError
+from datagen.decoding import decode
+from datagen.features import _weights
 from datagen.files import write_atomic
 from datagen.interfaces import Component
 from datagen.models.counting import CountingNet, Seen
@@ -22,7 +21,8 @@ from datagen.models.counting import CountingNet, Seen
 CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
 MOST_ITEMS = 256  # of a row
 _ENTRY = "datagen"
-_CAP = 256 << 20  # bytes of weights
+_CAP = 256 << 20  # bytes; the default network is a megabyte
+_OF = "the weights of a counting network that `datagen learn` wrote"
 
 
 class RowHead(Component):
@@ -100,24 +100,9 @@ class Features(Component):
     @contextmanager
     def open(self) -> Iterator[CountFeatures]:
         path = Path(self.weights)
-        try:
-            if path.stat().st_size > _CAP:
-                raise InputError(f"{path}: is larger than any counting network ({_CAP >> 20} MiB)")
-            with safe_open(path, "pt") as file:
-                entries = file.metadata() or {}
-            if _ENTRY not in entries:
-                raise InputError(f"{path}: was not written by `datagen learn` for `counts`")
-            header: dict[str, Any] = parse_json(entries[_ENTRY], str(path))
-            heads = decode(Heads, header, str(path))
-            net = heads.net()
-            net.load_state_dict(load_file(path))
-        except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or "not a whole safetensors file"
-            raise InputError(f"{path}: cannot read these weights: {reason}") from error
-        except RuntimeError as error:  # torch's own text has many lines
-            raise InputError(
-                f"{path}: its tensors do not fit its header; is it damaged?"
-            ) from error
+        heads = decode(Heads, _weights.described(path, _ENTRY, _OF), f"{path}: header")
+        net = heads.net()
+        _weights.fill(net, _weights.read(path, _CAP), "", path, _OF)
         yield CountFeatures(heads, net)
 
 

@@ -8,17 +8,16 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from datagen.decoding import decode, parse_json
+from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.features import _weights
+from datagen.features.counts import CHUNK
 from datagen.files import write_atomic
 from datagen.interfaces import Component
 from datagen.models.presence import EmbeddingNet
 
-CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
 _ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; the default network is a megabyte
 _OF = "the weights of an embedding network that `datagen learn` wrote"
@@ -87,15 +86,8 @@ def save_embedding(path: Path, taught: Embedding, net: EmbeddingNet) -> None:
 
 
 def _header(path: Path) -> Embedding:
-    try:
-        with safe_open(path, "pt") as file:
-            entries = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read as {_OF}") from error
     where = f"{path}: header"
-    if _ENTRY not in entries:
-        raise InputError(f"{path}: are not {_OF}")
-    taught = decode(Embedding, parse_json(entries[_ENTRY], where), where)
+    taught = decode(Embedding, _weights.described(path, _ENTRY, _OF), where)
     if (taught.heads == "presence") != (taught.classes is None):
         raise InputError(f"{where}: its classes do not fit its heads")
     if taught.classes is not None and (

@@ -1,6 +1,6 @@
 """How the counting network is trained: on an album of the prior, before any target is looked at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -9,9 +9,9 @@ from torch import Tensor
 from datagen.derivation import Derivation, sample_prior
 from datagen.features.counts import MOST_ITEMS, Heads, RowHead
 from datagen.grammar import Grammar
+from datagen.learning.album_training import AlbumTrainee
 from datagen.learning.counts import Row, count_heads, count_in_row, count_things, rows
-from datagen.learning.prior_images import Page, album
-from datagen.learning.run import restore, state_of
+from datagen.learning.prior_images import Page
 from datagen.learning.widening import widened
 from datagen.models.counting import CountingNet, count_loss, poisson_loss
 from datagen.recipe import Recipe
@@ -49,54 +49,19 @@ def counting_net(recipe: Recipe, heads: Heads) -> CountingNet:
         return heads.net()
 
 
-class CountingTrainee:
-    """Trains the counting network on the album of the prior, for `train` of learning.loop."""
+class CountingTrainee(AlbumTrainee[CountingNet]):
+    """Trains the counting network: where things are, how many, and in which item of a row."""
 
     def __init__(self, recipe: Recipe, net: CountingNet) -> None:
-        self.recipe, self.net = recipe, net
-        self.settings = recipe.learn.features
-        self.optimizer = torch.optim.AdamW(net.parameters(), self.settings.learning_rate)
-        self.pages: Iterator[Page] = iter(())
+        super().__init__(recipe, net, net.items)
 
-    @property
-    def steps(self) -> int:
-        return max(1, self.settings.images // self.settings.batch)
-
-    def begin(self, step: int) -> None:
-        s = self.settings
-        self.pages = iter(album(self.recipe, self.net.items, s.batch, step, self.steps))
-
-    def step(self, k: int) -> Mapping[str, float]:
-        page = next(self.pages)
+    def lesson(self, page: Page) -> tuple[Tensor, Mapping[str, float]]:
         images, counts, places = map(torch.from_numpy, (page.images, page.counts, page.places))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * warm_cosine(k / self.steps)
-        self.net.train()
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.net(images)
         loss = poisson_loss(seen.density, places)
         loss = loss + count_loss(seen.logits, counts, self.net.classes)
         for told, inside in zip(seen.rows, page.rows, strict=True):
             loss = loss + poisson_loss(told, torch.from_numpy(inside))
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
         right = (self.net.most_likely(seen.logits) == counts).float().mean(0)
-        return {
-            "loss": float(loss.detach()),
-            "accuracy": float(right.mean()),
-            "accuracy_all": float(right[-1]),
-        }
-
-    def tensors(self) -> dict[str, Tensor]:
-        return state_of(self.net, self.optimizer)
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.net, self.optimizer, tensors)
-
-
-def warm_cosine(done: float) -> float:
-    """Learning-rate factor: up over the first tenth, then down along a cosine."""
-    if done < 0.1:
-        return 0.05 + 9.5 * done
-    return 0.5 * (1 + np.cos(np.pi * (done - 0.1) / 0.9)) + 1e-3
+        return loss, {"accuracy": float(right.mean()), "accuracy_all": float(right[-1])}

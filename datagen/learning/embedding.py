@@ -1,16 +1,16 @@
 """How the embedding network is trained: on the album of the prior that trains `counts` as well."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from datagen.decoding import decode
 from datagen.features.embedding import Embedding
-from datagen.learning.counting import count_heads_of, warm_cosine
+from datagen.learning.album_training import AlbumTrainee
+from datagen.learning.counting import count_heads_of
 from datagen.learning.counts import rows
-from datagen.learning.prior_images import Page, album
-from datagen.learning.run import restore, state_of
+from datagen.learning.prior_images import Page
 from datagen.models.presence import EmbeddingNet
 from datagen.recipe import Recipe
 
@@ -31,42 +31,17 @@ def embedding_net(recipe: Recipe, taught: Embedding) -> EmbeddingNet:
         return taught.net()
 
 
-class EmbeddingTrainee:
-    """Trains the embedding network on the album of the prior, for `train` of learning.loop."""
+class EmbeddingTrainee(AlbumTrainee[EmbeddingNet]):
+    """Trains the embedding network to tell which things are there, or how many of each."""
 
     def __init__(self, recipe: Recipe, net: EmbeddingNet) -> None:
-        self.recipe, self.net = recipe, net
-        self.settings = recipe.learn.features
-        self.optimizer = torch.optim.AdamW(net.parameters(), self.settings.learning_rate)
-        self.pages: Iterator[Page] = iter(())
+        # What rows hold is not taught.
+        super().__init__(recipe, net, (1,) * len(rows(recipe.world())))
 
-    @property
-    def steps(self) -> int:
-        return max(1, self.settings.images // self.settings.batch)
-
-    def begin(self, step: int) -> None:
-        grammar = self.recipe.world()
-        items = (1,) * len(rows(grammar))  # what rows hold is not taught
-        self.pages = iter(album(self.recipe, items, self.settings.batch, step, self.steps))
-
-    def step(self, k: int) -> Mapping[str, float]:
-        page = next(self.pages)
+    def lesson(self, page: Page) -> tuple[Tensor, Mapping[str, float]]:
         images, counts = map(torch.from_numpy, (page.images, page.counts))
         counts = counts[:, : page.places.shape[1]]  # categories, without their sum
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * warm_cosine(k / self.steps)
-        self.net.train()
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.net(images)
-        loss = self.net.loss(logits, counts)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
         right = self.net.right(logits, counts)
-        return {"loss": float(loss.detach()), "accuracy": float(right.float().mean())}
-
-    def tensors(self) -> dict[str, Tensor]:
-        return state_of(self.net, self.optimizer)
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.net, self.optimizer, tensors)
+        return self.net.loss(logits, counts), {"accuracy": float(right.float().mean())}

@@ -1,16 +1,18 @@
 """When to stop without labels: the discrepancy of generated pictures beside the target's noise."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from datagen.learning.gap.draws import halves_of
+from datagen.learning.gap.floor import floor_of
+from datagen.learning.gap.statistics import quadratic
 from datagen.learning.kde import squared_distances
-from datagen.learning.mmd import kernel
+from datagen.learning.mmd import contributions, kernel, mean_of_pairs
 from datagen.learning.rewards import Kernels, thinned
 from datagen.rng import Stream, rng_for
 
 _RECENT = 20  # readings that are averaged
-_SHARE = 0.25
+_SHARE = 0.25  # of the median distance of halves that counts as nothing left
 _HALVINGS = 40
 _ROWS = 1000  # target pictures at most
 
@@ -21,9 +23,10 @@ class Floor:
     def __init__(self, kernels: Kernels, seed: int) -> None:
         self.view, self.variances = kernels.views[0]
         self.real = self.view.of(thinned(kernels.real, _ROWS))
-        self._within = self._kernel(self.real, self.real)
-        rng = rng_for(seed, 2, Stream.EVALUATE)
-        self.value = float(np.median([abs(self._halving(rng)) for _ in range(_HALVINGS)]))
+        within = kernel(squared_distances(self.real, self.real), self.variances)
+        halves = halves_of(len(within), rng_for(seed, 2, Stream.EVALUATE), _HALVINGS)
+        self.value = floor_of(quadratic(within)(halves)).median
+        self._among_real = mean_of_pairs(within)
         self.readings: list[float] = []
 
     @property
@@ -38,24 +41,7 @@ class Floor:
     def read(self, generated: Tensor) -> float:
         """MMD^2 of a batch [M, D] to the target; it may be below zero."""
         x = self.view.of(generated)
-        across = float(self._kernel(x, self.real).mean())
-        found = _mean_of_pairs(self._kernel(x, x)) + _mean_of_pairs(self._within) - 2 * across
+        within, across = squared_distances(x, x), squared_distances(x, self.real)
+        found = float(contributions(within, across, self.variances).mean()) + self._among_real
         self.readings = [*self.readings, found][-_RECENT:]
         return found
-
-    def _kernel(self, a: Tensor, b: Tensor) -> Tensor:
-        return kernel(squared_distances(a, b), self.variances)
-
-    def _halving(self, rng: np.random.Generator) -> float:
-        order = torch.from_numpy(rng.permutation(len(self.real)))
-        half = len(order) // 2
-        a, b = order[:half], order[half : 2 * half]
-        across = float(self._within[a][:, b].mean())
-        pairs = _mean_of_pairs(self._within[a][:, a]) + _mean_of_pairs(self._within[b][:, b])
-        return pairs - 2 * across
-
-
-def _mean_of_pairs(k: Tensor) -> float:
-    """Mean over pairs of different rows of a kernel matrix whose diagonal is 1."""
-    n = len(k)
-    return float((k.sum() - n) / (n * (n - 1)))

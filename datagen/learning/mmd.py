@@ -55,6 +55,11 @@ def contributions(within: Tensor, across: Tensor, variances: Sequence[float]) ->
 
 def mmd2(within: Tensor, across: Tensor, real: Tensor, variances: Sequence[float]) -> float:
     """Unbiased MMD^2 of squared distances [M, M], [M, L] and [L, L]; noise may push it below 0."""
-    k, n = kernel(real, variances), len(real)
-    among_real = (k.sum() - k.diagonal().sum()) / (n * (n - 1))
-    return float(contributions(within, across, variances).mean() + among_real)
+    among_real = mean_of_pairs(kernel(real, variances))
+    return float(contributions(within, across, variances).mean()) + among_real
+
+
+def mean_of_pairs(k: Tensor) -> float:
+    """Mean over pairs of different rows of a kernel matrix [N, N]."""
+    n = len(k)
+    return float((k.sum() - k.diagonal().sum()) / (n * (n - 1)))

@@ -44,6 +44,8 @@ EQUAL = (
     "learn.reinforcement.fresh=256",
     "learn.reinforcement.iterations=200",
     "learn.reinforcement.stop_at_floor=false",
+    # MMD's costs are a hundred times smaller than kde's: one weight would hold only it to the prior.
+    "learn.reinforcement.prior_weight=[0.0, 0.0]",
 )
 ARMS: dict[str, tuple[str, ...]] = {
     "kde": (),
