@@ -44,7 +44,7 @@ EQUAL = (
     "learn.reinforcement.fresh=256",
     "learn.reinforcement.iterations=200",
     "learn.reinforcement.stop_at_floor=false",
-    # MMD's costs are a hundred times smaller than kde's: one weight would hold only it to the prior.
+    # A weight that suits kde would hold mmd, with its hundred times smaller costs, to the prior.
     "learn.reinforcement.prior_weight=[0.0, 0.0]",
 )
 ARMS: dict[str, tuple[str, ...]] = {
