@@ -29,6 +29,10 @@ class AttributeLearning(Component):
     bandwidths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(0.1, 0.3, 1.0, 3.0), min_length=1
     )
-    # "package.module:Class" of what judges a batch of frames: see learning.tasks.
-    task: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    # What judges a batch of frames: see learning.tasks.
+    task: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        examples=["package.module:Class"],
+    )
     task_weight: float = Field(default=1.0, ge=0)  # of the reward beside MMD^2

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from datagen.allowed import allowed
 from datagen.errors import InputError, RecipeError
 from datagen.plugins import did_you_mean
 
@@ -101,16 +102,19 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
     place = tuple(str(part) for part in fault["loc"])
-    name = ".".join(place)
     if fault["type"] == "extra_forbidden":
         known = _fields(model, place[:-1])
-        return f"unknown key `{name}`{did_you_mean(place[-1], known)}"
-    if fault["type"] == "missing":
+        return f"unknown key `{'.'.join(place)}`{did_you_mean(place[-1], known)}"
+    if within := bool(place) and place[-1].isdecimal():
+        place = place[:-1]  # what is wrong with an element is told of its list
+    name, is_missing = ".".join(place), fault["type"] == "missing"
+    if is_missing and not within:
         return f"the key `{name}` is missing"
-    got = f", got {json.dumps(fault['input'], default=str)[:60]}"
     field = _fields(model, place[:-1]).get(place[-1]) if place else None
-    wanted = _range(field) if field is not None else ""
-    return f"`{name}` {wanted or fault['msg'].replace('Input should', 'should')}{got}"
+    words = allowed(field) if field is not None else ""
+    said = f"must be {words}" if words else fault["msg"].replace("Input should", "should")
+    got = json.dumps(fault["input"], default=str)[:60]
+    return f"`{name}` {said}, got {got}{' in it' if within and not is_missing else ''}"
 
 
 def _fields(model: type[BaseModel], place: tuple[str, ...]) -> dict[str, FieldInfo]:
@@ -125,15 +129,3 @@ def _fields(model: type[BaseModel], place: tuple[str, ...]) -> dict[str, FieldIn
         if here is None:
             return {}
     return dict(here.model_fields)
-
-
-def _range(field: FieldInfo) -> str:
-    """ "must be a whole number from 1 to 10" for a bounded number, else nothing."""
-    low = [f"from {m.ge:,}" for m in field.metadata if hasattr(m, "ge")]
-    low += [f"above {m.gt:,}" for m in field.metadata if hasattr(m, "gt")]
-    high = [f"to {m.le:,}" for m in field.metadata if hasattr(m, "le")]
-    high += [f"below {m.lt:,}" for m in field.metadata if hasattr(m, "lt")]
-    if not low and not high:
-        return ""
-    whole = field.annotation is int or int in get_args(field.annotation)
-    return " ".join(["must be a whole number" if whole else "must be a number", *low, *high])

@@ -132,8 +132,10 @@ def source(value: Any, base: Path, where: str, built_in: bool = True) -> Any:
     if isinstance(value, dict) and isinstance(value.get("source"), str):
         fixed = value.get("sha256") is not None
         return {**value, "source": _absolute(value["source"], base)} if fixed else value
-    if not isinstance(value, str):
+    if isinstance(value, dict):
         return value
+    if not isinstance(value, str):
+        raise RecipeError(f"{where} must be the path of a file or folder, got {str(value)[:60]}")
     path = _absolute(value, base)
     if os.path.exists(path):
         return {"source": path, "sha256": digest_of(Path(path), where)}

@@ -21,7 +21,7 @@ class FeatureTraining(Component):
     use: str = "counts"
     weights: Source | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)  # of the extractor that is used
-    images: int = Field(default=120_000, ge=256, le=100_000_000)  # rendered once each, on the fly
+    images: int = Field(default=160_000, ge=256, le=100_000_000)  # rendered once each, on the fly
     batch: int = Field(default=32, ge=8, le=4096)
     learning_rate: float = Field(default=3e-3, gt=0, le=1)
     width: int = Field(default=16, ge=4, le=256)  # a quarter of the channels of the last block
@@ -44,8 +44,8 @@ class Pretraining(Component):
 class Reinforcement(Component):
     """REINFORCE on a cost for each generated picture (Meta-Sim2, equation 2)."""
 
-    iterations: int = Field(default=400, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
-    batch: int = Field(default=256, ge=16, le=65_536)  # generated scenes an iteration (m), of these
+    iterations: int = Field(default=360, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
+    batch: int = Field(default=384, ge=16, le=65_536)  # generated scenes an iteration (m), of these
     fresh: int = Field(default=128, ge=1, le=65_536)  # new ones; the others come from those before
     targets: int = Field(default=1000, ge=16, le=1_000_000)  # real images an iteration (l), at most
     learning_rate: float = Field(default=1e-2, gt=0, le=1)

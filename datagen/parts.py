@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from datagen import freezing, plugins
 from datagen.decoding import decode
@@ -36,9 +36,18 @@ class Part(Component):
     weights: Source | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)
 
+    def described(self, kind: str) -> type[BaseModel]:
+        """The class of the plug-in, whose fields are its options."""
+        found = plugins.load(kind, self.use)
+        if not issubclass(found, BaseModel):
+            raise RecipeError(
+                f'{kind} use = "{self.use}": is no datagen.interfaces.Component; derive it from one'
+            )
+        return found
+
     def component(self, kind: str) -> Any:
         """The plug-in's frozen description."""
         options = dict(self.options)
         if self.weights is not None:
             options["weights"] = self.weights.source
-        return decode(plugins.load(kind, self.use), options, f'{kind} use = "{self.use}"')
+        return decode(self.described(kind), options, f'{kind} use = "{self.use}"')

@@ -17,6 +17,8 @@ CLASSES = {
     "generators": "Generator",
     "features": "Features",
 }
+# Kinds that a recipe names by another key than `use`.
+KEYS = {"tasks": "learn.attributes.task"}
 SUFFIXES = {"grammars": ".scene", "configs": ".toml"}
 
 
@@ -50,15 +52,16 @@ def path_of(kind: str, name: str) -> Path:
 
 def load(kind: str, use: str) -> type:
     """The class behind a name of a plug-in folder, or behind "package.module:Class"."""
+    given = f'{KEYS.get(kind, "use")} = "{use}"'
     if ":" in use:
         module, _, name = use.partition(":")
         if not all(part.isidentifier() for part in (*module.split("."), name)):
-            raise RecipeError(f'use = "{use}" is not of the form "package.module:Class"')
-        return _class(_import(module, use), name, use)
+            raise RecipeError(f'{given} is not of the form "package.module:Class"')
+        return _class(_import(module, given), name, given)
     known = names(kind)
     if use not in known:
         raise RecipeError(f"no `{use}` among the {kind}{did_you_mean(use, known)}")
-    return _class(_import(f"{_prefix(kind)}.{use}", use), CLASSES[kind], use)
+    return _class(_import(f"{_prefix(kind)}.{use}", given), CLASSES[kind], given)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -95,23 +98,31 @@ def _prefix(kind: str) -> str:
     return kind
 
 
-def _import(module: str, use: str) -> object:
+def _import(module: str, given: str) -> object:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module == missing or module.startswith(missing + "."):
-            raise RecipeError(f'use = "{use}": there is no module `{missing}`') from error
+            raise RecipeError(
+                f"{given}: there is no module `{missing}`; correct the name, "
+                "or put the folder that holds it on PYTHONPATH"
+            ) from error
         raise MissingError(
-            f'use = "{use}" needs the Python package `{missing}`, which is not installed'
+            f"{given} needs the Python package `{missing}`, which is not installed"
         ) from error
     except ImportError as error:  # a shared library of the system, such as libGL
-        raise MissingError(f'use = "{use}" cannot be loaded here: {error}') from error
+        raise MissingError(f"{given} cannot be loaded here: {error}") from error
+    except Exception as error:  # somebody else's module may fail in any way
+        reason = " ".join(str(error).split())
+        raise RecipeError(
+            f"{given}: importing `{module}` fails with {type(error).__name__}: {reason}; correct it"
+        ) from error
 
 
-def _class(module: object, name: str, use: str) -> type:
+def _class(module: object, name: str, given: str) -> type:
     found = getattr(module, name, None)
     if not isinstance(found, type):
         known = [n for n, v in vars(module).items() if isinstance(v, type) and n[:1] != "_"]
-        raise RecipeError(f'use = "{use}": no class `{name}` there{did_you_mean(name, known)}')
+        raise RecipeError(f"{given}: no class `{name}` there{did_you_mean(name, known)}")
     return found

@@ -249,6 +249,17 @@ def test_a_task_is_opened_by_its_name_and_judges_pictures():
             reward(scenes, range(4))
 
 
+class Demanding(Brightness):
+    wanted: float
+
+
+def test_a_task_that_cannot_be_made_by_its_name_alone_is_refused():
+    demanding = opened_task("test_attributes:Demanding", lambda scenes, rngs: [], 0)
+    words = "learn.attributes.task: test_attributes:Demanding .* give its fields defaults"
+    with pytest.raises(InputError, match=words), demanding:
+        pass
+
+
 def test_a_task_that_is_not_there_is_refused():
     missing = opened_task("test_attributes:Missing", lambda scenes, rngs: [], 0)
     with pytest.raises(RecipeError, match="no class `Missing`"), missing:

@@ -289,7 +289,9 @@ def test_an_output_inside_what_is_compared_is_refused(folders, cli):
         (["--features", "squeezenett"], ["did you mean `squeezenet`"]),
         (["--features", "counts"], ["datagen learn", "--features RUN"]),
         (["--features", "squeezenet", "--weights", "none.pth"], ["none.pth", "weights"]),
-        (["--weights", "none.pth"], ["none.pth"]),
+        (["--weights", "none.pth"], ["none.pth", "--weights"]),
+        (["--features", "pixels", "--weights", "x.pth"], ["--weights x.pth: `pixels` takes none"]),
+        (["--features", "json:JSONDecoder"], ["no datagen.interfaces.Component"]),
         (["--also", "x"], ["--also x", "NAME=FOLDER"]),
         (["--also", "../x=y"], ["NAME=FOLDER"]),
         (["--also", "target=y"], ["`target` is taken"]),
@@ -303,6 +305,12 @@ def test_what_cannot_be_used_is_named_with_a_remedy(folders, tmp_path, cli, opti
     out = tmp_path / "o"
     cli("compare", folders.quiet, folders.photos, "--out", out, *options).refused(2, *words)
     assert not out.exists()
+
+
+def test_a_file_in_the_place_of_an_extractor_is_answered_with_its_run(folders):
+    file = folders.run / "features.safetensors"
+    with pytest.raises(InputError, match=f"is a file; give its run's folder, .*{folders.run}, or"):
+        chosen(str(file), None)
 
 
 def test_a_run_folder_needs_no_weights_and_must_be_one(folders, tmp_path):
@@ -349,6 +357,33 @@ def test_labels_that_are_broken_are_refused(folders, tmp_path):
             labels_of_coco(tmp_path / "c.json")
 
 
+def test_labels_of_other_pictures_are_refused(folders, tmp_path, cli):
+    """Whether all pictures are read or some of them."""
+    data = json.loads((folders.busy / "annotations.json").read_text())
+    gone = data["images"].pop()["id"]
+    data["annotations"] = [one for one in data["annotations"] if one["image_id"] != gone]
+    (tmp_path / "39.json").write_text(json.dumps(data))
+    for images in (2000, 40, 20):
+        options = ("--out", tmp_path / "o", "--truth", tmp_path / "39.json", "--images", images)
+        done = cli("compare", folders.quiet, folders.photos, *options)
+        done.refused(2, "39.json: has 39 images, the target folder 40", "give the labels of these")
+    truth = folders.busy / "annotations.json"
+    assert load_side("target", folders.photos, (48, 32), 20, truth).labels is not None
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_run_is_answered_with_how_to_make_pictures_of_it(folders, tmp_path, cli, at):
+    shutil.copytree(folders.run, tmp_path / "run")
+    for name in ("metrics.jsonl", "model.safetensors"):
+        (tmp_path / "run" / name).write_text("")
+    shutil.copy(next(folders.photos.glob("*.png")), tmp_path / "run" / "prior.png")
+    sides = [folders.photos]
+    sides.insert(at, tmp_path / "run")
+    done = cli("compare", *sides, "--out", tmp_path / "o")
+    remedy = f"`datagen generate {tmp_path / 'run'} --out DIR`"
+    done.refused(2, "is a run of `datagen learn`", remedy)
+
+
 def test_too_few_pictures_are_refused(tmp_path, folders, cli):
     few = tmp_path / "few"
     few.mkdir()
@@ -357,6 +392,13 @@ def test_too_few_pictures_are_refused(tmp_path, folders, cli):
         Image.fromarray(noise).save(few / f"{k}.png")
     done = cli("compare", folders.quiet, few, "--out", tmp_path / "o")
     done.refused(2, "at least 4 pictures", "found 3")
+
+
+def test_the_help_tells_what_looks_when_nothing_is_asked_for(cli):
+    text = " ".join(cli("compare", "--help").out.split())
+    assert "[default: (pixels, or squeezenet with --weights)]" in text
+    assert f"[default: {ROWS};" in text
+    assert "[default: 0;" in text
 
 
 # -------------------------------------------------------------------------------------- docs

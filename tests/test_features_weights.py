@@ -45,7 +45,8 @@ def test_a_missing_cache_is_answered_with_the_file_and_the_way_out(cache):
         _weights.find(None, "net-12345678.pth", OF)
     text = str(caught.value)
     assert str(cache / "net-12345678.pth") in text
-    assert "`weights`" in text and "nothing is downloaded" in text
+    assert "`learn.features.weights`" in text and "`--weights`" in text
+    assert "nothing is downloaded" in text
     assert "\n" not in text
 
 
@@ -63,7 +64,7 @@ def test_a_given_file_is_taken_whatever_is_cached(cache, tmp_path):
     (tmp_path / "mine.pth").write_bytes(b"x")
     assert _weights.find(str(tmp_path / "mine.pth"), "net.pth", OF) == tmp_path / "mine.pth"
     for gone in (tmp_path / "no.pth", tmp_path):
-        with pytest.raises(InputError, match="is no file; `weights` must name one with Somebody's"):
+        with pytest.raises(InputError, match="is no file; name one with Somebody's .*--weights"):
             _weights.find(str(gone), "net.pth", OF)
 
 

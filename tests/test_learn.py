@@ -388,6 +388,21 @@ def test_a_target_that_is_not_there_is_refused(place, tmp_path):
     refused(["is a file"], quick(place), place / "small.toml", tmp_path / "run")
 
 
+def test_of_a_dataset_as_target_the_images_are_learned_from(place, tmp_path):
+    few = ["count=5", "shard_size=5", 'passes=["class", "instance"]']
+    pipeline.generate(recipe.load(place / "hidden" / "hidden.toml", few), tmp_path / "data")
+    learn(quick(place), tmp_path / "data", tmp_path / "run")
+    assert (tmp_path / "run" / "rejected.jsonl").read_text() == ""
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["facts"]["target pictures"] == 5
+    (tmp_path / "data" / "_COMPLETE").unlink()
+    refused(["is not finished", "--resume"], quick(place), tmp_path / "data", tmp_path / "again")
+
+
+def test_a_run_is_no_target(run, place, tmp_path):
+    refused(["is a run of `datagen learn`"], quick(place), run, tmp_path / "run")
+
+
 def test_targets_that_are_mostly_no_pictures_are_refused(place, tmp_path):
     photos = target_with(place, tmp_path, 3)
     for k in range(5):
@@ -405,6 +420,13 @@ def test_bad_labels_are_refused_before_anything_is_learned(place, tmp_path, cont
         truth.write_text(content)
     refused(["truth.json"], quick(place), place / "target", tmp_path / "run", truth=truth)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_labels_of_other_pictures_are_refused(place, tmp_path):
+    truth = place / "labelled" / "annotations.json"
+    photos = target_with(place, tmp_path, 9)
+    words = ["has 40 images, the target folder 9", "give the labels of these"]
+    refused(words, quick(place), photos, tmp_path / "run", truth=truth)
 
 
 def test_a_world_without_categories_is_refused(place, tmp_path):
@@ -441,6 +463,27 @@ def test_known_counts_are_those_of_the_labels(place):
     assert (counts[:, 2] == counts[:, 0] + counts[:, 1]).all()
     first = [a for a in data["annotations"] if a["image_id"] == 1]
     assert counts[0, 2] == len(first)
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "words"),
+    [
+        ("images", {"file_name": "x.png"}, "entry 41 of its `images` has no number as `id`"),
+        ("categories", {"id": 9}, "entry 3 of its `categories` has no `name`"),
+        ("annotations", {"image_id": 1}, "has no number as `category_id`"),
+        ("annotations", {"image_id": [1]}, "has no number as `image_id`"),
+        ("annotations", {"image_id": 1, "category_id": 9}, "has the `category_id` 9, which none"),
+        ("annotations", {"image_id": 99, "category_id": 1}, "has the `image_id` 99, which none"),
+    ],
+)
+def test_what_is_wrong_with_labels_is_told_in_words(place, tmp_path, part, entry, words):
+    data = json.loads((place / "labelled" / "annotations.json").read_text())
+    data[part].append(entry)
+    (tmp_path / "truth.json").write_text(json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        known_counts(tmp_path / "truth.json", ("car", "tree", "all"))
+    assert words in str(caught.value)
+    assert "Error" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------ stages

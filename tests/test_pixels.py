@@ -83,5 +83,5 @@ def test_a_row_does_not_depend_on_its_neighbours():
 
 
 def test_pictures_too_small_for_the_coarsest_detail_are_refused():
-    with pytest.raises(InputError, match="at least 16 px"):
+    with pytest.raises(InputError, match="12 x 12 px .* needs 16 a side; use larger ones, or"):
         seen(flat((1, 2, 3), 12))

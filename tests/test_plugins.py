@@ -76,6 +76,30 @@ def test_a_plugin_whose_dependency_is_missing_says_so(tmp_path, monkeypatch):
         plugins.load("renderers", "needy:Renderer")
 
 
+def test_a_plugin_that_fails_to_import_is_named_with_its_fault(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "torn.py").write_text("def half(\n")
+    with pytest.raises(RecipeError, match=r'use = "torn:Renderer": importing .* SyntaxError'):
+        plugins.load("renderers", "torn:Renderer")
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("no_such:Task", "there is no module `no_such`; correct the name, or put"),
+        ("json:Task", "no class `Task` there"),
+        ("a b:Task", "is not of the form"),
+    ],
+)
+def test_what_is_wrong_with_a_task_is_told_by_its_own_key(task, words):
+    with pytest.raises(RecipeError) as caught:
+        plugins.load("tasks", task)
+    text = str(caught.value)
+    assert text.startswith(f'learn.attributes.task = "{task}"')
+    assert words in text
+    assert "use =" not in text
+
+
 def test_a_strangers_package_is_refused_with_both_paths(tmp_path):
     (tmp_path / "renderers").mkdir()
     (tmp_path / "renderers" / "__init__.py").write_text("")

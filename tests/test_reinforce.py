@@ -247,7 +247,7 @@ def test_counts_move_from_the_prior_to_the_target(pretrained, law, near):
     real, _ = features(law, 1000)
     before = total_variation(histogram(pretrained), np.array(law))
 
-    def measure(derivations, first):
+    def measure(derivations, first, arrangements):
         counts = count_things(pretrained.grammar, derivations)
         noise = rng(first, seed=5).normal(0, 0.02, counts.shape)
         return (counts + noise).astype(np.float32)
@@ -274,7 +274,7 @@ def test_counts_move_from_the_prior_to_the_target(pretrained, law, near):
 def test_a_trainee_goes_on_from_its_tensors(pretrained):
     real, _ = features([0.5, 0.1, 0.1, 0.1, 0.1, 0.1], 200)
 
-    def measure(derivations, first):
+    def measure(derivations, first, arrangements):
         return count_things(pretrained.grammar, derivations).astype(np.float32)
 
     def fresh():

@@ -87,6 +87,15 @@ def test_every_number_of_every_phase_has_a_curve(tmp_path):
     assert ">ok</text>" not in text
 
 
+def test_a_stage_that_comes_again_is_told_so_in_the_order_of_the_run(tmp_path):
+    names = ("attributes", "reinforce", "attributes-2", "reinforce-12", "other-2")
+    lines = [record(name, i, loss=1.0) for name in names for i in range(3)]
+    text = write_report(run_folder(tmp_path, report(), lines)).read_text()
+    titles = ("Attributes: a", "Structure: the", "Attributes, second time: a distribution")
+    shown = [text.index(f"<h2>{t}") for t in (*titles, "Structure, 12th time: the", "other-2")]
+    assert shown == sorted(shown)
+
+
 def test_a_record_that_was_redone_after_a_resume_counts_once(tmp_path):
     twice = [record("x", i, loss=float(v)) for v in (1, 2) for i in range(4)]
     once = [record("x", i, loss=2.0) for i in range(4)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datagen.dataset.targets import load_targets, write_rejected
+from datagen.dataset.targets import count_pictures, first_size, load_targets, write_rejected
 from datagen.errors import InputError
 from datagen.rng import Stream, rng_for
 
@@ -256,6 +256,53 @@ def test_strange_file_names_are_data(tmp_path):
     assert [json.loads(line) for line in lines] == [
         {"name": "bad\\xff\n.png", "reason": "not a PNG, JPEG, WebP or BMP image"}
     ]
+
+
+@pytest.fixture
+def dataset(cli, write_recipe, tmp_path) -> Path:
+    made = write_recipe(recipe='count = 3\npasses = ["class", "amodal"]\n')
+    assert cli("generate", made, "--out", tmp_path / "dataset").code == 0
+    return tmp_path / "dataset"
+
+
+def test_passes_of_a_dataset_are_not_pictures_of_it(dataset):
+    assert len(list(dataset.glob("shards/*/*.class.png"))) == 3
+    targets = load_targets(dataset, (48, 32))
+    assert [Path(name).name for name in targets.names] == [f"0000000{k}.png" for k in range(3)]
+    assert targets.rejected == ()
+    assert count_pictures(dataset) == 3
+
+
+def test_a_dataset_that_is_not_finished_is_refused(dataset):
+    (dataset / "_COMPLETE").unlink()
+    with pytest.raises(InputError, match="is not finished; run `datagen generate` with --resume"):
+        load_targets(dataset, (48, 32))
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/x.png", "a\0b", "\ud800"])
+def test_a_dataset_never_leads_out_of_its_folder(dataset, name):
+    empty = {"images": [{"file_name": name}], "annotations": [], "categories": []}
+    (dataset / "annotations.json").write_text(json.dumps(empty))
+    with pytest.raises(InputError, match="outside of it or nowhere"):
+        load_targets(dataset, (48, 32))
+
+
+@pytest.mark.parametrize("read", [lambda folder: load_targets(folder, (24, 24)), first_size])
+def test_a_run_of_learn_is_no_folder_of_pictures(tmp_path, read):
+    good(tmp_path)  # its contact sheets
+    for name in ("recipe.json", "metrics.jsonl", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match="is a run of `datagen learn`.* `datagen generate"):
+        read(tmp_path)
+
+
+def test_pictures_are_counted_by_their_headers(tmp_path):
+    good(tmp_path, 3)
+    data = encoded(Image.fromarray(picture(9)), "PNG")
+    (tmp_path / "torn.png").write_bytes(data[:-20])
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "bomb.png").write_bytes(png_of_size(50_000, 50_000))
+    assert count_pictures(tmp_path) == 4
 
 
 def test_a_missing_folder_is_refused(tmp_path):

@@ -21,7 +21,12 @@ Target = Annotated[
 Out = Annotated[Path, Option("--out", help="A new folder for the report.")]
 Features = Annotated[
     str | None,
-    Option("--features", metavar="NAME|RUN", help="An extractor, or a run folder for its own."),
+    Option(
+        "--features",
+        metavar="NAME|RUN",
+        help="An extractor, or a run folder for its own.",
+        show_default="pixels, or squeezenet with --weights",
+    ),
 ]
 Weights = Annotated[
     Path | None, Option("--weights", help="The extractor's file; alone, that of SqueezeNet.")

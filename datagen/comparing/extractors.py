@@ -1,6 +1,6 @@
 """Which features a comparison looks through, and what their columns mean."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,23 +76,38 @@ def chosen(features: str | None, weights: Path | None) -> Choice:
     """
     if features is None:
         features = "pixels" if weights is None else "squeezenet"
-    source = None if weights is None else Source(source=str(weights))
-    known = plugins.names("features")
-    if features in known or ":" in features:
-        if features in TRAINED and source is None:
-            raise InputError(
-                f"--features {features}: is trained by `datagen learn`; give the run's folder, "
-                f"--features RUN, or its file, --weights RUN/features.safetensors"
-            )
-        return Choice(Part(use=features, weights=source))
-    if Path(features).is_dir():
-        if source is not None:
+    path, known = Path(features), plugins.names("features")
+    if features not in known and path.is_dir():
+        if weights is not None:
             raise InputError(f"--weights {weights}: the run folder {features} has its own weights")
-        return _of_run(Path(features))
-    raise InputError(
-        f"--features {features}: neither a run folder nor an extractor"
-        f"{plugins.did_you_mean(features, known)}"
-    )
+        return _of_run(path)
+    if features not in known and (path.is_file() or ":" not in features):
+        raise _no_extractor(path, known)
+    if features in TRAINED and weights is None:
+        raise InputError(
+            f"--features {features}: is trained by `datagen learn`; give the run's folder, "
+            f"--features RUN, or its file, --weights RUN/features.safetensors"
+        )
+    if weights is None:
+        return Choice(Part(use=features))
+    if "weights" not in Part(use=features).described("features").model_fields:
+        raise InputError(
+            f"--weights {weights}: `{features}` takes none; leave them out, "
+            "or name the extractor that they belong to with --features"
+        )
+    return Choice(Part(use=features, weights=Source(source=str(weights))))
+
+
+def _no_extractor(given: Path, known: Sequence[str]) -> InputError:
+    if given.is_file():
+        of_run = (given.parent / "recipe.json").is_file()
+        first = f"its run's folder, --features {given.parent}, or " if of_run else ""
+        return InputError(
+            f"--features {given}: is a file; give {first}the extractor that it belongs to, "
+            f"--features NAME --weights {given}"
+        )
+    hint = plugins.did_you_mean(str(given), known)
+    return InputError(f"--features {given}: neither a run folder nor an extractor{hint}")
 
 
 def _of_run(run: Path) -> Choice:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Labels:
     """Of the pictures whose labels were read."""
 
     pictures: int
+    labelled: int  # of the file, whether their labels were read or not
     things: Mapping[str, np.ndarray]  # category -> int64 [pictures]
     boxes: Mapping[str, Values]  # sizes of visible boxes, percent of the picture's
     attributes: Mapping[str, Values]  # of scenes, where there are any
@@ -56,8 +57,7 @@ class Quantity:
 
 def labels_of_dataset(folder: Path) -> Labels:
     """Labels of a dataset folder of `datagen generate`, with its scenes."""
-    read = labels_of_coco(folder / "annotations.json")
-    return Labels(read.pictures, read.things, read.boxes, _attributes(folder))
+    return replace(labels_of_coco(folder / "annotations.json"), attributes=_attributes(folder))
 
 
 def labels_of_coco(path: Path) -> Labels:
@@ -137,7 +137,7 @@ def _counted(data: Mapping[str, Any]) -> Labels:
             values.add(k, 100 * float(size) / float(images[k][side]))
     if not images:
         raise ValueError("it holds no images")
-    return Labels(len(images), things, boxes, {})
+    return Labels(len(images), len(data["images"]), things, boxes, {})
 
 
 def _spread(count: int) -> list[int]:

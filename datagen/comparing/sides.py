@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from datagen.comparing.labels import Labels, labels_of_coco, labels_of_dataset
 from datagen.comparing.world import grammar_of
-from datagen.dataset import coco
-from datagen.dataset.store import COMPLETE
-from datagen.dataset.targets import Targets, first_size, load_targets
+from datagen.dataset.coco import check_number
+from datagen.dataset.folders import is_dataset
+from datagen.dataset.targets import Targets, count_pictures, first_size, load_targets
 from datagen.errors import InputError
 from datagen.learning.gap.draws import FEWEST
 
@@ -31,13 +31,6 @@ class Side:
         return self.pictures.images
 
 
-def is_dataset(folder: Path) -> bool:
-    """Is it a dataset folder of `datagen generate`, finished or not?"""
-    return (folder / "recipe.json").is_file() and (
-        (folder / "scenes.jsonl").is_file() or (folder / "shards").is_dir()
-    )
-
-
 def picture_size(generated: Sequence[Path]) -> tuple[int, int]:
     """(width, height) to compare at: a dataset's canvas, else the size of the first picture."""
     for folder in generated:
@@ -52,25 +45,12 @@ def load_side(
     name: str, folder: Path, size: tuple[int, int], limit: int, truth: Path | None = None
 ) -> Side:
     """`limit` pictures at most, evenly over the folder; `truth`: a COCO file of its labels."""
-    own = is_dataset(folder)
-    names = _pictures_of_dataset(folder) if own else None
-    pictures = load_targets(folder, size, limit, names)
-    if len(pictures.images) < FEWEST:
-        raise InputError(
-            f"{folder}: need at least {FEWEST} pictures to compare, found {len(pictures.images)}"
-        )
+    pictures = load_targets(folder, size, limit)
+    read = len(pictures.images)
+    if read < FEWEST:
+        raise InputError(f"{folder}: need at least {FEWEST} pictures to compare, found {read}")
     if truth is not None:
-        return Side(name, folder, pictures, labels_of_coco(truth))
-    return Side(name, folder, pictures, labels_of_dataset(folder) if own else None)
-
-
-def _pictures_of_dataset(folder: Path) -> list[str]:
-    """Names of its images; its passes are pictures too, and are not meant."""
-    if not (folder / COMPLETE).is_file():
-        raise InputError(f"{folder}: is not finished; run `datagen generate` with --resume first")
-    names = [str(image.get("file_name")) for image in coco.read(folder)["images"]]
-    for name in names:
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts:
-            raise InputError(f"{folder}: its image {name} lies outside of it")
-    return names
+        labels = labels_of_coco(truth)
+        check_number(truth, labels.labelled, read if read < limit else count_pictures(folder))
+        return Side(name, folder, pictures, labels)
+    return Side(name, folder, pictures, labels_of_dataset(folder) if is_dataset(folder) else None)

@@ -152,6 +152,42 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
+def check_links(path: Path, data: Mapping[str, Any]) -> None:
+    """Refuses a file that `read` gave in which some label is of no image or of no category."""
+    known = {
+        what: {_id(path, what, k, entry) for k, entry in enumerate(data[what], 1)}
+        for what in ("images", "categories")
+    }
+    for k, category in enumerate(data["categories"], 1):
+        if not isinstance(category.get("name"), str):
+            raise InputError(f"{path}: entry {k} of its `categories` has no `name`; give it one")
+    for k, label in enumerate(data["annotations"], 1):
+        for key, what in (("image_id", "images"), ("category_id", "categories")):
+            if _id(path, "annotations", k, label, key) not in known[what]:
+                told = f"entry {k} of its `annotations` has the `{key}` {line(label[key])}"
+                raise _fault(path, f"{told}, which none of its `{what}` has")
+
+
+def _id(path: Path, what: str, number: int, entry: Mapping[str, Any], key: str = "id") -> int | str:
+    value = entry.get(key)
+    if not isinstance(value, int | str):
+        raise _fault(path, f"entry {number} of its `{what}` has no number as `{key}`")
+    return value
+
+
+def _fault(path: Path, message: str) -> InputError:
+    return InputError(f"{path}: {message}; `datagen verify {path}` lists all such faults")
+
+
+def check_number(path: Path, labelled: int, pictures: int) -> None:
+    """Refuses labels of `labelled` images where they should be of `pictures`."""
+    if labelled != pictures:
+        raise InputError(
+            f"{path}: has {labelled} images, the target folder {pictures}; "
+            "give the labels of these pictures and of no others"
+        )
+
+
 def _parse(path: Path) -> Any:
     try:
         size = path.stat().st_size

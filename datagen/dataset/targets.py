@@ -3,6 +3,7 @@
 The rules, in the order in which they apply to a file:
 
 - The content decides, never the extension: PNG, JPEG, WebP and BMP are read, nothing else.
+- Of a dataset folder of `datagen generate` its images are read, not its passes.
 - The header is judged before a pixel is decoded: at most 40 Mpx, at least 8 px on each side.
 - EXIF rotation is applied. Of an animation or a multi-picture file the first picture is taken.
 - 16 bits become 8 by keeping the high byte. Palette, greyscale and CMYK become RGB.
@@ -18,6 +19,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from datagen.dataset.folders import images_of_dataset, is_dataset, refuse_run
 from datagen.errors import InputError
 from datagen.files import write_atomic
 
@@ -51,20 +54,14 @@ class _RejectedError(Exception):
     """Raised when a file cannot be used; its text is the reason."""
 
 
-def load_targets(
-    folder: Path,
-    size: tuple[int, int],
-    limit: int | None = None,
-    only: Sequence[str] | None = None,
-) -> Targets:
+def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) -> Targets:
     """Photos under `folder` at `size` (width, height), in the order of their names.
 
     With `limit`, at most so many, spread evenly over the folder (the first frames of a video
-    look alike); a file that cannot be used is replaced by another one. With `only`, names relative
-    to `folder`, those files alone.
+    look alike); a file that cannot be used is replaced by another one.
     """
     rejected: list[tuple[bytes, str]] = []
-    files = _files(folder, rejected) if only is None else sorted(map(os.fsencode, only))
+    files = _files(folder, rejected)
     wanted = len(files) if limit is None else min(limit, len(files))
     _check_request(folder, len(files), size, limit, wanted)
     images: dict[bytes, np.ndarray] = {}
@@ -107,6 +104,13 @@ def first_size(folder: Path) -> tuple[int, int]:
     raise AssertionError("no image is too few")
 
 
+def count_pictures(folder: Path) -> int:
+    """Files under `folder` whose headers are those of pictures; no pixel is decoded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `load_targets`
+        return sum(_has_header(folder, name) for name in _files(folder, []))
+
+
 def write_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
     """One JSON object {"name", "reason"} a line, published by one rename."""
     lines = (json.dumps({"name": name, "reason": reason}) + "\n" for name, reason in rejected)
@@ -129,6 +133,9 @@ def _files(folder: Path, rejected: list[tuple[bytes, str]]) -> list[bytes]:
         raise InputError(
             f"target folder {display_name(root)!r} {what}; give a folder that holds photos"
         )
+    if is_dataset(folder):
+        return sorted(map(os.fsencode, images_of_dataset(folder)))
+    refuse_run(folder)
     names: list[bytes] = []
     for name, entry in _walk(root, b"", rejected):
         if entry.is_file():
@@ -222,12 +229,27 @@ def _read(folder: Path, name: bytes) -> bytes:
     return data
 
 
+def _has_header(folder: Path, name: bytes) -> bool:
+    try:
+        with _opened(os.path.join(os.fsencode(folder), name)):
+            return True
+    except _RejectedError:
+        return False
+
+
 def _decode(data: bytes) -> np.ndarray:
     """uint8 [h, w, 3] RGB of one file."""
+    with _opened(io.BytesIO(data)) as picture:
+        return _rgb(_upright(picture))
+
+
+@contextmanager
+def _opened(file: bytes | io.BytesIO) -> Iterator[Image.Image]:
+    """A picture whose header is sound; what goes wrong with it becomes a reason."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             _check_header(picture.size)
-            return _rgb(_upright(picture))
+            yield picture
     except _RejectedError:
         raise
     except Image.UnidentifiedImageError as error:

@@ -18,6 +18,7 @@ from datagen.errors import InputError, MissingError
 from datagen.files import sha256_of
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # torch.save: as it is, and before torch 1.6
+_NAMED = "`learn.features.weights` in a recipe or `--weights` of `datagen compare`"
 
 
 def find(given: str | None, cached: str, of: str) -> Path:
@@ -28,13 +29,13 @@ def find(given: str | None, cached: str, of: str) -> Path:
     if given is not None:
         path = Path(given)
         if not path.is_file():
-            raise InputError(f"{path}: is no file; `weights` must name one with {of}")
+            raise InputError(f"{path}: is no file; name one with {of} by {_NAMED}")
         return path
     path = Path(torch.hub.get_dir(), "checkpoints", cached)
     if not path.is_file():
         raise MissingError(
             f"{of} are not in torchvision's cache ({path}), and nothing is downloaded; "
-            "put them there, or name a .safetensors or .pth file of them as `weights`"
+            f"put them there, or name a .safetensors or .pth file of them by {_NAMED}"
         )
     digest = re.search(r"-([0-9a-f]{8,})\.", cached)
     if digest is not None and not sha256_of(path).startswith(digest[1]):

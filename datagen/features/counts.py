@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class RowHead(Component):
     """A row of items that stand in order; see learning.counts.Row."""
 
     item: str
-    axis: str = Field(pattern="^[xy]$")
+    axis: Literal["x", "y"]
     items: int = Field(ge=1, le=MOST_ITEMS)
     categories: tuple[int, ...]  # those that its items can hold, their own included
 

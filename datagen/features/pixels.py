@@ -57,8 +57,12 @@ def columns() -> tuple[str, ...]:
 
 def _extract(images: np.ndarray) -> np.ndarray:
     """uint8 [N, H, W, 3] -> float32 [N, columns]."""
-    if min(images.shape[1:3]) < _LEAST:
-        raise InputError(f"pixels: needs pictures of at least {_LEAST} px a side")
+    height, width = images.shape[1:3]
+    if min(height, width) < _LEAST:
+        raise InputError(
+            f"pixels: pictures of {width} x {height} px are too small for it, which needs {_LEAST} "
+            "a side; use larger ones, or the features `cells`, which take any size"
+        )
     count = max(1, _AT_ONCE // (images.shape[1] * images.shape[2]))  # pictures
     parts = [images[k : k + count] for k in range(0, max(1, len(images)), count)]
     return torch.cat([_rows(torch.tensor(part) / 255) for part in parts]).numpy()

@@ -225,11 +225,17 @@ def _most(draft: _Draft, item: Item, count: Distribution) -> int | None:
     if item.most is None:
         return None
     most = _whole(draft, item.most, CAPS["max_nodes"])
-    if largest(count) > most:
-        reach = f"{largest(count):g}" if math.isfinite(largest(count)) else "any number"
+    reach = largest(count)
+    if math.isinf(reach):
         raise draft.source.error(
             item.most,
-            f"the count of `{item.name}` can be {reach}, above max {most}",
-            "raise max, or use a count that stays below it, such as uniform_int or choice",
+            f"the count of `{item.name}` can be any number, so it keeps to no max",
+            "leave `max` out, or use a count that ends, such as uniform_int or choice",
+        )
+    if reach > most:
+        raise draft.source.error(
+            item.most,
+            f"the count of `{item.name}` can be {reach:.0f}, above max {most}",
+            f"write `max {reach:.0f}` or more, or lower the count",
         )
     return most

@@ -51,6 +51,7 @@ _CHARACTERS = {
 _WORDS = re.compile(
     r'#[^\n]*|"(?:[^"\\\n]|\\.)*"|[A-Za-z_][A-Za-z0-9_]*|[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?|\S'
 )
+_ROUND = re.compile(r"\(\s*([-+.\deE]{1,20})\s*,\s*([-+.\deE]{1,20})\s*\)")
 
 
 def explain(source: Source, error: UnexpectedInput) -> GrammarError:
@@ -135,6 +136,10 @@ def _in_block(source: Source, token: Token, offset: int, word: str, end: int) ->
         return source.error_at_offset(
             end - len(word), f"a value is missing before `{word}`", "write such as 3, red, 5 px"
         )
+    if word == "mutable" and token.type == "_LPAR":
+        return source.error_at_offset(
+            offset, "the range behind `mutable` stands in square brackets", _squared(source, offset)
+        )
     if "mutable" in (word, token):
         surprise = _surprise(token) + " behind `mutable`" * (word == "mutable")
         remedy = "`mutable` stands last: `x: normal(32, 9) px mutable [0, 64]`"
@@ -155,6 +160,13 @@ def _in_block(source: Source, token: Token, offset: int, word: str, end: int) ->
     return source.error_at_offset(
         offset, _surprise(token), "attributes are written `name: value unit`, then `}`"
     )
+
+
+def _squared(source: Source, offset: int) -> str:
+    """What to write instead of the round brackets that open at `offset`."""
+    bounds = _ROUND.match(source.text, offset)
+    low, high = bounds.groups() if bounds else ("0", "64")
+    return f"write `mutable [{low}, {high}]`"
 
 
 def _in_rule(source: Source, token: Token, offset: int, word: str, end: int) -> GrammarError:

@@ -1,7 +1,8 @@
-"""Scenes of the prior in other arrangements: apart from one another, and in rows.
+"""Scenes of the prior in other arrangements: apart from one another, in rows, evenly spaced.
 
 Where attributes are independent, things pile up more often than real things do, and hardly ever
-stand in line. A network that has only seen that counts lines of things badly.
+stand in line. A network that has only seen that counts lines of things badly. And piled-up things
+hide one another: a learner that can only pile them up needs more of them than the target has.
 """
 
 import math
@@ -18,6 +19,7 @@ from datagen.scene import Scene
 _DRAWS = (2, 12)  # of the attributes; how clear a scene is to be differs from scene to scene
 _BAND = (0.02, 0.2)  # width of a row, share of the range across it
 _JITTER = (0.1, 1.0)  # how uneven a row is
+_SPACINGS = {"along": 1.0, "evenly along": 0.4}  # jitter of `spread`
 
 
 def uncrowded(grammar: Grammar, derivation: Derivation, rng: np.random.Generator) -> Scene:
@@ -53,6 +55,36 @@ def lined_up(grammar: Grammar, derivation: Derivation, rng: np.random.Generator)
     """
     symbols = {name: _in_a_row(symbol, rng) for name, symbol in grammar.symbols.items()}
     return expand(replace(grammar, symbols=symbols), derivation, rng)
+
+
+def spaced(grammar: Grammar) -> dict[str, Grammar]:
+    """The grammar as written, then with its repeated things evenly spaced along an axis.
+
+    "along x" puts each anywhere in its own part of the range, "evenly along x" near the middle of
+    it. `mutable` attributes stay: their laws are learned. Every value is one of the prior's.
+    """
+    items = {repeat.item for repeat in grammar.repeats.values()}
+    found = {"as written": grammar}
+    for axis in ("x", "y"):
+        free = [
+            name
+            for name in grammar.symbols.keys() & items
+            if _is_anywhere(attribute := grammar.symbols[name].attributes.get(axis))
+            and attribute is not None
+            and attribute.mutable is None
+        ]
+        for how, jitter in _SPACINGS.items() if free else ():
+            changed = {name: _spread(grammar.symbols[name], axis, jitter) for name in free}
+            found[f"{how} {axis}"] = replace(grammar, symbols={**grammar.symbols, **changed})
+    return found
+
+
+def _spread(symbol: Symbol, axis: str, jitter: float) -> Symbol:
+    attribute = symbol.attributes[axis]
+    law = attribute.distribution
+    assert isinstance(law, Uniform)
+    even = replace(attribute, distribution=Spread(law.low, law.high, jitter))
+    return replace(symbol, attributes={**symbol.attributes, axis: even})
 
 
 def _in_a_row(symbol: Symbol, rng: np.random.Generator) -> Symbol:

@@ -6,23 +6,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.derivation import Derivation, sample_prior
+from datagen.derivation import Derivation
 from datagen.features.counts import MOST_ITEMS, Heads, RowHead
 from datagen.grammar import Grammar
 from datagen.learning.album_training import AlbumTrainee
 from datagen.learning.counts import Row, count_heads, count_in_row, count_things, rows
 from datagen.learning.prior_images import Page
-from datagen.learning.widening import widened
+from datagen.learning.widening import Wider
 from datagen.models.counting import CountingNet, count_loss, poisson_loss
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
 
 
 def count_heads_of(recipe: Recipe) -> Heads:
-    """Heads for the recipe's world; they reach as far as 4000 scenes of the widened prior do."""
-    grammar = widened(recipe.world())
+    """Heads for the recipe's world; they reach as far as 4000 scenes of the album do."""
+    grammar = recipe.world()
+    wider = Wider(grammar)
     rngs = [rng_for(recipe.learn.seed, i, Stream.EVALUATE) for i in range(4000)]
-    derivations = [sample_prior(grammar, rng) for rng in rngs]
+    derivations = [wider.sample(rng) for rng in rngs]
     largest = count_things(grammar, derivations).max(0)
     return Heads(
         names=count_heads(grammar),

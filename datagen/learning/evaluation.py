@@ -1,6 +1,5 @@
 """Prior and learned pictures beside the target: distances, histograms, contact sheets."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from datagen.dataset import coco
 from datagen.derivation import Derivation, sample_prior
 from datagen.errors import InputError
 from datagen.features.counts import CountFeatures
@@ -136,24 +136,22 @@ class Comparison:
 
 def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
     """int64 [N, heads] from a COCO file's labels."""
-    try:
-        data = json.loads(path.read_text())
-        names = {c["id"]: c["name"] for c in data["categories"]}
-        if not set(names.values()) & set(heads):
-            raise InputError(
-                f"{path}: none of its categories ({', '.join(list(names.values())[:8])}) is one of "
-                f"the grammar's: {', '.join(heads)}"
-            )
-        rows = {image["id"]: k for k, image in enumerate(data["images"])}
-        counts = np.zeros((len(rows), len(heads)), np.int64)
-        for annotation in data["annotations"]:
-            name = names[annotation["category_id"]]
-            if name in heads:
-                counts[rows[annotation["image_id"]], heads.index(name)] += 1
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read as a COCO file with labels ({error})") from error
-    if not rows:
+    data = coco.read(path)
+    if not data["images"]:
         raise InputError(f"{path}: holds no images; give the labels of the target's pictures")
+    coco.check_links(path, data)
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    if not set(names.values()) & set(heads):
+        raise InputError(
+            f"{path}: none of its categories ({', '.join(list(names.values())[:8])}) is one of "
+            f"the grammar's: {', '.join(heads)}"
+        )
+    rows = {image["id"]: k for k, image in enumerate(data["images"])}
+    counts = np.zeros((len(rows), len(heads)), np.int64)
+    for label in data["annotations"]:
+        name = names[label["category_id"]]
+        if name in heads:
+            counts[rows[label["image_id"]], heads.index(name)] += 1
     if "all" in heads:
         counts[:, -1] = counts[:, :-1].sum(1)
     return counts

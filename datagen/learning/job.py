@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datagen import __version__
+from datagen.dataset.coco import check_number
 from datagen.dataset.targets import Targets, load_targets, write_rejected
 from datagen.errors import InputError
 from datagen.grammar import Grammar
@@ -71,8 +72,7 @@ def learn(
 
 def _known(truth: Path, heads: tuple[str, ...], pictures: int) -> np.ndarray:
     counts = known_counts(truth, heads)
-    if len(counts) != pictures:
-        raise InputError(f"{truth}: has {len(counts)} images, the target folder {pictures}")
+    check_number(truth, len(counts), pictures)
     return counts
 
 

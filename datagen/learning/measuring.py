@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -24,8 +24,13 @@ from datagen.threads import one_thread
 
 log = logging.getLogger(__name__)
 
-# (derivations, number of the first) -> float32 [N, D], features of their pictures
-Measure = Callable[[Sequence[Derivation], int], np.ndarray]
+
+class Measure(Protocol):
+    """Features, float32 [N, D], of the pictures that `Paint` makes of the same."""
+
+    def __call__(
+        self, derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
+    ) -> np.ndarray: ...
 
 
 class MeasureJob(Component):
@@ -34,6 +39,7 @@ class MeasureJob(Component):
     run: str  # percent-encoded, as in ShardJob
     attributes: str | None  # file of learned ones in the run folder; None: the prior's
     derivations: list[list[int]]
+    arrangements: list[int]
     first: int = Field(ge=0)
 
 
@@ -51,7 +57,8 @@ def measuring() -> Iterator[Run]:
                 at_hand.clear()
                 opened = _opened(unquoted(job.run), job.attributes)
                 at_hand[key] = stack.enter_context(opened)
-            rows = at_hand[key]([tuple(d) for d in job.derivations], job.first)
+            derivations = [tuple(d) for d in job.derivations]
+            rows = at_hand[key](derivations, job.first, job.arrangements)
             progress(len(rows))
             return {"features": rows.tolist()}
 
@@ -67,7 +74,9 @@ def _opened(folder: Path, attributes: str | None) -> Iterator[Measure]:
         extractor(recipe.learn.features.part, folder).open() as extract,
         opened_painter(recipe, moved) as paint,
     ):
-        yield lambda derivations, first: extract(paint(derivations, first))
+        yield lambda derivations, first, arrangements=(): extract(
+            paint(derivations, first, arrangements)
+        )
 
 
 @contextmanager
@@ -83,23 +92,31 @@ def opened_measure(
     """
     crew = [Member("measure") for _ in range(helpers)]
 
-    def measure(derivations: Sequence[Derivation], first: int) -> np.ndarray:
+    def measure(
+        derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
+    ) -> np.ndarray:
+        def seen(start: int) -> np.ndarray:
+            part = slice(start, start + size)
+            return extract(paint(derivations[part], first + start, arrangements[part]))
+
         # Whole chunks: a picture's last bits depend on how many others share its batch.
         size = CHUNK * math.ceil(len(derivations) / (CHUNK * (len(crew) + 1)))
         shares = range(size, len(derivations), size)
         asked = dict(zip(shares, crew, strict=False))
         for start, member in asked.items():
             part = [list(d) for d in derivations[start : start + size]]
+            how = [int(a) for a in arrangements[start : start + size]]
             where = {"run": quoted(folder), "attributes": attributes}
-            member.send({**where, "derivations": part, "first": first + start})
-        rows = [extract(paint(derivations[:size], first))]
+            what = {"derivations": part, "arrangements": how, "first": first + start}
+            member.send({**where, **what})
+        rows = [seen(0)]
         for start, member in asked.items():
             answer = _answer(member)
             if answer is None:
                 # What it failed at shall fail here, with an error that people can read.
                 log.warning("a helper process is gone; going on with one less")
                 crew.remove(member)
-                answer = extract(paint(derivations[start : start + size], first + start))
+                answer = seen(start)
             rows.append(answer)
         return np.concatenate(rows)
 

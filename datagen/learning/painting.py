@@ -1,20 +1,30 @@
 """Derivations to pictures."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 
 from datagen.derivation import Derivation
+from datagen.learning.arranging import spaced
 from datagen.learning.moving import Moved
 from datagen.placement import expand
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
 
-# (derivations, number of the first) -> uint8 [N, H, W, 3]; a picture is a function of its
-# derivation and of (learn.seed, number).
-Paint = Callable[[Sequence[Derivation], int], np.ndarray]
+
+class Paint(Protocol):
+    """Derivations and the number of the first -> uint8 [N, H, W, 3].
+
+    A picture is a function of its derivation, its arrangement and (learn.seed, number).
+    `arrangements` [N] count through those of `learning.arranging.spaced`; none: all as written.
+    """
+
+    def __call__(
+        self, derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
+    ) -> np.ndarray: ...
 
 
 @contextmanager
@@ -23,13 +33,19 @@ def opened_painter(recipe: Recipe, moved: Moved | None = None) -> Iterator[Paint
 
     In between `moved`, if given, turns the prior's attributes into learned ones.
     """
-    grammar = recipe.world()
+    kinds = list(spaced(recipe.world()).values())
     with opened_renderers(recipe) as render:
 
-        def paint(derivations: Sequence[Derivation], first: int) -> np.ndarray:
+        def paint(
+            derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
+        ) -> np.ndarray:
             numbers = range(first, first + len(derivations))
             rngs = [rng_for(recipe.learn.seed, n, Stream.PICTURES) for n in numbers]
-            scenes = [expand(grammar, d, rng) for d, rng in zip(derivations, rngs, strict=True)]
+            chosen = [kinds[a] for a in arrangements or [0] * len(derivations)]
+            scenes = [
+                expand(grammar, derivation, rng)
+                for grammar, derivation, rng in zip(chosen, derivations, rngs, strict=True)
+            ]
             scenes = scenes if moved is None else moved(scenes)
             return np.stack([frame.image for frame in render(scenes, rngs)])
 

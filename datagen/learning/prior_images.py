@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from datagen.derivation import Derivation, sample_prior
+from datagen.derivation import Derivation
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.learning.arranging import lined_up, uncrowded
 from datagen.learning.counts import count_in_row, count_things, rows
-from datagen.learning.widening import widened
+from datagen.learning.widening import Wider
 from datagen.models.counting import STRIDE
 from datagen.placement import expand
 from datagen.recipe import Recipe
@@ -26,7 +26,6 @@ from datagen.scene import Scene
 # Shares of the pictures.
 _UNCROWDED = 0.3
 _LINED_UP = 0.3
-_WIDENED = 0.25
 
 
 class Page(NamedTuple):
@@ -64,14 +63,12 @@ class PriorAlbum(IterableDataset[Page]):
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         grammar, seed = self.recipe.world(), self.recipe.learn.seed
-        wide = widened(grammar)
+        wider = Wider(grammar)
         with opened_renderers(self.recipe) as render:
             for number in range(self.start + first, self.stop, step):
                 at = range(number * self.batch, (number + 1) * self.batch)
                 rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
-                derivations = [
-                    sample_prior(wide if rng.random() < _WIDENED else grammar, rng) for rng in rngs
-                ]
+                derivations = [wider.sample(rng) for rng in rngs]
                 scenes = [_scene(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
                 yield Page(

@@ -185,7 +185,9 @@ class _Stages:
         raw = self.stack.enter_context(
             opened_measure(self.run.path, paint, eyes.extract, helpers, file)
         )
-        return paint, lambda strings, first: eyes.scale(raw(strings, first))
+        return paint, lambda derivations, first, arrangements=(): eyes.scale(
+            raw(derivations, first, arrangements)
+        )
 
     def structure(
         self, time: int, before: StructureModel | None, eyes: Eyes, measure: Measure

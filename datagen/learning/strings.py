@@ -78,7 +78,8 @@ def _fitting(model: StructureModel, strings: Strings) -> Tensor:
 
 
 def _derivations(rules: Tensor, model: StructureModel) -> list[Derivation]:
-    return [tuple(r for r in row if r < model.tables.rules) for row in rules.tolist()]
+    padding = model.tables.rules
+    return [tuple(r for r in row if r < padding) for row in rules.tolist()]
 
 
 def pad(derivations: Sequence[Derivation], max_steps: int, padding: int) -> Tensor:

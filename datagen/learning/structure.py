@@ -5,15 +5,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from datagen.errors import InputError
+from datagen.learning.arranging import spaced
 from datagen.learning.floor import Floor
 from datagen.learning.measuring import Measure
 from datagen.learning.reinforce import Baseline, policy_loss
 from datagen.learning.rewards import Kernels, View, reward
 from datagen.learning.run import restore, state_of
 from datagen.learning.strings import draw, pad, prior_strings
+from datagen.models.arrangement import Arrangement
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
@@ -65,8 +67,9 @@ class Batch:
     rules: Tensor  # int64 [M, T], padded
     failures: Tensor  # int64 [M], tries that came to nothing
     features: Tensor  # float32 [M, D]
-    log_q: Tensor  # float32 [M], of the model that drew each
-    log_prior: Tensor  # float32 [M]
+    log_q: Tensor  # float32 [M], structure and arrangement, of the model that drew each
+    log_prior: Tensor  # float32 [M], of the structure
+    arrangements: Tensor  # int64 [M], as in learning.arranging.spaced
 
     def followed_by(self, new: "Batch") -> "Batch":
         """As many as before, the newest last."""
@@ -85,6 +88,10 @@ class Reinforcee:
     The learning rate is constant for half of the iterations, then falls to 0. Where the target's
     own noise is reached before, it begins to fall there, for half as long again: further steps
     would fit what these pictures cannot tell.
+
+    How things are arranged is a choice of the policy as well, ours: where the target's things keep
+    apart and the prior's cover one another, equal pictures would need more things. What is learned
+    of it serves structure alone and is not kept.
     """
 
     def __init__(
@@ -100,6 +107,9 @@ class Reinforcee:
         self.measure = measure
         self.real = torch.from_numpy(real)
         self.settings = self.learn.reinforcement
+        self.kinds = tuple(spaced(recipe.world()))
+        self.arrangement = Arrangement(len(self.kinds))
+        self.policy = nn.ModuleList([model, self.arrangement])
         self.kernels = Kernels(self.real, views, self.settings)
         self.reward = reward(self.kernels, self.settings)
         self.floor = Floor(self.kernels, self.learn.seed)
@@ -109,7 +119,7 @@ class Reinforcee:
         self.fresh = min(self.settings.fresh, self.settings.batch)
         self.prior = prior.requires_grad_(False)
         self.optimizer = torch.optim.Adam(
-            model.parameters(), self.settings.learning_rate, betas=(0.9, 0.99)
+            self.policy.parameters(), self.settings.learning_rate, betas=(0.9, 0.99)
         )
 
     @property
@@ -125,17 +135,18 @@ class Reinforcee:
         s = self.settings
         rng = rng_for(self.learn.seed, k, Stream.LEARN)
         batch = self._renewed(k, rng)
-        log_q = self.model.log_prob(batch.rules)
+        structure = self.model.log_prob(batch.rules)
+        log_q = structure + self.arrangement.log_prob(batch.arrangements)
         log_weights = (log_q.detach() - batch.log_q).clamp(-_WEIGHT, _WEIGHT)
         cost = self.reward(batch.features, self._some_real(rng), log_weights)
-        surprise = log_q.detach() - batch.log_prior
+        surprise = structure.detach() - batch.log_prior
         held = cost + self._prior_weight(k) * surprise
-        held = held + s.entropy_weight * (1 - k / s.iterations) * log_q.detach()
+        held = held + s.entropy_weight * (1 - k / s.iterations) * structure.detach()
         loss = policy_loss(log_q, held, batch.failures, log_weights, self.baseline, s)
         _set_rate(self.optimizer, s.learning_rate * self._cooled(k))
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self.optimizer.step()
         share = log_weights.softmax(0)
         discrepancy = self.floor.read(batch.features[-self.fresh :])
@@ -146,20 +157,26 @@ class Reinforcee:
             "floor": self.floor.value,
             "cost": float(share @ cost),
             "from_prior": float(share @ surprise),
-            "entropy": float(-share @ log_q.detach()),
+            "entropy": float(-share @ structure.detach()),
             "effective": float(1 / share.square().sum()),
             "rejected": float(batch.failures[-self.fresh :].float().mean()),
             "kernel_spread": self.kernels.spread(batch.features),
+            **dict(zip(self.kinds, self.arrangement.shares().tolist(), strict=True)),
         }
 
     def _renewed(self, k: int, rng: np.random.Generator) -> Batch:
         """The batch with newly rendered scenes in the place of the oldest."""
         count = self.settings.batch if self.batch is None else self.fresh
         drawn = draw(self.model, count, rng)
+        arrangements = self.arrangement.sample(torch.from_numpy(rng.random(count)))
         with torch.no_grad():
             log_q, log_prior = (m.log_prob(drawn.rules) for m in (self.model, self.prior))
-        seen = self.measure(drawn.derivations(self.model), k * self.settings.batch)
-        new = Batch(drawn.rules, drawn.failures, torch.from_numpy(seen), log_q, log_prior)
+            log_q = log_q + self.arrangement.log_prob(arrangements)
+        seen = self.measure(
+            drawn.derivations(self.model), k * self.settings.batch, arrangements.tolist()
+        )
+        features = torch.from_numpy(seen)
+        new = Batch(drawn.rules, drawn.failures, features, log_q, log_prior, arrangements)
         self.batch = new if self.batch is None else self.batch.followed_by(new)
         return self.batch
 
@@ -187,10 +204,10 @@ class Reinforcee:
         state = torch.tensor(numbers, dtype=torch.float64)
         more = {"progress": state, "readings": torch.tensor(self.floor.readings).double()}
         kept = {f"batch.{k}": v for k, v in vars(self.batch).items()} if self.batch else {}
-        return state_of(self.model, self.optimizer) | more | kept
+        return state_of(self.policy, self.optimizer) | more | kept
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.model, self.optimizer, tensors)
+        restore(self.policy, self.optimizer, tensors)
         mean, std, steps, reached = tensors["progress"].tolist()
         self.baseline = Baseline(mean, std, int(steps))
         self.reached = None if reached < 0 else int(reached)

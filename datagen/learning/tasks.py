@@ -29,8 +29,7 @@ class Task(Protocol):
 @contextmanager
 def opened_task(name: str, render: Render, seed: int) -> Iterator[SceneReward]:
     """The task behind "package.module:Class", on the pictures that a renderer makes of scenes."""
-    task: Task = plugins.load("tasks", name)()
-    with task.open() as reward:
+    with _task(name).open() as reward:
 
         def of_scenes(scenes: Sequence[Scene], numbers: Sequence[int]) -> float:
             rngs = [rng_for(seed, number, Stream.REPAINT) for number in numbers]
@@ -40,3 +39,14 @@ def opened_task(name: str, render: Render, seed: int) -> Iterator[SceneReward]:
             return value
 
         yield of_scenes
+
+
+def _task(name: str) -> Task:
+    described = plugins.load("tasks", name)
+    try:
+        return described()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"learn.attributes.task: {name} cannot be made without arguments; give its fields "
+            "defaults"
+        ) from error

@@ -22,6 +22,7 @@ PHASES = {
     "reinforce": "Structure: the model moves towards the target",
     "attributes": "Attributes: a distribution transformer moves them towards the target",
 }
+_TIMES = ("second", "third", "fourth", "fifth")
 # Curves in this order, then by name.
 _FIRST = ("discrepancy", "mmd", "distance", "reward", "loss", "entropy")
 _WITH_FLOOR = ("discrepancy", "distance")
@@ -93,15 +94,23 @@ def _metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def _phases(records: Sequence[Mapping[str, Any]]) -> list[_Phase]:
-    """Known phases in their order, then others by name; a curve for each number they report."""
-    names = sorted({str(record["phase"]) for record in records})
-    ordered = [n for n in PHASES if n in names] + [n for n in names if n not in PHASES]
+    """In the order in which they began; a curve for each number that they report."""
     phases: list[_Phase] = []
-    for name in ordered:
+    for name in dict.fromkeys(str(record["phase"]) for record in records):
         mine = [record for record in records if str(record["phase"]) == name]
         mine.sort(key=lambda record: float(record["iteration"]))
-        phases.append(_Phase(PHASES.get(name, name), list(_curves(mine))))
+        phases.append(_Phase(_title(name), list(_curves(mine))))
     return phases
+
+
+def _title(phase: str) -> str:
+    """A stage that comes again is called reinforce-2, reinforce-3, ... in the metrics."""
+    name, _, number = phase.rpartition("-")
+    if name not in PHASES or not number.isdecimal() or int(number) < 2:
+        return PHASES.get(phase, phase)
+    k = int(number) - 2
+    what, _, does = PHASES[name].partition(":")
+    return f"{what}, {_TIMES[k] if k < len(_TIMES) else f'{k + 2}th'} time:{does}"
 
 
 def _curves(records: Sequence[Mapping[str, Any]]) -> Iterator[Markup]:

@@ -1,0 +1,39 @@
+"""What a folder that is given as pictures is: a dataset of ours, a run of `learn`, or photos."""
+
+from pathlib import Path, PurePosixPath
+
+from datagen.dataset import coco
+from datagen.dataset.store import COMPLETE
+from datagen.errors import InputError
+
+
+def is_dataset(folder: Path) -> bool:
+    """Is it a dataset folder of `datagen generate`, finished or not?"""
+    return (folder / "recipe.json").is_file() and (
+        (folder / "scenes.jsonl").is_file() or (folder / "shards").is_dir()
+    )
+
+
+def images_of_dataset(folder: Path) -> list[str]:
+    """Names of its images; its passes are pictures too, and are not meant."""
+    if not (folder / COMPLETE).is_file():
+        raise InputError(f"{folder}: is not finished; run `datagen generate` with --resume first")
+    names = [str(image.get("file_name")) for image in coco.read(folder)["images"]]
+    for name in names:
+        place = PurePosixPath(name)
+        if place.is_absolute() or ".." in place.parts or not name.isprintable():
+            raise InputError(
+                f"{folder}: names an image that lies outside of it or nowhere ({name!a}); "
+                f"`datagen verify {folder}` says more"
+            )
+    return names
+
+
+def refuse_run(folder: Path) -> None:
+    """A run of `learn` holds contact sheets, which are no pictures of its world."""
+    published = ("recipe.json", "metrics.jsonl", "model.safetensors")
+    if all((folder / name).is_file() for name in published) and not is_dataset(folder):
+        raise InputError(
+            f"{folder}: is a run of `datagen learn`, no set of pictures; "
+            f"make some with `datagen generate {folder} --out DIR` and give that folder"
+        )
