@@ -11,13 +11,11 @@ from datagen import recipe
 from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.features.counts import CHUNK, CountFeatures, Features, save_counts
-from datagen.learning.arranging import clearance, lined_up, uncrowded
 from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.counts import count_in_row, count_things, rows
 from datagen.learning.prior_images import PriorAlbum, album
 from datagen.models import counting
 from datagen.models.counting import STRIDE, CountingNet, count_loss, poisson_loss
-from datagen.placement import attribute_log_prob, expand
 from datagen.threads import one_thread
 
 WORLD = """
@@ -304,44 +302,3 @@ def test_a_file_that_is_no_network_is_refused(tmp_path, content):
         Features(weights=str(tmp_path / "x.safetensors")).open(),
     ):
         pass
-
-
-# ------------------------------------------------------------------------------------- arranging
-
-
-def test_uncrowded_scenes_keep_clear_and_are_still_of_the_prior(small):
-    grammar = small.world()
-    crowded = [d for d in (sample_prior(grammar, rng(k)) for k in range(400)) if len(d) > 6]
-    plain = [clearance(expand(grammar, d, rng(k))) for k, d in enumerate(crowded)]
-    clear = [uncrowded(grammar, d, rng(k)) for k, d in enumerate(crowded)]
-    assert np.mean([clearance(scene) for scene in clear]) > 1.1 * np.mean(plain)
-    for scene in clear[:20]:
-        assert np.isfinite(attribute_log_prob(grammar, scene))
-
-
-def test_a_single_thing_is_as_clear_as_can_be(small):
-    grammar = small.world()
-    lonely = next(d for d in (sample_prior(grammar, rng(k)) for k in range(99)) if len(d) == 4)
-    assert clearance(expand(grammar, lonely, rng())) == math.inf
-
-
-def test_rows_are_rows_and_still_of_the_prior(small):
-    grammar = small.world()
-    cars = [d for d in (sample_prior(grammar, rng(k)) for k in range(400)) if d.count(1) == 3]
-    spreads = []
-    for k, derivation in enumerate(cars):
-        scene = lined_up(grammar, derivation, rng(k))
-        assert np.isfinite(attribute_log_prob(grammar, scene))
-        at = np.array([(p.world.x, p.world.y) for p in scene.walk() if p.node.symbol == "car"])
-        spreads.append((at.std(0) / [36, 28]).min())
-    plain = [
-        np.array(
-            [
-                (p.world.x, p.world.y)
-                for p in expand(grammar, d, rng(k)).walk()
-                if p.node.symbol == "car"
-            ]
-        )
-        for k, d in enumerate(cars)
-    ]
-    assert np.mean(spreads) < 0.5 * np.mean([(at.std(0) / [36, 28]).min() for at in plain])

@@ -1,13 +1,9 @@
 """Features without a unit are put on a scale; the prior's own axes decide it."""
 
 import numpy as np
-import pytest
 from structures import rng
 
-from datagen.distributions import UniformInt
-from datagen.language import parse
 from datagen.learning.extraction import scaling
-from datagen.learning.widening import widened
 
 
 def test_components_have_the_targets_spread():
@@ -29,31 +25,3 @@ def test_what_only_tells_drawings_from_photos_gets_no_axis():
 def test_columns_that_never_vary_do_no_harm():
     prior, real = np.ones((50, 4)), np.ones((50, 4))
     assert np.isfinite(scaling(prior, real, 2)(real)).all()
-
-
-WORLD = """
-world w
-canvas 64 x 64
-start S
-S -> a * {count}
-a {{}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        ("uniform_int(0, 4)", UniformInt(0, 8)),
-        ("uniform_int(0, 4) max 5", UniformInt(0, 5)),
-        ("choice(0, 3)", UniformInt(0, 6)),
-        ("uniform_int(0, 500)", UniformInt(0, 500)),
-    ],
-)
-def test_repetitions_become_twice_as_long_but_not_past_max(count, expected):
-    grammar = widened(parse(WORLD.format(count=count)))
-    assert grammar.repeats["a*"].count == expected
-
-
-def test_what_has_no_end_stays_as_it_is():
-    grammar = parse(WORLD.format(count="poisson(3)"))
-    assert widened(grammar).repeats == grammar.repeats

@@ -90,3 +90,14 @@ def test_warnings_name_the_remedy(last, strangers, words):
 def test_last_readings_are_means_of_the_last_twenty():
     records = [{"phase": "reinforce", "iteration": k, "rejected": float(k)} for k in range(1, 41)]
     assert last_readings(records)["reinforce"]["rejected"] == pytest.approx(30.5)
+
+
+def test_what_keeps_apart_in_the_target_is_said():
+    target = counts(5, 2, index=1)
+    together = comparison(counts(2, 6, index=2), counts(5, 2, index=3), target)
+    shares = {"as written": 0.15, "along x": 0.27, "evenly along x": 0.30, "along y": 0.14}
+    found = statements(together, {"reinforce": {**shares, "evenly along y": 0.14}}, [])
+    assert "apart along x" in said(found, "not learned") and "1.9 to 1" in said(
+        found, "not learned"
+    )
+    assert "along y" not in said(found, "not learned")

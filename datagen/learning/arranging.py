@@ -16,6 +16,7 @@ from datagen.grammar import Attribute, Grammar, Symbol
 from datagen.placement import expand
 from datagen.scene import Scene
 
+AS_WRITTEN = "as written"
 _DRAWS = (2, 12)  # of the attributes; how clear a scene is to be differs from scene to scene
 _BAND = (0.02, 0.2)  # width of a row, share of the range across it
 _JITTER = (0.1, 1.0)  # how uneven a row is
@@ -64,7 +65,7 @@ def spaced(grammar: Grammar) -> dict[str, Grammar]:
     it. `mutable` attributes stay: their laws are learned. Every value is one of the prior's.
     """
     items = {repeat.item for repeat in grammar.repeats.values()}
-    found = {"as written": grammar}
+    found = {AS_WRITTEN: grammar}
     for axis in ("x", "y"):
         free = [
             name

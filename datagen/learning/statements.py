@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from datagen.learning.arranging import AS_WRITTEN
 from datagen.learning.evaluation import Comparison
 from datagen.learning.gap import Marginal, Reading, Verdict, verdict
 
@@ -13,6 +14,7 @@ _FEW = 200  # target pictures below which histograms mean little
 _BLUNT = 0.02  # kernel spread below which the reward is nearly linear
 _UNSURE = 0.5  # share of right totals below which counts are guesses
 _OFTEN = 0.5  # failed tries for each scene
+_APART = 1.5  # times as likely as things placed as the grammar says
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ def statements(
     return [
         *_whole(comparison),
         *_columns(comparison),
+        *_spacing(last.get("reinforce", {})),
         *_limits(comparison),
         *_warnings(comparison, last, strangers),
     ]
@@ -100,6 +103,22 @@ def _main(marginal: Marginal) -> Reading:
 
 def _excess(reading: Reading) -> float:
     return reading.value - reading.floor.high
+
+
+def _spacing(structure: Mapping[str, float]) -> Iterator[Statement]:
+    """What learning found of how things keep apart, which it does not keep; see `spaced`."""
+    for axis in ("x", "y"):
+        shares = [v for name, v in structure.items() if name.endswith(f"along {axis}")]
+        if not shares:
+            continue
+        times = sum(shares) / len(shares) / structure[AS_WRITTEN]
+        if times > _APART:
+            yield Statement(
+                "not learned",
+                f"Things of a kind keep apart along {axis} in the target: learning preferred that "
+                f"{times:.1f} to 1 to where this grammar puts them. Their number was learned so; "
+                f"for pictures that look so too, write `{axis}: spread(...)`.",
+            )
 
 
 def _limits(comparison: Comparison) -> Iterator[Statement]:
