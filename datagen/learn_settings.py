@@ -44,7 +44,7 @@ class Pretraining(Component):
 class Reinforcement(Component):
     """REINFORCE on a cost for each generated picture (Meta-Sim2, equation 2)."""
 
-    iterations: int = Field(default=360, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
+    iterations: int = Field(default=320, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
     batch: int = Field(default=384, ge=16, le=65_536)  # generated scenes an iteration (m), of these
     fresh: int = Field(default=128, ge=1, le=65_536)  # new ones; the others come from those before
     targets: int = Field(default=1000, ge=16, le=1_000_000)  # real images an iteration (l), at most

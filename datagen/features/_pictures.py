@@ -21,7 +21,7 @@ def on_pictures(net: Extractor, name: str, least: int) -> Callable[[np.ndarray],
         if min(net.shape(height, width)) < least:
             raise InputError(
                 f"{name}: pictures of {width} x {height} px are too small for it; "
-                f"it needs {least} px a side, so set its option `size`"
+                f"it needs {least} px a side: take larger ones, or in a recipe its option `size`"
             )
         with torch.inference_mode():
             parts = [images[k : k + CHUNK] for k in range(0, max(1, len(images)), CHUNK)]

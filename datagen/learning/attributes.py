@@ -70,7 +70,9 @@ class AttributeTrainee:
         see: See,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
         reward: SceneReward | None = None,
+        first: int = 0,  # number of its first step; a stage that comes again goes on counting
     ) -> None:
+        self.first = first
         self.known = vocabulary(grammar)
         if not self.known.kinds:
             raise InputError(
@@ -93,10 +95,10 @@ class AttributeTrainee:
 
     def step(self, k: int) -> Mapping[str, float]:
         s = self.settings
-        rng = rng_for(self.seed, k, Stream.ATTRIBUTES)
+        rng = rng_for(self.seed, self.first + k, Stream.ATTRIBUTES)
         target = self._some_target(s.targets, rng)
         readings: dict[str, float] = {"leaps": self._leap(k, rng)}
-        batch = self._batch(k * s.batch, s.batch, rng)
+        batch = self._batch((self.first + k) * s.batch, s.batch, rng)
         graphs = batch.graphs
         corrections = self.transformer(graphs.nodes, graphs.edges)
         values = graphs.moved(corrections, self.transformer.offset)
@@ -137,7 +139,7 @@ class AttributeTrainee:
             return 0
         looks = []
         for first, count in ((_ROUGH, s.batch), (_SURE, _MANY)):
-            batch = self._batch(first + k * _MANY, count, rng)
+            batch = self._batch(first + (self.first + k) * _MANY, count, rng)
             corrections = self.transformer(batch.graphs.nodes, batch.graphs.edges)
             target = self._some_target(max(s.targets, _MANY), rng)
             looks.append(Look(batch, corrections, self.see, target, s.bandwidths))

@@ -150,7 +150,7 @@ def known_counts(path: Path, heads: tuple[str, ...]) -> np.ndarray:
     counts = np.zeros((len(rows), len(heads)), np.int64)
     for label in data["annotations"]:
         name = names[label["category_id"]]
-        if name in heads:
+        if name in heads and not label.get("iscrowd"):  # a crowd is no thing
             counts[rows[label["image_id"]], heads.index(name)] += 1
     if "all" in heads:
         counts[:, -1] = counts[:, :-1].sum(1)

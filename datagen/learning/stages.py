@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datagen import plugins
 from datagen.dataset.targets import Targets
 from datagen.derivation import Derivation
 from datagen.errors import InputError
@@ -25,7 +24,7 @@ from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import RunFolder
 from datagen.learning.strings import derivations, enough_steps, prior_strings
 from datagen.learning.structure import Pretrainee, Reinforcee
-from datagen.learning.tasks import opened_task
+from datagen.learning.tasks import described_task, opened_task
 from datagen.learning.weights import new_model, save_model
 from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel
@@ -110,14 +109,13 @@ def chosen_stages(recipe: Recipe) -> tuple[str, ...]:
 def try_on(recipe: Recipe, targets: Targets) -> None:
     """Opens what the stages need, on two target pictures: to fail now, not in hours."""
     learn, chosen = recipe.learn, chosen_stages(recipe)
-    if "structure" in chosen:
+    if "structure" in chosen and learn.max_steps is None:
         enough_steps(recipe.world(), learn.seed)
     parts = [learn.features.part]
     if "attributes" in chosen:
         parts.append(learn.attributes.features)
-        task = learn.attributes.task
-        if task is not None and not hasattr(plugins.load("tasks", task), "open"):
-            raise InputError(f"learn.attributes.task: {task} has no open(); see docs/learning.md")
+        if learn.attributes.task is not None:
+            described_task(learn.attributes.task)
     for part in parts:
         if part.weights is not None or part.use not in TRAINED:
             with part.component("features").open() as extract:
@@ -199,7 +197,8 @@ class _Stages:
         model = new_model(grammar, learn, steps)
         model.load_state_dict((before or prior).state_dict())
         views = views_of(eyes.extract, eyes.real.shape[1])
-        trainee = Reinforcee(self.recipe, model, prior, measure, eyes.real, views)
+        first = time * learn.reinforcement.iterations
+        trainee = Reinforcee(self.recipe, model, prior, measure, eyes.real, views, first)
         self.train(_named("reinforce", time), trainee)
         return model
 
@@ -230,6 +229,7 @@ class _Stages:
                 viewer(render, extract, learn.seed),
                 extract(targets.images),
                 task,
+                time * settings.steps,
             )
             self.train(_named("attributes", time), trainee)
         return transformer, mover(grammar, transformer.eval())

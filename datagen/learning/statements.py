@@ -37,7 +37,7 @@ def statements(
     return [
         *_whole(comparison),
         *_columns(comparison),
-        *_spacing(last.get("reinforce", {})),
+        *_spacing(_newest(last, "reinforce")),
         *_limits(comparison),
         *_warnings(comparison, last, strangers),
     ]
@@ -147,7 +147,7 @@ def _warnings(
     last: Mapping[str, Mapping[str, float]],
     strangers: Sequence[str],
 ) -> Iterator[Statement]:
-    features, structure = last.get("features", {}), last.get("reinforce", {})
+    features, structure = last.get("features", {}), _newest(last, "reinforce")
     if strangers:
         share = len(strangers) / len(comparison.target.features)
         yield Statement(
@@ -172,6 +172,12 @@ def _warnings(
             "warning",
             f"{structure['rejected']:.1f} tries failed for each scene: raise learn.max_steps.",
         )
+
+
+def _newest(last: Mapping[str, Mapping[str, float]], phase: str) -> Mapping[str, float]:
+    """Readings of a phase, the last time that it came: `reinforce-2` after `reinforce`."""
+    times = [name for name in last if name == phase or name.startswith(f"{phase}-")]
+    return last[times[-1]] if times else {}
 
 
 def last_readings(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

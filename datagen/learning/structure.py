@@ -102,8 +102,9 @@ class Reinforcee:
         measure: Measure,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
         views: Sequence[View],
+        first: int = 0,  # number of its first step; a stage that comes again goes on counting
     ) -> None:
-        self.learn, self.model = recipe.learn, model
+        self.learn, self.model, self.first = recipe.learn, model, first
         self.measure = measure
         self.real = torch.from_numpy(real)
         self.settings = self.learn.reinforcement
@@ -133,7 +134,7 @@ class Reinforcee:
 
     def step(self, k: int) -> Mapping[str, float]:
         s = self.settings
-        rng = rng_for(self.learn.seed, k, Stream.LEARN)
+        rng = rng_for(self.learn.seed, self.first + k, Stream.LEARN)
         batch = self._renewed(k, rng)
         structure = self.model.log_prob(batch.rules)
         log_q = structure + self.arrangement.log_prob(batch.arrangements)
@@ -173,7 +174,9 @@ class Reinforcee:
             log_q, log_prior = (m.log_prob(drawn.rules) for m in (self.model, self.prior))
             log_q = log_q + self.arrangement.log_prob(arrangements)
         seen = self.measure(
-            drawn.derivations(self.model), k * self.settings.batch, arrangements.tolist()
+            drawn.derivations(self.model),
+            (self.first + k) * self.settings.batch,
+            arrangements.tolist(),
         )
         features = torch.from_numpy(seen)
         new = Batch(drawn.rules, drawn.failures, features, log_q, log_prior, arrangements)

@@ -29,7 +29,7 @@ class Task(Protocol):
 @contextmanager
 def opened_task(name: str, render: Render, seed: int) -> Iterator[SceneReward]:
     """The task behind "package.module:Class", on the pictures that a renderer makes of scenes."""
-    with _task(name).open() as reward:
+    with described_task(name).open() as reward:
 
         def of_scenes(scenes: Sequence[Scene], numbers: Sequence[int]) -> float:
             rngs = [rng_for(seed, number, Stream.REPAINT) for number in numbers]
@@ -41,8 +41,11 @@ def opened_task(name: str, render: Render, seed: int) -> Iterator[SceneReward]:
         yield of_scenes
 
 
-def _task(name: str) -> Task:
+def described_task(name: str) -> Task:
+    """The description behind the name; InputError for what cannot be one."""
     described = plugins.load("tasks", name)
+    if not hasattr(described, "open"):
+        raise InputError(f"learn.attributes.task: {name} has no open(); see docs/learning.md")
     try:
         return described()
     except (TypeError, ValueError) as error:

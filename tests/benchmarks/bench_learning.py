@@ -33,7 +33,9 @@ WORLDS = ("multi_mnist", "aerial")
 @pytest.mark.parametrize("world", WORLDS)
 def test_print_the_cost_of_an_iteration(world: str, fresh: int, tmp_path: Path) -> None:
     """With an untrained network, which costs as much as a trained one, and two processes."""
-    made = recipe.load(world, [f"learn.reinforcement.fresh={fresh}"])
+    made = recipe.load(
+        world, [f"learn.reinforcement.fresh={fresh}", "learn.reinforcement.batch=256"]
+    )
     grammar, learn = made.world(), made.learn
     heads = count_heads_of(made)
     net = counting_net(made, heads)

@@ -13,8 +13,9 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,9 @@ class Bench:
             self._aerial(f"aerial/declared/{seed}", target, seed, ("learn.features.images=80000",))
         trained = self.out / "runs" / "aerial~declared~0" / "features.safetensors"
         same = (f"learn.features.weights={trained}",)
-        self._aerial("aerial/not declared/0", target, 0, same, declared=False)
+        self._aerial("aerial/not declared/0", target, 0, same, {" max 4": ""})
+        spread = {"x: uniform(-0.5, 0.5) width": "x: spread(-0.5, 0.5, 1) width"}  # of the cars
+        self._aerial("aerial/spread/0", target, 0, same, spread)
 
     def robust(self) -> None:
         row = self._row("row", COUNTS, CLASSES)
@@ -220,14 +223,21 @@ class Bench:
         return report
 
     def _aerial(
-        self, name: str, target: Path, seed: int, sets: Sequence[str], *, declared: bool = True
+        self,
+        name: str,
+        target: Path,
+        seed: int,
+        sets: Sequence[str],
+        prior: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         text = (ROOT / "grammars" / "aerial.scene").read_text()
-        assert " max 4" in text
+        for old, new in prior.items():
+            assert old in text
+            text = text.replace(old, new)
         folder = self.out / "recipes"
         folder.mkdir(parents=True, exist_ok=True)
-        scene = folder / f"aerial-{declared}.scene"
-        scene.write_text(text if declared else text.replace(" max 4", ""))
+        scene = folder / f"aerial-{name.split('/')[1].replace(' ', '-')}.scene"
+        scene.write_text(text)
         written = scene.with_suffix(".toml")
         written.write_text(f'grammar = "{scene.name}"\n')
         loaded = recipe.load(written, (f"learn.seed={seed}", *sets, *_HELPERS))

@@ -36,7 +36,7 @@ def page(results: Results, ranked: Sequence[Mapping[str, Any]], machine: str) ->
     return "\n".join(parts)
 
 
-_WHOLE = {"digits": 3, "arms": 30, "jagged": 10, "aerial": 4, "robust": 4, "both": 3}
+_WHOLE = {"digits": 3, "arms": 30, "jagged": 10, "aerial": 5, "robust": 4, "both": 3}
 
 
 def _unfinished(results: Results, ranked: Sequence[Mapping[str, Any]]) -> str:
@@ -151,6 +151,7 @@ def _aerial(results: Results) -> Iterator[str]:
     for kind, text in (
         ("declared", "The grammar declares `max 4` roads: a fifth lies below the picture."),
         ("not declared", "The same without `max`."),
+        ("spread", "The same with cars as `learn` advised after the runs above: `x: spread(...)`."),
     ):
         runs = _under(results, f"aerial/{kind}")
         if not runs:
@@ -164,7 +165,7 @@ else here sees. "Joint": roads, cars on the first and cars on the second, in pai
 """
         yield text + "\n"
         columns = ["law", "roads TV", "cars on road 1: mean (true), TV"]
-        columns += ["road 2", "road 3", "road 4", "joint TV"]
+        columns += ["road 2", "road 3", "road 4", "joint TV", "MMD (95 % of halves)"]
         rows = []
         for law in ("prior", "best PCFG", "learned"):
             for r in runs if law == "learned" else runs[:1]:
@@ -174,7 +175,9 @@ else here sees. "Joint": roads, cars on the first and cars on the second, in pai
                     for m, t, v in zip(score["mean"], score["true mean"], score["TV"], strict=True)
                 ]
                 name = f"learned, seed {_last(r)}" if law == "learned" else law
-                rows.append([name, f"{score['roads TV']:.3f}", *cars, f"{score['joint TV']:.3f}"])
+                mmd = f"{r[law]['mmd']:.4f} ({r['floor']['mmd']:.4f})" if law in r else ""
+                whole = (f"{score['roads TV']:.3f}", *cars, f"{score['joint TV']:.3f}")
+                rows.append([name, *whole, mmd])
         yield _table(columns, rows)
 
 
