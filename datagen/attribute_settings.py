@@ -29,7 +29,7 @@ class AttributeLearning(Component):
     bandwidths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(0.1, 0.3, 1.0, 3.0), min_length=1
     )
-    # What judges a batch of frames: see learning.tasks.
+    # What judges a batch of frames: see learning.attributes.tasks.
     task: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",

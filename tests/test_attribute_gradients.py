@@ -14,7 +14,7 @@ from toys import (
 )
 
 from datagen.attribute_settings import AttributeLearning
-from datagen.learning.attribute_gradients import differences, reinforce, score
+from datagen.learning.attributes.gradients import differences, reinforce, score
 from datagen.learning.mmd import kernel, median_variances, squared
 from datagen.rng import Stream, rng_for
 

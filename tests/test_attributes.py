@@ -22,10 +22,10 @@ from datagen.attribute_settings import AttributeLearning
 from datagen.derivation import sample_prior
 from datagen.errors import InputError, RecipeError
 from datagen.interfaces import Component
-from datagen.learning.attributes import AttributeTrainee, viewer
-from datagen.learning.leaps import Look, leap
-from datagen.learning.moving import mover, new_transformer
-from datagen.learning.tasks import opened_task
+from datagen.learning.attributes.leaps import Look, leap
+from datagen.learning.attributes.moving import mover, new_transformer
+from datagen.learning.attributes.tasks import opened_task
+from datagen.learning.attributes.training import AttributeTrainee, viewer
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 

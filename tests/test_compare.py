@@ -23,7 +23,7 @@ from datagen.comparing.sides import LONGEST, load_side, picture_size
 from datagen.dataset.targets import first_size
 from datagen.errors import InputError
 from datagen.features.counts import save_counts
-from datagen.learning.counting import count_heads_of, counting_net
+from datagen.learning.album.counting import count_heads_of, counting_net
 from datagen.learning.gap.distances import SCALES
 from datagen.learning.gap.measure import REPLICATES, ROWS
 from datagen.report.comparison import SHORT, write_comparison

@@ -11,9 +11,9 @@ from datagen import recipe
 from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.features.counts import CHUNK, CountFeatures, Features, save_counts
-from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.album.pages import PriorAlbum, album
 from datagen.learning.counts import count_in_row, count_things, rows
-from datagen.learning.prior_images import PriorAlbum, album
 from datagen.models import counting
 from datagen.models.counting import STRIDE, CountingNet, count_loss, poisson_loss
 from datagen.threads import one_thread

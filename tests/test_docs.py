@@ -117,7 +117,7 @@ def test_learning_md_has_every_setting_with_its_default():
 
 def test_learning_md_names_the_files_and_readings_that_the_code_writes():
     rooms = [ROOT / "datagen" / room for room in ("learning", "report")]
-    source = "".join(path.read_text() for room in rooms for path in room.glob("*.py"))
+    source = "".join(path.read_text() for room in rooms for path in room.rglob("*.py"))
     for names, _ in rows(page("learning.md"), "The run folder"):
         for name in code(names):
             stem = name.removesuffix(".png").rstrip("/")  # sheets are named by their sample

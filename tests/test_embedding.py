@@ -11,8 +11,8 @@ from structures import rng
 from datagen import recipe
 from datagen.errors import InputError, RecipeError
 from datagen.features.embedding import Features, opened, save_embedding
-from datagen.learning.embedding import EmbeddingTrainee, embedding_net, embedding_of
-from datagen.learning.prior_images import PriorAlbum
+from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
+from datagen.learning.album.pages import PriorAlbum
 from datagen.models.presence import EmbeddingNet
 from datagen.parts import Part
 from datagen.threads import one_thread

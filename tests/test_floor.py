@@ -5,9 +5,9 @@ import torch
 from structures import rng
 
 from datagen.learn_settings import Reinforcement
-from datagen.learning.floor import Floor
 from datagen.learning.gap import mmd2
-from datagen.learning.rewards import Kernels, whole
+from datagen.learning.structure.floor import Floor
+from datagen.learning.structure.rewards import Kernels, whole
 
 SETTINGS = Reinforcement()
 

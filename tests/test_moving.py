@@ -5,7 +5,7 @@ import torch
 from toys import ARROW, grammar_of, prior_scenes, things
 
 from datagen.errors import InputError
-from datagen.learning.moving import (
+from datagen.learning.attributes.moving import (
     attribute_tensors,
     attributes_digest,
     load_transformer,

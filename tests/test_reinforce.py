@@ -14,10 +14,10 @@ from datagen.language import parse
 from datagen.learn_settings import Reinforcement
 from datagen.learning.counts import count_things
 from datagen.learning.gap import total_variation
-from datagen.learning.reinforce import Baseline, policy_loss
-from datagen.learning.rewards import whole
 from datagen.learning.strings import draw, enough_steps, pad
-from datagen.learning.structure import Pretrainee, Reinforcee
+from datagen.learning.structure.reinforce import Baseline, policy_loss
+from datagen.learning.structure.rewards import whole
+from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model
 
 SETTINGS = Reinforcement()

@@ -9,8 +9,8 @@ from datagen.features.counts import Heads, RowHead
 from datagen.learn_settings import Reinforcement
 from datagen.learning.gap import mmd2
 from datagen.learning.kde import median_squared_distance
-from datagen.learning.rewards import Kernels, View, reward, whole
-from datagen.learning.views import count_views
+from datagen.learning.structure.rewards import Kernels, View, reward, whole
+from datagen.learning.structure.views import count_views
 
 SETTINGS = Reinforcement()
 

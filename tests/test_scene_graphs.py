@@ -9,7 +9,7 @@ import torch
 from faulty import ROOT
 from toys import ARROW, batch_of, grammar_of, prior_scenes, things
 
-from datagen.learning.scene_graphs import graphs_of, scenes_of, vocabulary
+from datagen.learning.attributes.graphs import graphs_of, scenes_of, vocabulary
 
 STREET = """
 world street
@@ -159,7 +159,7 @@ def test_scenes_without_anything_mutable_have_no_slots():
 def test_the_vocabulary_does_not_depend_on_the_hash_seed():
     code = (
         "from toys import grammar_of; from test_scene_graphs import STREET\n"
-        "from datagen.learning.scene_graphs import vocabulary\n"
+        "from datagen.learning.attributes.graphs import vocabulary\n"
         "known = vocabulary(grammar_of(STREET)); print(known.symbols, known.columns, known.kinds)"
     )
     told = {

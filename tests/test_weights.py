@@ -13,7 +13,7 @@ from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.language import named, parse
 from datagen.learn_settings import Learn
-from datagen.learning.moving import mover, new_transformer
+from datagen.learning.attributes.moving import mover, new_transformer
 from datagen.learning.weights import (
     load_model,
     load_moved,

@@ -6,7 +6,7 @@ from structures import rng
 
 from datagen.distributions import UniformInt
 from datagen.language import parse
-from datagen.learning.widening import Wider, widened
+from datagen.learning.album.widening import Wider, widened
 
 WORLD = """
 world w

@@ -7,8 +7,8 @@ import torch
 
 from datagen.derivation import sample_prior
 from datagen.language import parse
-from datagen.learning.attribute_gradients import Batch, Target
-from datagen.learning.scene_graphs import graphs_of, vocabulary
+from datagen.learning.attributes.gradients import Batch, Target
+from datagen.learning.attributes.graphs import graphs_of, vocabulary
 from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 

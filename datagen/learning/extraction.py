@@ -9,8 +9,8 @@ import numpy as np
 
 from datagen.features.counts import CountFeatures
 from datagen.learn_settings import TRAINED
-from datagen.learning.rewards import View, whole
-from datagen.learning.views import count_views
+from datagen.learning.structure.rewards import View, whole
+from datagen.learning.structure.views import count_views
 from datagen.parts import Part, Source
 
 Extract = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> float32 [N, D]

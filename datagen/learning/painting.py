@@ -8,7 +8,7 @@ import numpy as np
 
 from datagen.derivation import Derivation
 from datagen.learning.arranging import spaced
-from datagen.learning.moving import Moved
+from datagen.learning.attributes.moving import Moved
 from datagen.placement import expand
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers

@@ -12,19 +12,19 @@ from datagen.errors import InputError
 from datagen.features.counts import CountFeatures, save_counts
 from datagen.features.embedding import save_embedding
 from datagen.learn_settings import TRAINED
-from datagen.learning.attributes import AttributeTrainee, viewer
-from datagen.learning.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
+from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
+from datagen.learning.attributes.moving import Moved, mover, new_transformer
+from datagen.learning.attributes.tasks import described_task, opened_task
+from datagen.learning.attributes.training import AttributeTrainee, viewer
 from datagen.learning.counts import count_heads
-from datagen.learning.embedding import EmbeddingTrainee, embedding_net, embedding_of
 from datagen.learning.extraction import FILE, Extract, extractor, scaling, views_of
 from datagen.learning.loop import Tick, Trainee, train
 from datagen.learning.measuring import Measure, opened_measure
-from datagen.learning.moving import Moved, mover, new_transformer
 from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import RunFolder
 from datagen.learning.strings import derivations, enough_steps, prior_strings
-from datagen.learning.structure import Pretrainee, Reinforcee
-from datagen.learning.tasks import described_task, opened_task
+from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model, save_model
 from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel

@@ -20,7 +20,7 @@ from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learn_settings import Learn
-from datagen.learning.moving import (
+from datagen.learning.attributes.moving import (
     ATTRIBUTES,
     Moved,
     attribute_tensors,

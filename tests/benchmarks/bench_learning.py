@@ -14,13 +14,13 @@ import torch
 
 from datagen import recipe
 from datagen.features.counts import CountFeatures, save_counts
-from datagen.learning.counting import count_heads_of, counting_net
+from datagen.learning.album.counting import count_heads_of, counting_net
 from datagen.learning.extraction import FILE, views_of
 from datagen.learning.measuring import opened_measure
 from datagen.learning.painting import opened_painter
 from datagen.learning.run import Spec, opened_run
 from datagen.learning.strings import draw, enough_steps, prior_strings
-from datagen.learning.structure import Pretrainee, Reinforcee
+from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model
 from datagen.rng import Stream, rng_for
 from datagen.threads import one_thread

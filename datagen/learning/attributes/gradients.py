@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from datagen.attribute_settings import AttributeLearning
+from datagen.learning.attributes.graphs import SceneGraphs, Vocabulary, scenes_of
+from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.mmd import kernel, median_variances, mmd2, squared, witness
-from datagen.learning.scene_graphs import SceneGraphs, Vocabulary, scenes_of
-from datagen.learning.tasks import SceneReward
 from datagen.placement import replaced
 from datagen.scene import Scene
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from datagen.derivation import Derivation
 from datagen.features.counts import MOST_ITEMS, Heads, RowHead
 from datagen.grammar import Grammar
-from datagen.learning.album_training import AlbumTrainee
+from datagen.learning.album.pages import Page
+from datagen.learning.album.training import AlbumTrainee
+from datagen.learning.album.widening import Wider
 from datagen.learning.counts import Row, count_heads, count_in_row, count_things, rows
-from datagen.learning.prior_images import Page
-from datagen.learning.widening import Wider
 from datagen.models.counting import CountingNet, count_loss, poisson_loss
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datagen.learning.prior_images import Page, album
+from datagen.learning.album.pages import Page, album
 from datagen.learning.run import restore, state_of
 from datagen.recipe import Recipe
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from datagen.errors import InputError
 from datagen.learning.arranging import spaced
-from datagen.learning.floor import Floor
 from datagen.learning.measuring import Measure
-from datagen.learning.reinforce import Baseline, policy_loss
-from datagen.learning.rewards import Kernels, View, reward
 from datagen.learning.run import restore, state_of
 from datagen.learning.strings import draw, pad, prior_strings
+from datagen.learning.structure.floor import Floor
+from datagen.learning.structure.reinforce import Baseline, policy_loss
+from datagen.learning.structure.rewards import Kernels, View, reward
 from datagen.models.arrangement import Arrangement
 from datagen.models.metasim2 import StructureModel
 from datagen.recipe import Recipe

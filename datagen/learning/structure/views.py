@@ -1,7 +1,7 @@
 """Which features are compared together; see `rewards.View`."""
 
 from datagen.features.counts import Heads
-from datagen.learning.rewards import View
+from datagen.learning.structure.rewards import View
 
 _TOTAL_SCALE = 2.0  # of the total among the other counts
 _TOTAL_STD = 0.3  # of the kernel on the total alone, in things

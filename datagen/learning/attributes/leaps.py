@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datagen.learning.attribute_gradients import Batch, See, Target
+from datagen.learning.attributes.gradients import Batch, See, Target
 from datagen.learning.mmd import contributions, median_variances, squared
 
 _PLACES = 16  # that a law is tried in, round a circle or along an interval

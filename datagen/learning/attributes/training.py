@@ -15,7 +15,7 @@ from datagen.attribute_settings import AttributeLearning
 from datagen.derivation import Derivation
 from datagen.errors import InputError
 from datagen.grammar import Grammar
-from datagen.learning.attribute_gradients import (
+from datagen.learning.attributes.gradients import (
     Batch,
     Estimate,
     See,
@@ -24,10 +24,10 @@ from datagen.learning.attribute_gradients import (
     reinforce,
     score,
 )
-from datagen.learning.leaps import Look, leap
+from datagen.learning.attributes.graphs import graphs_of, vocabulary
+from datagen.learning.attributes.leaps import Look, leap
+from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.run import restore, state_of
-from datagen.learning.scene_graphs import graphs_of, vocabulary
-from datagen.learning.tasks import SceneReward
 from datagen.models.metasim import DistributionTransformer
 from datagen.placement import expand
 from datagen.rendering import Render

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from datagen.derivation import Derivation
 from datagen.frame import Frame
 from datagen.grammar import Grammar
+from datagen.learning.album.widening import Wider
 from datagen.learning.arranging import lined_up, uncrowded
 from datagen.learning.counts import count_in_row, count_things, rows
-from datagen.learning.widening import Wider
 from datagen.models.counting import STRIDE
 from datagen.placement import expand
 from datagen.recipe import Recipe

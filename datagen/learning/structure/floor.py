@@ -10,7 +10,7 @@ from datagen.learning.gap.floor import floor_of
 from datagen.learning.gap.statistics import quadratic
 from datagen.learning.kde import squared_distances
 from datagen.learning.mmd import contributions, kernel, mean_of_pairs
-from datagen.learning.rewards import Kernels, View, thinned
+from datagen.learning.structure.rewards import Kernels, View, thinned
 from datagen.rng import Stream, rng_for
 
 _RECENT = 20  # readings that are averaged

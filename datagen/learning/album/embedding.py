@@ -7,10 +7,10 @@ from torch import Tensor
 
 from datagen.decoding import decode
 from datagen.features.embedding import Embedding
-from datagen.learning.album_training import AlbumTrainee
-from datagen.learning.counting import count_heads_of
+from datagen.learning.album.counting import count_heads_of
+from datagen.learning.album.pages import Page
+from datagen.learning.album.training import AlbumTrainee
 from datagen.learning.counts import rows
-from datagen.learning.prior_images import Page
 from datagen.models.presence import EmbeddingNet
 from datagen.recipe import Recipe
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datagen.errors import InputError
 from datagen.grammar import Grammar
-from datagen.learning.scene_graphs import graphs_of, scenes_of, vocabulary
+from datagen.learning.attributes.graphs import graphs_of, scenes_of, vocabulary
 from datagen.models.metasim import DistributionTransformer
 from datagen.scene import Scene
 

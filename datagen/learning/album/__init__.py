@@ -1,0 +1,1 @@
+"""The album: pictures of the prior that feature networks are trained on."""

@@ -1,0 +1,1 @@
+"""Attribute learning: Meta-Sim's distribution transformer against MMD."""

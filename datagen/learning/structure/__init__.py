@@ -1,0 +1,1 @@
+"""Structure learning: Meta-Sim2's pre-training and REINFORCE on what pictures cost."""
