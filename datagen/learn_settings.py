@@ -47,7 +47,9 @@ class Reinforcement(Component):
     iterations: int = Field(default=320, ge=0, le=1_000_000)  # at most; see `stop_at_floor`
     batch: int = Field(default=384, ge=16, le=65_536)  # generated scenes an iteration (m), of these
     fresh: int = Field(default=128, ge=1, le=65_536)  # new ones; the others come from those before
-    targets: int = Field(default=1000, ge=16, le=1_000_000)  # real images an iteration (l), at most
+    # Real images an iteration (l), at most. None: as many as a generated one is compared with. An
+    # estimate from more pictures is higher where pictures are rare, and the cost would favour them.
+    targets: int | None = Field(default=None, ge=16, le=1_000_000)
     learning_rate: float = Field(default=1e-2, gt=0, le=1)
     # "kde": log q - log p. The others are comparators: the witness of MMD^2 at each picture, and
     # MMD^2 of the batch for all of its pictures alike.

@@ -31,7 +31,7 @@ from datagen.learning.attributes.moving import (
 from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel, rule_tables
 
-_FORMAT = "datagen-metasim2-2"
+_FORMAT = "datagen-metasim2-3"
 _ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; a structure model is a few hundred kB
 
@@ -73,7 +73,7 @@ class AttributesHeader(Component):
 class Header(Component):
     """What a file of weights says of itself; None: this part is as in the prior."""
 
-    format: Literal["datagen-metasim2-2"]
+    format: Literal["datagen-metasim2-3"]
     world: str
     structure: StructureHeader | None
     attributes: AttributesHeader | None

@@ -142,6 +142,11 @@ class StructureModel(nn.Module):
         self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
         self.initial = nn.Linear(latents, 2 * hidden)
         self.head = nn.Linear(hidden, tables.rules + 1)
+        # Ours: how many items a repetition with `max` has so far is known, and need not be counted
+        # by the LSTM, which blurs neighbours where a law is jagged.
+        self.by_state = nn.Embedding.from_pretrained(
+            torch.zeros(tables.nothing + 1, tables.rules + 1), freeze=False
+        )
         noise = torch.randn(latents, latents, generator=torch.Generator().manual_seed(0))
         self.register_buffer("latent", noise)
 
@@ -167,7 +172,8 @@ class StructureModel(nn.Module):
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
             state = stacks.top()
-            logits = self.head(h).masked_fill(~t.allowed[state], -torch.inf)
+            logits = self.head(h) + self.by_state(state)
+            logits = logits.masked_fill(~t.allowed[state], -torch.inf)
             previous = _inverse_cdf(logits, uniforms[:, step], t.last[state])
             rules[:, step] = previous
             stacks.expand(state, previous)
@@ -188,7 +194,8 @@ class StructureModel(nn.Module):
         inputs = self.embed(torch.cat([start, given[:, :-1]], 1))
         out, _ = self.lstm(inputs, (h[None], c[None]))
         states = self.tables.states(rules).repeat(latents, 1)
-        logits = self.head(out).masked_fill(~self.tables.allowed[states], -torch.inf)
+        logits = self.head(out) + self.by_state(states)
+        logits = logits.masked_fill(~self.tables.allowed[states], -torch.inf)
         steps = logits.log_softmax(-1).gather(-1, given[..., None])[..., 0]  # padding scores 0
         per_latent = steps.sum(1).view(latents, batch)
         return per_latent.logsumexp(0) - torch.log(torch.tensor(float(latents)))

@@ -57,7 +57,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "presence embedding, H = d I": ("embedding", "learn.reinforcement.bandwidth=d"),
     "presence embedding, multiscale": ("embedding",),
 }
-RATES = (0.003, 0.01, 0.03)  # each arm's learning rate is the best of these on the first seed
+RATES = (0.003, 0.01)  # each arm's learning rate is the best of these on the first seed
 # Eight recipes to choose from without labels.
 RECIPES: dict[str, tuple[str, ...]] = {
     "default": (),

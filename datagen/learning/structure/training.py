@@ -86,7 +86,7 @@ class Reinforcee:
     """REINFORCE against the features of the target pictures; no label is looked at.
 
     The learning rate is constant for half of the iterations, then falls to 0. Where the target's
-    own noise is reached before, it begins to fall there, for half as long again: further steps
+    own noise is reached before, it begins to fall there, for as long again: further steps
     would fit what these pictures cannot tell.
 
     How things are arranged is a choice of the policy as well, ours: where the target's things keep
@@ -127,7 +127,7 @@ class Reinforcee:
     def steps(self) -> int:
         if self.reached is None:
             return self.settings.iterations
-        return min(self.settings.iterations, self.reached + max(_COOLING, self.reached // 2))
+        return min(self.settings.iterations, self.reached + max(_COOLING, self.reached))
 
     def begin(self, step: int) -> None:
         self.model.train()
@@ -197,9 +197,10 @@ class Reinforcee:
         return first + (last - first) * min(1.0, 2 * k / self.settings.iterations)
 
     def _some_real(self, rng: np.random.Generator) -> Tensor:
-        if len(self.real) <= self.settings.targets:
+        count = self.settings.targets or self.settings.batch - 1
+        if len(self.real) <= count:
             return self.real
-        return self.real[rng.permutation(len(self.real))[: self.settings.targets]]
+        return self.real[rng.permutation(len(self.real))[:count]]
 
     def tensors(self) -> dict[str, Tensor]:
         b = self.baseline
@@ -220,7 +221,7 @@ class Reinforcee:
 
 
 _WEIGHT = 2.0  # limit of log importance weights, either way: no old scene may own the batch
-_COOLING = 50  # iterations at least, after the floor was reached
+_COOLING = 100  # iterations at least, after the floor was reached
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
