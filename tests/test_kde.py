@@ -117,3 +117,22 @@ def test_with_a_huge_bandwidth_only_means_are_compared():
     seeing = log_ratio(generated, real, (0.2,), clip=6.0)
     assert float(blind.std()) < 1e-2
     assert float(seeing.std()) > 0.5
+
+
+def test_estimates_from_as_many_pictures_favour_neither_dense_nor_sparse_places():
+    def law(count, index):
+        """Half of the rows lie close together, half far apart in six dimensions."""
+        generator = rng(index)
+        width = np.where(np.arange(count) % 2, 0.05, 2.0)[:, None]
+        return torch.from_numpy((generator.normal(0, 1, (count, 6)) * width).astype(np.float32))
+
+    def gap(real):
+        """By how much the cost of sparse rows is below that of dense ones, equal laws."""
+        costs = [log_ratio(law(100, k), law(real, 1000 + k), [0.3], 50) for k in range(80)]
+        dense, sparse = (torch.stack(costs)[:, first::2].mean(1) for first in (1, 0))
+        return float((dense - sparse).mean()), float((dense - sparse).std() / 80**0.5)
+
+    equal, error = gap(99)
+    assert abs(equal) < 4 * error
+    more, error = gap(2000)
+    assert more > 4 * error  # the reason for learn.reinforcement.targets = none

@@ -304,3 +304,21 @@ def test_sampled_runs_stop_at_their_max():
     found = {tuple(r for r in row if r < 9) for row in strings.rules.tolist()}
     assert found <= set(capped_strings(grammar))
     assert len(found) > 30
+
+
+def test_how_many_items_there_are_may_decide_alone_what_follows():
+    grammar = parse(HEAD + "S -> a * uniform_int(0, 3) max 3\na {}")
+    model = opinionated(grammar, max_steps=6)
+    law = [0.7, 0.01, 0.19, 0.1]
+    states = model.tables.states(torch.tensor([[0, 1, 1, 1, 2]]))[0, 1:]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        for n, state in enumerate(states[:3].tolist()):
+            model.by_state.weight[state, 2] = math.log(law[n] / sum(law[n + 1 :]))
+    strings = [(0, *[1] * n, 2) for n in range(4)]
+    found = model.log_prob(pad(strings, 6, model.tables.rules)).exp()
+    np.testing.assert_allclose(found.detach(), law, atol=1e-6)
+    drawn = model.sample(uniforms(4000, 6), no_latent(4000)).rules
+    lengths = (drawn == 1).sum(1).bincount(minlength=4) / 4000
+    np.testing.assert_allclose(lengths, law, atol=0.03)

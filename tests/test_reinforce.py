@@ -293,6 +293,19 @@ def test_a_trainee_goes_on_from_its_tensors(pretrained):
         assert torch.equal(tensor, second.tensors()[name]), name
 
 
+@pytest.mark.parametrize(("targets", "expected"), [(None, 127), (64, 64), (5000, 200)])
+def test_densities_are_estimated_from_as_many_pictures_unless_told(pretrained, targets, expected):
+    real, _ = features([0.5, 0.1, 0.1, 0.1, 0.1, 0.1], 200)
+    learn = pretrained.recipe.learn
+    settings = learn.reinforcement.model_copy(update={"targets": targets})
+    told = learn.model_copy(update={"reinforcement": settings})
+    recipe = pretrained.recipe.model_copy(update={"learn": told})
+    trainee = Reinforcee(
+        recipe, deepcopy(pretrained.model), deepcopy(pretrained.model), None, real.numpy(), whole(1)
+    )
+    assert len(trainee._some_real(rng())) == expected
+
+
 def test_settings_are_frozen():
     with pytest.raises(Exception, match="frozen"):
         SETTINGS.clip = 3.0
