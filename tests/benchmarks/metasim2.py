@@ -85,7 +85,7 @@ class Bench:
 
     def jagged(self) -> None:
         for number in JAGGED:
-            rng = rng_for(2000, number, Stream.EVALUATE)
+            rng = rng_for(3000, number, Stream.EVALUATE)
             target = self._row(f"jagged-{number}", _random_counts(rng), _random_classes(rng))
             self._digits(f"jagged/{number}", target, 0, self._counting(0))
 
@@ -98,7 +98,7 @@ class Bench:
 
     def choosing(self) -> None:
         """Eight recipes on a random target, ranked by pictures alone."""
-        rng = rng_for(2100, 0, Stream.EVALUATE)
+        rng = rng_for(3100, 0, Stream.EVALUATE)
         target = self._row("chosen", _random_counts(rng), _random_classes(rng))
         seen: dict[str, np.ndarray] = {}
         real = np.zeros((0, 0))
