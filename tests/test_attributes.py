@@ -26,6 +26,7 @@ from datagen.learning.attributes.leaps import Look, leap
 from datagen.learning.attributes.moving import mover, new_transformer
 from datagen.learning.attributes.tasks import opened_task
 from datagen.learning.attributes.training import AttributeTrainee, viewer
+from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
 
@@ -38,6 +39,7 @@ def trainee(grammar, see, real, reward=None, **settings):
         0,
         new_transformer(grammar, settings.hidden, 0),
         lambda count, rng: [sample_prior(grammar, rng) for _ in range(count)],
+        lambda derivation, rng: expand(grammar, derivation, rng),
         see,
         real,
         reward,

@@ -280,3 +280,25 @@ def test_attributes_of_another_world_are_refused(tmp_path):
 def test_a_file_without_attributes_has_none_to_give(saved, grammar):
     with pytest.raises(InputError, match="no learned attributes"):
         load_moved(saved[0], grammar)
+
+
+def test_spacing_comes_back_and_an_unknown_one_is_as_written(tmp_path):
+    grammar = parse(HEAD + "S -> a * 2\na { x: uniform(0, 20) px }")
+    path = tmp_path / "model.safetensors"
+    save_model(path, grammar, LEARN, new_model(grammar, LEARN, 7), None, {"along x": 1.0})
+    derivation = sample_prior(grammar, rng())
+
+    def places(grammar):
+        place = load_model(path, grammar).place
+        scenes = [place(derivation, rng(k)) for k in range(40)]
+        return [[p.world.x for p in s.walk() if p.node.symbol == "a"] for s in scenes]
+
+    assert all(first < 10 < second for first, second in places(grammar))
+    fixed = parse(HEAD + "S -> a * 2\na { x: 7 px }")
+    assert all(both == [7, 7] for both in places(fixed))
+
+
+@pytest.mark.parametrize("spacing", [{"along x": 2.0}, {"along x": -1}, {"x": "y"}, [1], None])
+def test_spacing_that_is_none_is_refused(saved, grammar, spacing):
+    rewrite(saved[0], structure={"spacing": spacing})
+    refused(saved[0], grammar, "spacing")

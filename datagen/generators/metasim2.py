@@ -11,7 +11,6 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.strings import derivations
 from datagen.learning.weights import load_model
-from datagen.placement import expand
 from datagen.scene import Scene
 
 
@@ -31,7 +30,7 @@ class Generator(Component):
         def one(rng: np.random.Generator) -> Scene:
             # One scene at a time: in a larger batch, rounding would depend on its neighbours.
             (derivation,) = derivations(grammar, model.structure, 1, rng)
-            scene = expand(grammar, derivation, rng)
+            scene = model.place(derivation, rng)
             return scene if model.moved is None else model.moved([scene])[0]
 
         yield lambda rngs: [one(rng) for rng in rngs]

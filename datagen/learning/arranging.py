@@ -6,6 +6,7 @@ hide one another: a learner that can only pile them up needs more of them than t
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ AS_WRITTEN = "as written"
 _DRAWS = (2, 12)  # of the attributes; how clear a scene is to be differs from scene to scene
 _BAND = (0.02, 0.2)  # width of a row, share of the range across it
 _JITTER = (0.1, 1.0)  # how uneven a row is
+_APART = 1.5  # to 1, from where on things keep apart
 _SPACINGS = {"along": 1.0, "evenly along": 0.4}  # jitter of `spread`
 
 
@@ -78,6 +80,52 @@ def spaced(grammar: Grammar) -> dict[str, Grammar]:
             changed = {name: _spread(grammar.symbols[name], axis, jitter) for name in free}
             found[f"{how} {axis}"] = replace(grammar, symbols={**grammar.symbols, **changed})
     return found
+
+
+def preferred(shares: Mapping[str, float]) -> dict[str, float]:
+    """Axes along which things keep apart rather than stand as written: axis -> how many to 1.
+
+    `shares` are those of the names of `spaced`, as learned. Equal ones say nothing.
+    """
+    found = {}
+    for axis in ("x", "y"):
+        mine = [share for name, share in shares.items() if name.endswith(f"along {axis}")]
+        if mine and (times := sum(mine) / len(mine) / shares[AS_WRITTEN]) > _APART:
+            found[axis] = times
+    return found
+
+
+def settled(shares: Mapping[str, float]) -> dict[str, float]:
+    """What is kept of learned shares: those as written and along preferred axes; {}: as written."""
+    axes = preferred(shares)
+    if not axes:
+        return {}
+    kept = {n: share for n, share in shares.items() if n == AS_WRITTEN or n[-1] in axes}
+    return {name: share / sum(kept.values()) for name, share in kept.items()}
+
+
+class Placer:
+    """Scenes of derivations whose repeated things are spaced as often as settled shares say."""
+
+    def __init__(self, grammar: Grammar, shares: Mapping[str, float]) -> None:
+        self._kinds = spaced(grammar)
+        known = {name: share for name, share in shares.items() if name in self._kinds}
+        self._names = [*known] or [AS_WRITTEN]
+        self._edges = np.cumsum([*known.values()] or [1.0])
+
+    def __call__(self, derivation: Derivation, rng: np.random.Generator) -> Scene:
+        return expand(self._kinds[self._name(rng)], derivation, rng)
+
+    def choose(self, count: int, rng: np.random.Generator) -> list[int]:
+        """Numbers of arrangements, as `Paint` takes them."""
+        names = [*self._kinds]
+        return [names.index(self._name(rng)) for _ in range(count)]
+
+    def _name(self, rng: np.random.Generator) -> str:
+        if len(self._names) == 1:
+            return self._names[0]
+        at = np.searchsorted(self._edges, rng.random() * self._edges[-1], side="right")
+        return self._names[min(int(at), len(self._names) - 1)]
 
 
 def _spread(symbol: Symbol, axis: str, jitter: float) -> Symbol:

@@ -185,11 +185,14 @@ def compare(learned: Learned, truth: np.ndarray | None) -> Comparison:
     rng = rng_for(seed, 1, Stream.EVALUATE)
     prior = [sample_prior(grammar, rng) for _ in range(_COUNTED)]
     drawn = learned.derivations(_COUNTED, rng)
+    spacing = learned.placer.choose(_SAMPLES, rng)
 
-    def sample(strings: list[Derivation], first: int, paint: Paint, measure: Measure) -> Sample:
+    def sample(
+        strings: list[Derivation], first: int, paint: Paint, measure: Measure, how: list[int]
+    ) -> Sample:
         return Sample(
-            images=paint(strings[:_SHOWN], first),
-            features=measure(strings[:_SAMPLES], first),
+            images=paint(strings[:_SHOWN], first, how[:_SHOWN]),
+            features=measure(strings[:_SAMPLES], first, how),
             counts=count_things(grammar, strings),
         )
 
@@ -197,8 +200,8 @@ def compare(learned: Learned, truth: np.ndarray | None) -> Comparison:
     classified = learned.extract.most_likely(targets.images) if counted else None
     samples = {
         "target": Sample(targets.images[:_SHOWN], learned.real, classified),
-        "prior": sample(prior, _FRESH, learned.prior_paint, learned.prior_measure),
-        "learned": sample(drawn, _FRESH + _SAMPLES, learned.paint, learned.measure),
+        "prior": sample(prior, _FRESH, learned.prior_paint, learned.prior_measure, []),
+        "learned": sample(drawn, _FRESH + _SAMPLES, learned.paint, learned.measure, spacing),
     }
     columns = learned.extract.heads.columns() if counted else ()
     name = recipe.learn.features.use

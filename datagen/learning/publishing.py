@@ -1,12 +1,13 @@
 """What a run leaves behind: weights, the learned grammar, the report, a recipe to go on with."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from datagen import __version__, language
 from datagen.derivation import Derivation
 from datagen.files import write_atomic
 from datagen.language.intervals import Intervals
+from datagen.learning.arranging import AS_WRITTEN
 from datagen.learning.evaluation import Comparison
 from datagen.learning.intervals import Sample, bootstrapped, caveat
 from datagen.learning.projection import project, project_attributes
@@ -14,7 +15,6 @@ from datagen.learning.stages import Learned
 from datagen.learning.statements import Statement, last_readings, statements
 from datagen.learning.strangers import strangers, write_strangers
 from datagen.learning.weights import load_model, save_model
-from datagen.placement import expand
 from datagen.report.learning import write_report
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
@@ -28,9 +28,15 @@ def _scenes(learned: Learned, strings: Sequence[Derivation]) -> list[Scene]:
     """Scenes with learned attributes; none where attributes were not learned."""
     if learned.moved is None:
         return []
-    grammar, seed = learned.recipe.world(), learned.recipe.learn.seed
+    seed = learned.recipe.learn.seed
     rngs = [rng_for(seed, _UNSEEN + k, Stream.PRIOR_VALUES) for k in range(len(strings))]
-    return learned.moved([expand(grammar, d, r) for d, r in zip(strings, rngs, strict=True)])
+    place = learned.placer
+    return learned.moved([place(d, r) for d, r in zip(strings, rngs, strict=True)])
+
+
+def _kept(spacing: Mapping[str, float]) -> list[str]:
+    named = [f"{name} ({share:.0%})" for name, share in spacing.items() if name != AS_WRITTEN]
+    return [", ".join(named)] if named else []
 
 
 def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
@@ -38,7 +44,8 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     recipe, run, targets = learned.recipe, learned.run.path, learned.targets
     grammar = recipe.world()
     weights = run / "model.safetensors"
-    save_model(weights, grammar, recipe.learn, learned.structure, learned.transformer)
+    model = (learned.structure, learned.transformer, learned.spacing)
+    save_model(weights, grammar, recipe.learn, *model)
     load_model(weights, grammar)  # what is published can be read back
     rng = rng_for(recipe.learn.seed, 0, Stream.EVALUATE)
     strings = learned.derivations(_PROJECTED, rng)
@@ -54,6 +61,7 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
         f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",
         "What depends on context is in model.safetensors; `datagen generate` on the run's folder "
         "samples that.",
+        *(f"There, things keep apart {s}." for s in _kept(learned.spacing)),
         caveat(1),
     ]
     text = language.written(after, notes, sure)

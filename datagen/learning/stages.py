@@ -1,6 +1,6 @@
 """The stages of a run of `learn`, one after the other, each with its own checkpoints."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from datagen.features.embedding import save_embedding
 from datagen.learn_settings import TRAINED
 from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
+from datagen.learning.arranging import Placer, settled
 from datagen.learning.attributes.moving import Moved, mover, new_transformer
 from datagen.learning.attributes.tasks import described_task, opened_task
 from datagen.learning.attributes.training import AttributeTrainee, viewer
@@ -47,6 +48,7 @@ class Learned:
     run: RunFolder
     targets: Targets
     structure: StructureModel | None  # None: as in the prior
+    spacing: Mapping[str, float]  # of repeated things, as arranging.settled gives it
     transformer: DistributionTransformer | None  # None: attributes as in the prior
     moved: Moved | None
     extract: Extract
@@ -58,6 +60,10 @@ class Learned:
 
     def derivations(self, count: int, rng: np.random.Generator) -> list[Derivation]:
         return derivations(self.recipe.world(), self.structure, count, rng)
+
+    @property
+    def placer(self) -> Placer:
+        return Placer(self.recipe.world(), self.spacing)
 
 
 @contextmanager
@@ -74,16 +80,19 @@ def run_stages(
         prior_paint, prior_measure = stages.look(eyes, None)
         paint, measure = prior_paint, prior_measure
         structure, transformer, moved = None, None, None
+        spacing: dict[str, float] = {}
         for number, stage in enumerate(chosen):
             time = chosen[:number].count(stage)  # a stage may come more than once
             if stage == "structure":
-                structure = stages.structure(time, structure, eyes, measure)
+                structure, spacing = stages.structure(time, structure, eyes, measure)
             else:
-                transformer, moved = stages.attributes(time, structure, transformer, targets)
+                transformer, moved = stages.attributes(
+                    time, structure, spacing, transformer, targets
+                )
                 save_model(run.path / _ATTRIBUTES, recipe.world(), recipe.learn, None, transformer)
                 paint, measure = stages.look(eyes, moved)
         yield Learned(
-            recipe, run, targets, structure, transformer, moved, eyes.extract,
+            recipe, run, targets, structure, spacing, transformer, moved, eyes.extract,
             prior_paint, prior_measure, paint, measure, eyes.real,
         )  # fmt: skip
 
@@ -189,7 +198,7 @@ class _Stages:
 
     def structure(
         self, time: int, before: StructureModel | None, eyes: Eyes, measure: Measure
-    ) -> StructureModel:
+    ) -> tuple[StructureModel, dict[str, float]]:
         learn, grammar = self.recipe.learn, self.recipe.world()
         steps = learn.max_steps or enough_steps(grammar, learn.seed)
         prior = new_model(grammar, learn, steps)
@@ -200,12 +209,13 @@ class _Stages:
         first = time * learn.reinforcement.iterations
         trainee = Reinforcee(self.recipe, model, prior, measure, eyes.real, views, first)
         self.train(_named("reinforce", time), trainee)
-        return model
+        return model, settled(trainee.shares)
 
     def attributes(
         self,
         time: int,
         structure: StructureModel | None,
+        spacing: Mapping[str, float],
         before: DistributionTransformer | None,
         targets: Targets,
     ) -> tuple[DistributionTransformer, Moved]:
@@ -226,6 +236,7 @@ class _Stages:
                 learn.seed,
                 transformer,
                 lambda count, rng: derivations(grammar, structure, count, rng),
+                Placer(grammar, spacing),
                 viewer(render, extract, learn.seed),
                 extract(targets.images),
                 task,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from datagen.learning.arranging import AS_WRITTEN
+from datagen.learning.arranging import preferred
 from datagen.learning.evaluation import Comparison
 from datagen.learning.gap import Marginal, Reading, Verdict, verdict
 
@@ -14,7 +14,6 @@ _FEW = 200  # target pictures below which histograms mean little
 _BLUNT = 0.02  # kernel spread below which the reward is nearly linear
 _UNSURE = 0.5  # share of right totals below which counts are guesses
 _OFTEN = 0.5  # failed tries for each scene
-_APART = 1.5  # times as likely as things placed as the grammar says
 
 
 @dataclass(frozen=True)
@@ -106,19 +105,14 @@ def _excess(reading: Reading) -> float:
 
 
 def _spacing(structure: Mapping[str, float]) -> Iterator[Statement]:
-    """What learning found of how things keep apart, which it does not keep; see `spaced`."""
-    for axis in ("x", "y"):
-        shares = [v for name, v in structure.items() if name.endswith(f"along {axis}")]
-        if not shares:
-            continue
-        times = sum(shares) / len(shares) / structure[AS_WRITTEN]
-        if times > _APART:
-            yield Statement(
-                "not learned",
-                f"Things of a kind keep apart along {axis} in the target: learning preferred that "
-                f"{times:.1f} to 1 to where this grammar puts them. Their number was learned so; "
-                f"for pictures that look so too, write `{axis}: spread(...)`.",
-            )
+    """Whether things keep apart; see `arranging.preferred`."""
+    for axis, times in preferred(structure).items():
+        yield Statement(
+            "learned",
+            f"Things of a kind keep apart along {axis}: learning preferred that {times:.1f} to 1 "
+            "to where the grammar puts them, and generated scenes do so. In a grammar it would be "
+            f"`{axis}: spread(...)`.",
+        )
 
 
 def _limits(comparison: Comparison) -> Iterator[Statement]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -20,6 +21,7 @@ from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learn_settings import Learn
+from datagen.learning.arranging import Placer
 from datagen.learning.attributes.moving import (
     ATTRIBUTES,
     Moved,
@@ -61,6 +63,7 @@ class StructureHeader(Component):
     hidden: int = Field(ge=4, le=4096)
     embedding: int = Field(ge=2, le=4096)
     latents: int = Field(ge=1, le=64)
+    spacing: dict[str, Annotated[float, Field(ge=0, le=1)]]  # as arranging.settled gives it
 
 
 class AttributesHeader(Component):
@@ -85,6 +88,7 @@ def save_model(
     learn: Learn,
     model: StructureModel | None,
     transformer: DistributionTransformer | None = None,
+    spacing: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Publish the weights at `path` by one rename."""
     structure, attributes = None, None
@@ -96,6 +100,7 @@ def save_model(
             hidden=learn.hidden,
             embedding=learn.embedding,
             latents=learn.latents,
+            spacing=dict(spacing),
         )
         tensors |= {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     if transformer is not None:
@@ -113,6 +118,7 @@ class Model:
 
     structure: StructureModel | None
     moved: Moved | None
+    place: Placer
 
 
 def load_model(path: Path, grammar: Grammar) -> Model:
@@ -137,7 +143,8 @@ def load_model(path: Path, grammar: Grammar) -> Model:
         moved = mover(grammar, transformer)
     elif of_attributes:
         raise InputError(f"{path}: holds an unknown tensor {min(of_attributes)}")
-    return Model(structure, moved)
+    spacing = {} if header.structure is None else header.structure.spacing
+    return Model(structure, moved, Placer(grammar, spacing))
 
 
 def load_moved(path: Path, grammar: Grammar) -> Moved:

@@ -29,12 +29,12 @@ from datagen.learning.attributes.leaps import Look, leap
 from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.run import restore, state_of
 from datagen.models.metasim import DistributionTransformer
-from datagen.placement import expand
 from datagen.rendering import Render
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 
 Derivations = Callable[[int, np.random.Generator], Sequence[Derivation]]  # (how many, rng)
+Place = Callable[[Derivation, np.random.Generator], Scene]
 
 _CHUNK = 64  # pictures at once
 _MANY = 512  # scenes, and target pictures, by which a leap is decided
@@ -67,6 +67,7 @@ class AttributeTrainee:
         seed: int,
         transformer: DistributionTransformer,
         derivations: Derivations,
+        place: Place,
         see: See,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
         reward: SceneReward | None = None,
@@ -80,7 +81,8 @@ class AttributeTrainee:
                 "`mutable` behind those that learning may change"
             )
         self.settings, self.seed, self.transformer = settings, seed, transformer
-        self.derivations, self.see, self.reward = derivations, see, reward
+        self.derivations, self.place = derivations, place
+        self.see, self.reward = see, reward
         self.target = Target.of(torch.from_numpy(real))
         self.usual: float | None = None  # moving average of the reward
         rate = settings.learning_rate
@@ -123,8 +125,7 @@ class AttributeTrainee:
         numbers = range(first, first + count)
         rngs = [rng_for(self.seed, n, Stream.PRIOR_VALUES) for n in numbers]
         derivations = self.derivations(count, rng)
-        grammar = self.known.grammar
-        scenes = [expand(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
+        scenes = [self.place(d, r) for d, r in zip(derivations, rngs, strict=True)]
         return Batch(self.known, scenes, numbers, graphs_of(self.known, scenes))
 
     def _some_target(self, count: int, rng: np.random.Generator) -> Target:

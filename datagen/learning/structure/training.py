@@ -90,8 +90,7 @@ class Reinforcee:
     would fit what these pictures cannot tell.
 
     How things are arranged is a choice of the policy as well, ours: where the target's things keep
-    apart and the prior's cover one another, equal pictures would need more things. What is learned
-    of it serves structure alone and is not kept.
+    apart and the prior's cover one another, equal pictures would need more things.
     """
 
     def __init__(
@@ -162,8 +161,13 @@ class Reinforcee:
             "effective": float(1 / share.square().sum()),
             "rejected": float(batch.failures[-self.fresh :].float().mean()),
             "kernel_spread": self.kernels.spread(batch.features),
-            **dict(zip(self.kinds, self.arrangement.shares().tolist(), strict=True)),
+            **self.shares,
         }
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """How often each arrangement is chosen, by the names of `arranging.spaced`."""
+        return dict(zip(self.kinds, self.arrangement.shares().tolist(), strict=True))
 
     def _renewed(self, k: int, rng: np.random.Generator) -> Batch:
         """The batch with newly rendered scenes in the place of the oldest."""
