@@ -1,5 +1,6 @@
 """What several test modules share: the command line in this process, and small worlds."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from datagen.cli import main
+
+# A shell's background jobs ignore Ctrl-C, and so would every process that a test starts there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a test that is right.
 settings.register_profile("patient", deadline=None)
