@@ -49,8 +49,8 @@ def _whole(comparison: Comparison) -> Iterator[Statement]:
     if verdict(prior) in _SAME:
         yield Statement(
             "unknown",
-            "These features could not tell the prior's pictures from the target's to begin with, "
-            "so there was nothing that they could teach.",
+            "Taken together, these features could not tell the prior's pictures from the target's "
+            "to begin with: there was little that they could teach.",
         )
     elif said in _SAME:
         yield Statement(
