@@ -16,6 +16,17 @@ FINITE = HEAD + (
     "B -> a [0.2] | b b [0.5] | empty [0.3]\n"
     "a {}\nb {}\n"
 )
+CARS_AND_TREES = """
+world small
+canvas 36 x 28
+start Scene
+Scene -> ground car * uniform_int(0, 3) tree * uniform_int(0, 2)
+ground { draw: ground }
+car { draw: rect  category: "car"  colour: red  x: uniform(0, 36) px  y: uniform(0, 28) px
+      width: 6 px  height: 5 px }
+tree { draw: ellipse  category: "tree"  colour: green  x: uniform(0, 36) px  y: uniform(0, 28) px
+      width: 6 px  height: 6 px }
+"""
 
 
 def rng(index: int = 0, seed: int = 0) -> np.random.Generator:

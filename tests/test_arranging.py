@@ -3,29 +3,26 @@
 import math
 
 import numpy as np
-from structures import rng
+import pytest
+from structures import CARS_AND_TREES, rng
 
 from datagen.derivation import sample_prior
 from datagen.distributions import Spread
 from datagen.language import parse
-from datagen.learning.arranging import clearance, lined_up, spaced, uncrowded
+from datagen.learning.arranging import (
+    Placer,
+    clearance,
+    lined_up,
+    preferred,
+    settled,
+    spaced,
+    uncrowded,
+)
 from datagen.placement import attribute_log_prob, expand
-
-WORLD = """
-world small
-canvas 36 x 28
-start Scene
-Scene -> ground car * uniform_int(0, 3) tree * uniform_int(0, 2)
-ground { draw: ground }
-car { draw: rect  category: "car"  colour: red  x: uniform(0, 36) px  y: uniform(0, 28) px
-      width: 6 px  height: 5 px }
-tree { draw: ellipse  category: "tree"  colour: green  x: uniform(0, 36) px  y: uniform(0, 28) px
-      width: 6 px  height: 6 px }
-"""
 
 
 def test_uncrowded_scenes_keep_clear_and_are_still_of_the_prior():
-    grammar = parse(WORLD)
+    grammar = parse(CARS_AND_TREES)
     crowded = [d for d in (sample_prior(grammar, rng(k)) for k in range(400)) if len(d) > 6]
     plain = [clearance(expand(grammar, d, rng(k))) for k, d in enumerate(crowded)]
     clear = [uncrowded(grammar, d, rng(k)) for k, d in enumerate(crowded)]
@@ -35,13 +32,13 @@ def test_uncrowded_scenes_keep_clear_and_are_still_of_the_prior():
 
 
 def test_a_single_thing_is_as_clear_as_can_be():
-    grammar = parse(WORLD)
+    grammar = parse(CARS_AND_TREES)
     lonely = next(d for d in (sample_prior(grammar, rng(k)) for k in range(99)) if len(d) == 4)
     assert clearance(expand(grammar, lonely, rng())) == math.inf
 
 
 def test_rows_are_rows_and_still_of_the_prior():
-    grammar = parse(WORLD)
+    grammar = parse(CARS_AND_TREES)
     cars = [d for d in (sample_prior(grammar, rng(k)) for k in range(400)) if d.count(1) == 3]
     spreads = []
     for k, derivation in enumerate(cars):
@@ -105,3 +102,48 @@ def test_spaced_things_keep_to_their_part_of_the_range():
 def test_a_world_without_free_places_has_one_arrangement():
     text = SPACED.replace("uniform(0, 80) px", "40 px").replace("uniform(5, 10) px", "5 px")
     assert list(spaced(parse(text.replace(" mutable", "")))) == ["as written"]
+
+
+SHARES = {
+    "as written": 0.1,
+    "along x": 0.2,
+    "evenly along x": 0.5,
+    "along y": 0.1,
+    "evenly along y": 0.1,
+}
+
+
+def test_only_axes_that_are_clearly_preferred_are_kept():
+    assert preferred(SHARES) == {"x": pytest.approx(3.5)}
+    kept = settled(SHARES)
+    assert list(kept) == ["as written", "along x", "evenly along x"]
+    assert kept["evenly along x"] == pytest.approx(5 / 8) and sum(kept.values()) == pytest.approx(1)
+    assert preferred(kept) == {"x": pytest.approx(3.5)}
+    assert settled(dict.fromkeys(SHARES, 0.2)) == {}
+    assert settled({"as written": 1.0}) == {}
+
+
+def test_a_placer_spaces_as_often_as_it_is_told():
+    grammar = parse(SPACED)
+    derivation = next(
+        d for d in (sample_prior(grammar, rng(k)) for k in range(999)) if d.count(1) == 4
+    )
+    place = Placer(grammar, {"as written": 0.3, "evenly along x": 0.7})
+    apart = 0
+    for k in range(400):
+        scene = place(derivation, rng(k))
+        x = np.array([p.world.x for p in scene.walk() if p.node.symbol == "a"])
+        apart += bool((abs(x - 10 - 20 * np.arange(4)) <= 4).all())
+        assert np.isfinite(attribute_log_prob(grammar, scene))
+    assert abs(apart / 400 - 0.7) < 0.08
+    chosen = np.bincount(place.choose(2000, rng()), minlength=5) / 2000
+    np.testing.assert_allclose(chosen, [0.3, 0, 0.7, 0, 0], atol=0.04)
+
+
+@pytest.mark.parametrize("shares", [{}, {"as written": 1.0}, {"along z": 1.0}])
+def test_as_written_is_the_prior_to_the_bit(shares):
+    grammar = parse(SPACED)
+    place = Placer(grammar, shares)
+    for k in range(20):
+        derivation = sample_prior(grammar, rng(k))
+        assert place(derivation, rng(k)) == expand(grammar, derivation, rng(k))

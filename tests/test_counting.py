@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from structures import rng
+from structures import CARS_AND_TREES, rng
 
 from datagen import recipe
 from datagen.derivation import sample_prior
@@ -18,17 +18,6 @@ from datagen.models import counting
 from datagen.models.counting import STRIDE, CountingNet, count_loss, poisson_loss
 from datagen.threads import one_thread
 
-WORLD = """
-world small
-canvas 36 x 28
-start Scene
-Scene -> ground car * uniform_int(0, 3) tree * uniform_int(0, 2)
-ground { draw: ground }
-car { draw: rect  category: "car"  colour: red  x: uniform(0, 36) px  y: uniform(0, 28) px
-      width: 6 px  height: 5 px }
-tree { draw: ellipse  category: "tree"  colour: green  x: uniform(0, 36) px  y: uniform(0, 28) px
-      width: 6 px  height: 6 px }
-"""
 LEARN = """
 [learn]
 helpers = 0
@@ -43,7 +32,7 @@ learning_rate = 1e-2
 @pytest.fixture
 def small(write_recipe):
     with one_thread():
-        yield recipe.load(write_recipe(WORLD, LEARN))
+        yield recipe.load(write_recipe(CARS_AND_TREES, LEARN))
 
 
 def pictures(count, height, width):

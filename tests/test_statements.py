@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from structures import rng
 
+from datagen.learning.arranging import settled
 from datagen.learning.gap import gap
 from datagen.learning.gap.measure import Column
 from datagen.learning.statements import last_readings, statements
@@ -96,7 +97,7 @@ def test_what_keeps_apart_in_the_target_is_said():
     target = counts(5, 2, index=1)
     together = comparison(counts(2, 6, index=2), counts(5, 2, index=3), target)
     shares = {"as written": 0.15, "along x": 0.27, "evenly along x": 0.30, "along y": 0.14}
-    found = statements(together, {"reinforce": {**shares, "evenly along y": 0.14}}, [])
+    found = statements(together, {}, [], settled({**shares, "evenly along y": 0.14}))
     assert "apart along x" in said(found, "learned")
     assert "1.9 to 1" in said(found, "learned")
     assert "along y" not in said(found, "learned")

@@ -34,9 +34,9 @@ def _scenes(learned: Learned, strings: Sequence[Derivation]) -> list[Scene]:
     return learned.moved([place(d, r) for d, r in zip(strings, rngs, strict=True)])
 
 
-def _kept(spacing: Mapping[str, float]) -> list[str]:
-    named = [f"{name} ({share:.0%})" for name, share in spacing.items() if name != AS_WRITTEN]
-    return [", ".join(named)] if named else []
+def _spacing_note(spacing: Mapping[str, float]) -> list[str]:
+    kept = [f"{name} ({share:.0%})" for name, share in spacing.items() if name != AS_WRITTEN]
+    return [f"There, things keep apart {', '.join(kept)}."] if kept else []
 
 
 def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
@@ -61,7 +61,7 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
         f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",
         "What depends on context is in model.safetensors; `datagen generate` on the run's folder "
         "samples that.",
-        *(f"There, things keep apart {s}." for s in _kept(learned.spacing)),
+        *_spacing_note(learned.spacing),
         caveat(1),
     ]
     text = language.written(after, notes, sure)
@@ -69,7 +69,7 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     write_atomic(run / "learned.scene", text)
     names = strangers(targets)
     write_strangers(run, names)
-    said = statements(comparison, last_readings(learned.run.records()), names)
+    said = statements(comparison, last_readings(learned.run.records()), names, learned.spacing)
     report = comparison.report(
         title=f"{grammar.world}: what was learned from {len(targets.images)} pictures",
         grammar=recipe.grammar.name,

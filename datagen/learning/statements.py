@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from datagen.learning.arranging import preferred
@@ -31,12 +32,16 @@ def statements(
     comparison: Comparison,
     last: Mapping[str, Mapping[str, float]],
     strangers: Sequence[str],
+    spacing: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Statement]:
-    """`last`: the mean of each phase's last readings; `strangers`: pictures unlike the rest."""
+    """`last`: the mean of each phase's last readings; `strangers`: pictures unlike the rest.
+
+    `spacing`: what the model keeps of how things keep apart; see `arranging.settled`.
+    """
     return [
         *_whole(comparison),
         *_columns(comparison),
-        *_spacing(_newest(last, "reinforce")),
+        *_spacing(spacing),
         *_limits(comparison),
         *_warnings(comparison, last, strangers),
     ]
@@ -104,9 +109,9 @@ def _excess(reading: Reading) -> float:
     return reading.value - reading.floor.high
 
 
-def _spacing(structure: Mapping[str, float]) -> Iterator[Statement]:
+def _spacing(spacing: Mapping[str, float]) -> Iterator[Statement]:
     """Whether things keep apart; see `arranging.preferred`."""
-    for axis, times in preferred(structure).items():
+    for axis, times in preferred(spacing).items():
         yield Statement(
             "learned",
             f"Things of a kind keep apart along {axis}: learning preferred that {times:.1f} to 1 "

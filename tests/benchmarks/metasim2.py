@@ -24,6 +24,7 @@ from metasim2_page import page
 
 from datagen import pipeline, recipe
 from datagen.dataset.targets import load_targets
+from datagen.digest import of_bytes
 from datagen.features.cells import Features
 from datagen.frames import opened
 from datagen.learning.gap import gap, rank
@@ -165,22 +166,26 @@ class Bench:
         target: Path,
         seed: int,
         sets: Sequence[str],
-        prior: dict[str, str] | None = None,
+        prior: Mapping[str, str] = MappingProxyType({}),
         score: Callable[[Path], dict[str, Any]] = lambda run: {},
     ) -> LearnReport | None:
-        text = (ROOT / "grammars" / "multi_mnist.scene").read_text()
-        for old, new in (prior or {}).items():
+        assets = f"assets.digits={self.mnist}"
+        loaded = self._recipe("multi_mnist", prior, (assets, f"learn.seed={seed}", *sets))
+        return self._learn(name, loaded, target, score)
+
+    def _recipe(self, world: str, prior: Mapping[str, str], sets: Sequence[str]) -> recipe.Recipe:
+        """A shipped world whose text is changed."""
+        text = (ROOT / "grammars" / f"{world}.scene").read_text()
+        for old, new in prior.items():
             assert old in text
             text = text.replace(old, new)
         folder = self.out / "recipes"
         folder.mkdir(parents=True, exist_ok=True)
-        scene = folder / f"{'prior' if prior is None else abs(hash(text))}.scene"
+        scene = folder / f"{world}-{of_bytes(text.encode())[:12]}.scene"
         scene.write_text(text)
         written = scene.with_suffix(".toml")
         written.write_text(f'grammar = "{scene.name}"\n')
-        assets = f"assets.digits={self.mnist}"
-        loaded = recipe.load(written, (assets, f"learn.seed={seed}", *sets))
-        return self._learn(name, loaded, target, score)
+        return recipe.load(written, sets)
 
     def _learn(
         self,
@@ -230,17 +235,7 @@ class Bench:
         sets: Sequence[str],
         prior: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        text = (ROOT / "grammars" / "aerial.scene").read_text()
-        for old, new in prior.items():
-            assert old in text
-            text = text.replace(old, new)
-        folder = self.out / "recipes"
-        folder.mkdir(parents=True, exist_ok=True)
-        scene = folder / f"aerial-{name.split('/')[1].replace(' ', '-')}.scene"
-        scene.write_text(text)
-        written = scene.with_suffix(".toml")
-        written.write_text(f'grammar = "{scene.name}"\n')
-        loaded = recipe.load(written, (f"learn.seed={seed}", *sets, *_HELPERS))
+        loaded = self._recipe("aerial", prior, (f"learn.seed={seed}", *sets, *_HELPERS))
         self._learn(name, loaded, target, lambda run: aerial_scores(run, target))
 
     # ---------------------------------------------------------------------------------- features

@@ -16,7 +16,7 @@ from datagen.recipe import Recipe
 
 
 def embedding_of(recipe: Recipe) -> Embedding:
-    """What is to be taught for the recipe's world; counts reach as far as 4000 prior scenes do."""
+    """What is to be taught for the recipe's world; counts reach as far as 4000 of the album do."""
     settings, names = recipe.learn.features, recipe.world().categories
     heads = settings.options.get("heads", "presence")
     classes = count_heads_of(recipe).classes[: len(names)] if heads == "counts" else None

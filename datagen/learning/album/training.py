@@ -1,5 +1,6 @@
 """How feature networks are trained: page after page of an album of the prior."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
@@ -14,7 +15,7 @@ from datagen.recipe import Recipe
 Net = TypeVar("Net", bound=nn.Module)
 
 
-class AlbumTrainee(Generic[Net]):
+class AlbumTrainee(ABC, Generic[Net]):
     """A network on the album of the prior, for `train` of learning.loop.
 
     `items`: of each row of the world, how many of its items the pages tell about.
@@ -26,9 +27,9 @@ class AlbumTrainee(Generic[Net]):
         self.optimizer = torch.optim.AdamW(net.parameters(), self.settings.learning_rate)
         self.pages: Iterator[Page] = iter(())
 
+    @abstractmethod
     def lesson(self, page: Page) -> tuple[Tensor, Mapping[str, float]]:
         """The loss of one page, and what else is to be recorded."""
-        raise NotImplementedError
 
     @property
     def steps(self) -> int:
