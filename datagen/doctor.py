@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import metadata, util
 from pathlib import Path
@@ -40,6 +40,7 @@ import torch, torchvision
 gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
 print(", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads")
 """
+# The mesh renderer's own shaders need OpenGL 4.3; pyrender itself would do with less.
 GL = """
 import numpy, pyrender, trimesh
 from OpenGL.GL import GL_RENDERER, GL_VERSION, glGetString
@@ -52,7 +53,9 @@ scene.add(pyrender.PerspectiveCamera(yfov=1.0), pose=pose)
 depth = renderer.render(scene, flags=pyrender.RenderFlags.DEPTH_ONLY)
 assert 2.0 < depth[16, 16] < 3.0, "the test box was not drawn"
 renderer._platform.make_current()
-print(glGetString(GL_RENDERER).decode(), glGetString(GL_VERSION).decode(), sep="; ")
+version = glGetString(GL_VERSION).decode()
+assert tuple(map(int, version.split()[0].split("."))) >= (4, 3), f"OpenGL {version} is below 4.3"
+print(glGetString(GL_RENDERER).decode(), version, sep="; ")
 """
 
 
@@ -84,7 +87,7 @@ def examine() -> list[Check]:
     with ThreadPoolExecutor(len(probes)) as pool:
         running = [pool.submit(probe) for probe in probes]
         quick = [python(), *packages(), *clashes(), redis(), cores(), memory(), disk(Path.cwd())]
-        return quick + one_gl_suffices([probe.result() for probe in running])
+        return quick + explained(one_gl_suffices([probe.result() for probe in running]))
 
 
 def python() -> Check:
@@ -163,6 +166,22 @@ def one_gl_suffices(checks: Sequence[Check]) -> list[Check]:
         Check(c.name, State.OK, "not there, and not needed") if unneeded else c
         for c, unneeded in zip(checks, spare, strict=True)
     ]
+
+
+def explained(checks: Sequence[Check]) -> list[Check]:
+    """Says which way to OpenGL the renderer `mesh` takes, or what can be done without one."""
+    ways = [c for c in checks if c.name.startswith("GL")]
+    chosen = next((c for c in ways if c.state is State.OK and not c.found.startswith("not")), None)
+    lines = []
+    for check in checks:
+        if check is chosen:
+            where = "the CPU" if "llvmpipe" in check.found else "the GPU"
+            check = replace(check, found=f"{check.found}; chosen for 3D worlds, on {where}")
+        elif check in ways and chosen is None:
+            remedy = f"{check.remedy}; 2D worlds are drawn without it"
+            check = replace(check, remedy=remedy)
+        lines.append(check)
+    return lines
 
 
 def redis() -> Check:

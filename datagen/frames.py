@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datagen import audit, labels
@@ -15,6 +15,7 @@ from datagen.errors import (
     MissingError,
 )
 from datagen.frame import Frame
+from datagen.interfaces import LABELS
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
@@ -28,15 +29,21 @@ MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
 
 
 @contextmanager
-def opened(recipe: Recipe) -> Iterator[MakeFrame]:
-    """The recipe's components open, as one function from an image's index to its frame."""
+def opened(recipe: Recipe, canvas: tuple[int, int] | None = None) -> Iterator[MakeFrame]:
+    """The recipe's components open, as one function from an image's index to its frame.
+
+    `canvas`: width and height of the pictures, px, in place of the scenes' own.
+    """
     recipe.check_sources(learn=False)
     generator = recipe.generator.component("generators")
-    with generator.open(recipe.world()) as generate, opened_renderers(recipe) as render:
+    passes = frozenset((LABELS, *recipe.passes))
+    with generator.open(recipe.world()) as generate, opened_renderers(recipe, passes) as render:
 
         def make_frame(index: int) -> tuple[Scene | None, Frame]:
             with one_thread(), named(index):
                 made = generate([rng_for(recipe.seed, index, Stream.SCENE)])
+                if canvas is not None and isinstance(made[0], Scene):
+                    made = [replace(made[0], canvas=canvas)]
                 (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER)])
             return (made[0] if isinstance(made[0], Scene) else None), frame
 

@@ -1,6 +1,7 @@
 """From a recipe as a person wrote it to plain data that no file or name outside can change."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,12 @@ from datagen import digest, language, plugins
 from datagen.errors import RecipeError
 from datagen.grammar import Asset, Grammar
 from datagen.language.parse import read_text
+
+MODELS = "models"  # the kind of an asset that is a folder of GLB or OBJ files
+ONLY_MODELS = "*"  # in place of an asset's name: the one of this kind
+
+MOST_FILES = 300_000  # of one source
+MOST_BYTES = 64 * 2**30
 
 
 def freeze(data: dict[str, Any], base: Path, where: str) -> dict[str, Any]:
@@ -82,11 +89,31 @@ def _assets(
     if not isinstance(grammar.get("text"), str):
         return given
     known = parsed(grammar["text"], str(grammar.get("name"))).assets
+    given = _named(given, known)
     for name in given:
         if name not in known:
             hint = plugins.did_you_mean(name, known)
             raise RecipeError(f"assets.{name}: the grammar has no such asset{hint}")
     return {name: _asset(asset, given.get(name), base, folder) for name, asset in known.items()}
+
+
+def _named(given: dict[str, Any], known: Mapping[str, Asset]) -> dict[str, Any]:
+    """With the name of the one asset of models, where it was meant."""
+    if ONLY_MODELS not in given:
+        return given
+    names = [asset.name for asset in known.values() if asset.kind == MODELS]
+    if not names:
+        raise RecipeError(
+            "--assets: the grammar has no asset of kind models; declare one in it, "
+            'such as `asset vehicles: models "procedural"`, or name another with --set assets.NAME'
+        )
+    if len(names) > 1:
+        raise RecipeError(
+            f"--assets: the grammar has several assets of models ({', '.join(names)}); "
+            "write --assets NAME=DIR"
+        )
+    named = {name: value for name, value in given.items() if name != ONLY_MODELS}
+    return named | {names[0]: given[ONLY_MODELS]}
 
 
 def _asset(asset: Asset, given: Any, base: Path, folder: Path) -> Any:
@@ -150,6 +177,7 @@ def _absolute(path: str, base: Path) -> str:
 
 def digest_of(path: Path, where: str) -> str:
     try:
+        _check_size(path, where)
         return digest.of_path(path)
     except FileNotFoundError as error:
         raise RecipeError(
@@ -157,6 +185,26 @@ def digest_of(path: Path, where: str) -> str:
         ) from error
     except OSError as error:
         raise RecipeError(f"{where}: cannot read {path}: {error.strerror}") from error
+
+
+def _check_size(folder: Path, where: str) -> None:
+    """Refuses what is surely no folder of assets, such as a whole disk, before it is read."""
+    count = size = 0
+    for place, _, names in os.walk(folder):
+        count += len(names)
+        size += sum(_size(os.path.join(place, name)) for name in names)
+        if count > MOST_FILES or size > MOST_BYTES:
+            over = f"{MOST_FILES} files" if count > MOST_FILES else f"{MOST_BYTES // 2**30} GB"
+            raise RecipeError(
+                f"{where}: {folder} holds more than {over}; name the folder of the assets alone"
+            )
+
+
+def _size(file: str) -> int:
+    try:
+        return os.lstat(file).st_size
+    except OSError:  # gone since it was listed: whoever reads it will tell
+        return 0
 
 
 def recorded(data: dict[str, Any]) -> dict[str, str]:

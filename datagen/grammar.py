@@ -9,7 +9,7 @@ from typing import NamedTuple
 from datagen.distributions import Distribution
 
 # Attributes that place a node in its parent's frame; all others are handed to the renderer.
-PLACEMENT = ("x", "y", "gap", "yaw", "scale", "layer")
+PLACEMENT = ("x", "y", "z", "gap", "yaw", "scale", "layer")
 
 # Unit -> factor to the base unit (px or m, radians); relative units are resolved in `expand`.
 UNITS: Mapping[str, float] = {
@@ -70,12 +70,16 @@ class Draw:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A name of the grammar; drawn when `draw` is set, labelled when `category` is set."""
+    """A name of the grammar; drawn when `draw` is set, labelled when `category` is set.
+
+    `stuff` names the class of pixels that belong to no thing, such as a road's.
+    """
 
     name: str
     category: str | None = None
     draw: Draw | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    stuff: str | None = field(default=None, kw_only=True)  # never beside a category
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
 
@@ -174,6 +178,11 @@ class Grammar:
     def categories(self) -> tuple[str, ...]:
         """Category names in the order of the file; COCO category id = position + 1."""
         return tuple(dict.fromkeys(s.category for s in self.symbols.values() if s.category))
+
+    @cached_property
+    def stuffs(self) -> tuple[str, ...]:
+        """Stuff names in the order of the file; class ids go on after the categories'."""
+        return tuple(dict.fromkeys(s.stuff for s in self.symbols.values() if s.stuff))
 
     def is_terminal(self, name: str) -> bool:
         return name not in self.rules_of

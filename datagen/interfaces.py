@@ -19,6 +19,10 @@ class Component(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def software(self) -> dict[str, str]:
+        """Name -> version of what its results depend on, beside what every dataset depends on."""
+        return {}
+
 
 class Generator(Protocol):
     """Starts from noise."""
@@ -28,13 +32,20 @@ class Generator(Protocol):
     def open(self, grammar: Grammar) -> AbstractContextManager[Callable[[Rngs], list[Any]]]: ...
 
 
+LABELS = "labels"  # among the passes: instances with their silhouettes, for who wants labels
+
+
 class Renderer(Protocol):
-    """Scene or Layout in, Frame out; one rng for each input."""
+    """Scene or Layout in, Frame out; one rng for each input.
+
+    `passes`: what is wanted beside the image, such as LABELS and "depth", so that nothing else
+    need be made; a Frame may hold more.
+    """
 
     takes: ClassVar[type[Scene] | type[Layout]]
 
     def open(
-        self, grammar: Grammar
+        self, grammar: Grammar, passes: frozenset[str]
     ) -> AbstractContextManager[Callable[[Sequence[Any], Rngs], list[Frame]]]: ...
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from datagen import rle
 from datagen.errors import AuditError
-from datagen.frame import Instance, Layout
+from datagen.frame import Box3D, Instance, Layout
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -33,10 +33,13 @@ class Annotation:
     occluder: int | None
     amodal_bbox: Box  # tight around the silhouette; may leave the image
     amodal_area: int
+    box3d: Box3D | None = None  # in camera coordinates, where the renderer knows it
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, boxes as lists."""
-        return vars(self) | {"bbox": list(self.bbox), "amodal_bbox": list(self.amodal_bbox)}
+        """Plain data, boxes as lists; `box3d` only where there is one."""
+        plain = vars(self) | {"bbox": list(self.bbox), "amodal_bbox": list(self.amodal_bbox)}
+        del plain["box3d"]
+        return plain if self.box3d is None else plain | {"box3d": self.box3d.to_json()}
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def _annotation(layout: Layout, thing: Instance, visible: _Visible) -> Annotatio
         occluder=None if visible.area == amodal_area else _occluder(inside, thing.id),
         amodal_bbox=_amodal_box(thing),
         amodal_area=amodal_area,
+        box3d=thing.box3d,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen import errors
-from datagen.audit import Finding
+from datagen.audit import Finding, agreement
 from datagen.dataset import store
 from datagen.dataset import verify as checking
 from datagen.dataset.claim import claimed
@@ -26,6 +26,7 @@ from datagen.frames import label as label
 from datagen.frames import opened as opened
 from datagen.jobs.executors import InProcess, Processes
 from datagen.jobs.work import shard_payloads
+from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.shards import make_shard as make_shard
@@ -94,13 +95,31 @@ def generate(
     return _report(recipe, out, totals, rendered, time.monotonic() - began)
 
 
-def regen(folder: str | Path, index: int, sets: Sequence[str] = ()) -> tuple[Scene | None, Frame]:
-    """Image `index` of a dataset, made again from its recipe; `sets` say what has moved where."""
+def regen(
+    folder: str | Path,
+    index: int,
+    sets: Sequence[str] = (),
+    *,
+    passes: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
+) -> tuple[Scene | None, Frame]:
+    """Image `index` of a dataset, made again from its recipe; `sets` say what has moved where.
+
+    `passes` are made beside the dataset's own; `size` (width, height), px, is that of the picture,
+    where a camera sees the scene.
+    """
     recipe = read_recipe(Path(folder), sets)
     if not 0 <= index < recipe.count:
         raise InputError(f"{folder} has images 0 to {recipe.count - 1}; there is no image {index}")
-    with opened(recipe) as make_frame:
-        return make_frame(index)
+    every = tuple(dict.fromkeys((*recipe.passes, *passes)))
+    with opened(recipe.model_copy(update={"passes": every}), size) as make_frame:
+        scene, frame = make_frame(index)
+    if size is not None and (scene is None or frame.camera is None):
+        raise InputError(
+            f"{folder}: no camera sees this world, so its pictures have the one size of its "
+            "grammar; leave --size out"
+        )
+    return scene, frame
 
 
 def verify(
@@ -108,24 +127,51 @@ def verify(
     *,
     repair: bool = False,
     rerender: float = 0.0,
+    raycast: float = 0.0,
     sets: Sequence[str] = (),
 ) -> VerifyReport:
     """Check every file; and make a share of the images again, which must come out the same.
 
-    `sets` say where what the images are made of has moved.
+    `raycast`: of this share, rays cast on the CPU must find the same things and depths, which
+    OpenGL has no part in. `sets` say where what the images are made of has moved.
     """
-    if not 0 <= rerender <= 1:
-        raise InputError(f"rerender must be a share from 0 to 1, got {rerender}")
+    for name, share in (("rerender", rerender), ("raycast", raycast)):
+        if not 0 <= share <= 1:
+            raise InputError(f"{name} must be a share from 0 to 1, got {share}")
     report = checking.verify(Path(folder), repair=repair)
-    if report.findings or rerender == 0:
+    if report.findings:
         return report
-    return replace(report, findings=tuple(_rerendered(Path(folder), rerender, sets)))
+    found = [*_rerendered(Path(folder), rerender, sets), *_recast(Path(folder), raycast, sets)]
+    return replace(report, findings=tuple(found))
+
+
+def _chosen(count: int, share: float) -> list[int]:
+    """Images evenly over the dataset."""
+    number = math.ceil(share * count)
+    return [k * count // number for k in range(number)]
+
+
+def _recast(folder: Path, share: float, sets: Sequence[str]) -> Iterator[Finding]:
+    """What the renderer of the dataset and rays see differently."""
+    if share == 0:
+        return
+    recipe = read_recipe(folder, sets)
+    drawn = recipe.renderers[-1]
+    if drawn.use != "mesh":
+        raise InputError(f"{folder}: `{drawn.use}` draws no solid things that a ray could meet")
+    options = {k: v for k, v in drawn.options.items() if k in ("camera", "sensor", "time")}
+    rays = recipe.model_copy(update={"renderers": (Part(use="raycast", options=options),)})
+    with opened(recipe) as make_frame, opened(rays) as cast_frame:
+        for index in _chosen(recipe.count, share):
+            found = agreement.agreement(make_frame(index)[1], cast_frame(index)[1])
+            yield from agreement.findings(index, found)
 
 
 def _rerendered(folder: Path, share: float, sets: Sequence[str]) -> Iterator[Finding]:
+    if share == 0:
+        return
     recipe = read_recipe(folder, sets)
-    number = math.ceil(share * recipe.count)
-    chosen = {k * recipe.count // number for k in range(number)}  # evenly over the dataset
+    chosen = set(_chosen(recipe.count, share))
     with opened(recipe) as make_frame:
         for shard in store.shards_of(recipe.count, recipe.shard_size):
             stored = store.summary(folder, shard)["digests"]

@@ -127,7 +127,7 @@ def _transform(
     return Transform(
         float(get("x", 0.0)),
         y,
-        float(get("layer", 0.0)),
+        float(get("z", get("layer", 0.0))),  # no symbol has both
         float(get("yaw", 0.0)),
         float(get("scale", 1.0)),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well
 COUNT_CAP = 10_000_000  # images
 
 
+Side = Annotated[int, Field(ge=8, le=8192)]  # of a picture, px
+
+
 class GrammarText(Component):
     name: str
     text: str
@@ -31,10 +34,11 @@ class Recipe(Component):
     """A recipe at rest: it holds the grammar's text, and absolute paths with their sha256."""
 
     grammar: GrammarText
+    canvas: tuple[Side, Side] | None = None  # width and height, px; None: the grammar's
     count: int = Field(1000, ge=0, le=COUNT_CAP)  # images
     seed: int = Field(0, ge=0, lt=2**63)
     image_format: Literal["png", "jpg"] = "png"
-    passes: tuple[Literal["instance", "class", "depth", "amodal"], ...] = ()
+    passes: tuple[Literal["instance", "class", "depth", "amodal", "normals", "flow"], ...] = ()
     shard_size: int = Field(64, ge=1, le=10_000)  # images in one folder and one unit of work
     generator: Part = Part(use="prior")
     renderers: tuple[Part, ...] = (Part(use="raster"),)
@@ -71,7 +75,7 @@ class Recipe(Component):
             name: replace(asset, source=sources.get(name, asset.source))
             for name, asset in grammar.assets.items()
         }
-        return replace(grammar, assets=moved)
+        return replace(grammar, assets=moved, canvas=self.canvas or grammar.canvas)
 
     def sources(self, *, learn: bool = True) -> Iterator[tuple[str, Source]]:
         """Everything outside the recipe that it depends on, with the key that names it.

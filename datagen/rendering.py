@@ -12,12 +12,12 @@ Render = Callable[[Sequence[Any], Rngs], list[Frame]]
 
 
 @contextmanager
-def opened_renderers(recipe: Recipe) -> Iterator[Render]:
+def opened_renderers(recipe: Recipe, passes: frozenset[str]) -> Iterator[Render]:
     """(scenes, one rng each) -> frames, through every renderer of the recipe in order."""
     grammar = recipe.world()
     with ExitStack() as stack:
         chain = [
-            stack.enter_context(part.component("renderers").open(grammar))
+            stack.enter_context(part.component("renderers").open(grammar, passes))
             for part in recipe.renderers
         ]
 

@@ -103,15 +103,18 @@ def _record(
     passes = {f"{stem}.{key}": sha for key, sha in digests.items() if key != recipe.image_format}
     if passes:
         image["passes"] = passes
+    if labelled.frame.camera is not None:
+        image["camera"] = labelled.frame.camera.to_json()
     return {"index": labelled.index, "image": image, "annotations": labelled.annotations}
 
 
 def content_digest(record: dict[str, Any], scene: dict[str, Any]) -> str:
-    """One image's content: pixels, passes, labels, scene; not the shard that it lies in."""
+    """One image's content: pixels, passes, labels, scene, camera; not the shard that it lies in."""
     image = record["image"]
     passes = {name.rsplit("/", 1)[1]: value for name, value in image.get("passes", {}).items()}
     size = [image["width"], image["height"]]
-    return of_data([size, image["sha256"], passes, record["annotations"], scene])
+    seen = [size, image["sha256"], passes, record["annotations"], scene]
+    return of_data([*seen, image["camera"]] if "camera" in image else seen)
 
 
 def _check_space(out: Path, bytes_per_image: float, images: int) -> None:

@@ -2,10 +2,10 @@
 
 Drawn nodes are put down by their z (the higher the nearer), ties in tree order; but what stands in
 perspective comes after what does not, and the farther before the nearer. A pixel belongs to the
-last thing that covers at least half of it. A drawn node without a category is part of the
-nearest thing above it in the tree; where there is none (ground, a decoration), its pixels belong
-to nothing. Depth counts layers from the top: 0 for the node drawn last, and the number of drawn
-nodes where nothing was drawn.
+last thing that covers at least half of it. A drawn node without a category or stuff is part of
+the nearest thing or stuff above it in the tree; where there is none (ground, a decoration), its
+pixels belong to nothing. Stuff has a class but is no thing. Depth counts layers from the top: 0
+for the node drawn last, and the number of drawn nodes where nothing was drawn.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from datagen.errors import InputError
 from datagen.frame import Frame, Instance, Silhouette
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
-from datagen.scene import Placed, Scene
+from datagen.scene import Placed, Scene, SceneNode
 
 from ._camera import Camera, View
 from ._canvas import Canvas, Drawing, lit, union
@@ -40,18 +40,20 @@ class Renderer(Component):
     camera: Camera = Camera()  # of worlds in perspective; others are not seen through one
 
     @contextmanager
-    def open(self, grammar: Grammar) -> Iterator[Callable[[Sequence[Scene], Rngs], list[Frame]]]:
-        if len(grammar.categories) > 255:
-            raise InputError(f"{grammar.world} has {len(grammar.categories)} categories, over 255")
+    def open(
+        self, grammar: Grammar, passes: frozenset[str] = frozenset()
+    ) -> Iterator[Callable[[Sequence[Scene], Rngs], list[Frame]]]:
+        classes = len(grammar.categories) + len(grammar.stuffs)
+        if classes > 255:
+            raise InputError(f"{grammar.world} has {classes} categories and stuff, over 255")
         painters, noise = painters_of(grammar), Noise(self.noise)
-        categories = grammar.categories
 
         def render(scenes: Sequence[Scene], rngs: Rngs) -> list[Frame]:
             frames = []
             for scene, rng in zip(scenes, rngs, strict=True):
                 view = View.of(self.camera, *scene.canvas)
                 site = Site(*scene.canvas, self.supersample, rng, view)
-                frames.append(_paint(scene, painters, categories, site, noise))
+                frames.append(_paint(scene, painters, grammar, site, noise))
             return frames
 
         yield render
@@ -59,9 +61,10 @@ class Renderer(Component):
 
 @dataclass(slots=True)
 class _Thing:
-    """A labelled thing while it is drawn, perhaps in several parts."""
+    """A labelled thing while it is drawn, perhaps in several parts; or a piece of stuff."""
 
-    category: int
+    kind: int  # category or stuff id
+    is_stuff: bool
     path: str
     id: int = 0
     parts: list[Silhouette] = field(default_factory=list)
@@ -70,11 +73,11 @@ class _Thing:
 def _paint(
     scene: Scene,
     painters: dict[str, Painter],
-    categories: tuple[str, ...],
+    grammar: Grammar,
     site: Site,
     noise: Noise,
 ) -> Frame:
-    layers = _layers(scene, categories)
+    layers = _layers(scene, grammar)
     layers.sort(key=lambda layer: _nearness(layer[0], painters))
     daylight = _daylight(layers, painters)
     canvas = Canvas(site.width, site.height)
@@ -82,31 +85,35 @@ def _paint(
     ids, classes = [0], [0]  # of each layer; layer 0 is nothing
     for number, (placed, thing) in enumerate(layers, start=1):
         silhouette = canvas.put(_draw(placed, painters, site, daylight), number)
-        if thing is not None and silhouette.mask.any():
+        if thing is not None and not thing.is_stuff and silhouette.mask.any():
             if not thing.parts:
                 things.append(thing)
                 thing.id = len(things)
             thing.parts.append(silhouette)
         ids.append(thing.id if thing else 0)
-        classes.append(thing.category if thing and thing.id else 0)
+        classes.append(thing.kind if thing else 0)
     return Frame(
         class_map=np.array(classes, np.uint8).take(canvas.top),
         instance_map=np.array(ids, np.int32).take(canvas.top),
         depth=np.arange(len(layers), -1, -1, dtype=np.float32).take(canvas.top),
-        instances=tuple(Instance(t.id, t.category, t.path, union(t.parts)) for t in things),
-        categories=categories,
+        instances=tuple(Instance(t.id, t.kind, t.path, union(t.parts)) for t in things),
+        categories=grammar.categories,
+        stuff=grammar.stuffs,
         image=noise.add(canvas.image, site.rng),
     )
 
 
-def _layers(scene: Scene, categories: tuple[str, ...]) -> list[tuple[Placed, _Thing | None]]:
-    """Drawn nodes in tree order, each with the thing that it is part of."""
+def _layers(scene: Scene, grammar: Grammar) -> list[tuple[Placed, _Thing | None]]:
+    """Drawn nodes in tree order, each with the thing or stuff that it is part of."""
     owners: dict[str, _Thing | None] = {}
     layers: list[tuple[Placed, _Thing | None]] = []
     for placed in scene.walk():
         path, node = placed.path, placed.node
+        stuff = _stuff(node, grammar)
         if node.category is not None:
-            thing = _Thing(_category(node.category, categories), path)
+            thing = _Thing(_category(node.category, grammar.categories), False, path)
+        elif stuff is not None:
+            thing = _Thing(stuff, True, path)
         else:
             thing = owners[path.rpartition(".")[0]] if path else None
         if node.children:
@@ -127,6 +134,14 @@ def _category(name: str, categories: tuple[str, ...]) -> int:
     if name not in categories:
         raise InputError(f"the scene has a `{name}`, which the grammar does not know")
     return categories.index(name) + 1
+
+
+def _stuff(node: SceneNode, grammar: Grammar) -> int | None:
+    """The class id of a node of stuff: those of stuff go on after the categories'."""
+    symbol = grammar.symbols.get(node.symbol)
+    if symbol is None or symbol.stuff is None:
+        return None
+    return len(grammar.categories) + grammar.stuffs.index(symbol.stuff) + 1
 
 
 def _draw(

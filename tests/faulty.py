@@ -46,8 +46,8 @@ class Renderer(Component):
     memory: str = ""  # a file that remembers across processes that the fault has happened
 
     @contextmanager
-    def open(self, grammar):
-        with plugins.load("renderers", "raster")().open(grammar) as render:
+    def open(self, grammar, passes):
+        with plugins.load("renderers", "raster")().open(grammar, passes) as render:
             yield lambda scenes, rngs: [
                 self._spoil(frame, rng.bit_generator.seed_seq.spawn_key[-1])
                 for frame, rng in zip(render(scenes, rngs), rngs, strict=True)

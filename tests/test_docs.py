@@ -7,6 +7,7 @@ import shlex
 import tomllib
 from dataclasses import fields
 
+import boxes
 import cv2
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ import datagen
 from datagen.cli import VERBS
 from datagen.dataset import pictures
 from datagen.dataset.export import FORMATS
+from datagen.dataset.export.to_kitti import TYPES
+from datagen.frame import Box3D
 from datagen.labels import Annotation
 from datagen.learn_settings import Learn
 from datagen.parts import Part
@@ -166,21 +169,36 @@ def test_datasets_md_defines_every_field_of_an_annotation():
     assert told == {"id", "image_id", "iscrowd"} | {field.name for field in fields(Annotation)}
 
 
-def test_datasets_md_names_every_file_of_a_dataset(cli, write_recipe, tmp_path):
-    passes = 'passes = ["instance", "class", "depth", "amodal"]\ncount = 2\n'
-    done = cli("generate", write_recipe(recipe=passes), "--out", tmp_path / "d")
+def test_datasets_md_names_every_file_of_a_dataset(cli, tmp_path):
+    made = boxes.write_recipe(tmp_path / "r", tuple(pictures.ENDINGS), "count = 2")
+    done = cli("generate", made, "--out", tmp_path / "d")
     assert done.code == 0, done.err
     text = page("datasets.md")
     for path in (tmp_path / "d").iterdir():
         if path.name != ".lock":
             assert f"`{path.name}" in text, path.name
     endings = {path.name.partition(".")[2] for path in (tmp_path / "d").glob("shards/*/0*")}
-    assert endings == {"png", *pictures._ENDINGS.values()}
+    assert endings == {"png", *pictures.ENDINGS.values()}
     for ending in endings:
         assert f"00000007.{ending}`" in text, ending
     told = {path.name for path in (tmp_path / "d").glob("shards/*/*") if path.name[0] != "0"}
     for name in told:
         assert f"`{name}`" in text, name
+
+
+def test_datasets_md_defines_every_number_of_a_camera_and_of_a_box_in_space():
+    table = rows(page("datasets.md"), "Cameras and boxes in space")
+    told = {name for cell, *_ in table for name in code(cell)}
+    box, camera = Box3D((0, 0, 1), (1, 1, 1), 0.0), boxes.camera(96, 48)
+    assert told == {*box.to_json(), *camera.to_json()}
+
+
+def test_datasets_md_says_what_cityscapes_and_kitti_call_our_things():
+    text = page("datasets.md")
+    for name, kind in TYPES.items():
+        assert f"{name} -> {kind}" in text, name
+    for name in ("pavement", "tree", "grass", "pedestrian", "cyclist", "van", "sign"):
+        assert f"`{name}`" in text[text.index("### Cityscapes") :], name
 
 
 def test_datasets_md_has_every_export_format_and_option(cli):

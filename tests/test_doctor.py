@@ -40,6 +40,19 @@ def test_one_way_to_draw_is_enough():
     assert doctor.one_gl_suffices(both) == both
 
 
+def test_the_way_that_3d_worlds_take_is_named() -> None:
+    egl = Check("GL by EGL", State.OK, "llvmpipe; 4.5")
+    mesa = Check("GL by OSMesa", State.OK, "llvmpipe; 4.5")
+    first, second = doctor.explained([egl, mesa])
+    assert first.found == "llvmpipe; 4.5; chosen for 3D worlds, on the CPU" and second == mesa
+
+
+def test_without_opengl_2d_worlds_are_offered() -> None:
+    lacks = Check("GL by EGL", State.WARN, "failed: no driver", "apt install libegl1")
+    (check,) = doctor.explained([lacks])
+    assert check.remedy == "apt install libegl1; 2D worlds are drawn without it"
+
+
 def test_a_platform_without_a_driver_is_a_warning_with_the_package_to_install():
     check = doctor._probe("GL", "raise SystemExit('no driver')", State.WARN, "apt install libegl1")
     assert check == Check("GL", State.WARN, "failed: no driver", "apt install libegl1")

@@ -1,13 +1,14 @@
 """Silhouettes may lie beyond the border; a frame stands wherever a layout is wanted."""
 
-from dataclasses import FrozenInstanceError
+import json
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.frame import Frame, Layout, Silhouette
+from datagen.frame import Box3D, Frame, Layout, Pinhole, Silhouette
 
 BLOCK = np.array([[1, 1, 0], [0, 1, 1]], bool)
 
@@ -56,3 +57,48 @@ def test_a_frame_is_a_layout_with_an_image():
     assert (frame.height, frame.width) == (4, 6)
     with pytest.raises(FrozenInstanceError):
         frame.depth = ids  # type: ignore[misc]
+
+
+AHEAD = Box3D((1.0, 0.5, 10.0), (4.0, 2.0, 1.5), -np.pi / 2)
+
+
+def test_the_corners_of_a_box_that_drives_ahead_start_at_its_bottom_front_left():
+    corners = AHEAD.corners()
+    assert corners.shape == (8, 3)
+    assert np.allclose(corners[:4, 1], 1.25)  # y is down
+    assert np.allclose(corners[0], (0, 1.25, 12))
+    assert np.allclose(corners[2], (2, 1.25, 8))
+    assert np.allclose(corners[4:], corners[:4] - (0, 1.5, 0))
+
+
+def test_a_box_that_is_not_turned_faces_right():
+    corners = replace(AHEAD, rotation_y=0.0).corners()
+    assert np.ptp(corners, axis=0) == pytest.approx((4, 1.5, 2))
+    assert np.allclose(corners[0], (3, 1.25, 11))  # its left is what lies behind
+
+
+def test_the_observation_angle_is_the_turn_as_seen_along_the_ray():
+    assert AHEAD.alpha == pytest.approx(-np.pi / 2 - np.arctan2(1, 10))
+    far = Box3D((-5.0, 0.0, 5.0), (1, 1, 1), 3.1)
+    assert far.alpha == pytest.approx(3.1 + np.pi / 4 - 2 * np.pi)  # from -pi to pi
+
+
+def test_a_camera_sees_straight_ahead_at_its_centre_and_counts_pixels_from_their_middles():
+    camera = Pinhole(100, 50, 80.0, 40.0, 49.5, 20.0)
+    points = camera.to_camera(np.array([[0, 10, 0], [1, 10, 0], [0, 10, 1], [0, -1, 0]], float))
+    assert np.allclose(points[1], (1, 0, 10))
+    assert np.allclose(camera.project(points)[:3], [(49.5, 20), (57.5, 20), (49.5, 16)])
+    assert np.isnan(camera.project(points)[3]).all()  # behind
+
+
+def test_radial_distortion_moves_points_along_their_ray():
+    camera = Pinhole(100, 50, 80.0, 80.0, 50.0, 25.0, distortion=(0.1, 0.01))
+    seen = camera.project(np.array([3.0, 4.0, 10.0]))
+    assert np.allclose((seen - (50, 25)) / (24, 32), 1 + 0.1 * 0.25 + 0.01 * 0.25**2)
+
+
+def test_boxes_and_cameras_come_back_from_json():
+    camera = Pinhole(100, 50, 80.0, 40.0, 49.5, 20.0, (0.1, -0.2), tuple(map(float, range(16))))
+    assert Pinhole.from_json(json.loads(json.dumps(camera.to_json()))) == camera
+    assert Box3D.from_json(json.loads(json.dumps(AHEAD.to_json()))) == AHEAD
+    assert AHEAD.to_json()["alpha"] == AHEAD.alpha

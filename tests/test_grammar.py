@@ -101,6 +101,7 @@ def test_laws_bring_values_to_base_units_and_keep_their_order():
         ((), False, False),
         (("colour", "size"), False, False),
         (("layer",), True, False),
+        (("z",), True, False),
         (("colour", "gap", "height"), True, True),
     ],
 )
@@ -112,3 +113,13 @@ def test_a_symbol_knows_whether_it_has_a_place_and_extents(names, placed, extent
 def test_nothing_can_be_changed():
     with pytest.raises(FrozenInstanceError):
         grammar().start = "A"  # type: ignore[misc]
+
+
+def test_stuff_is_listed_in_the_order_of_the_file_and_is_no_category():
+    symbols = {
+        name: Symbol(name, stuff=stuff)
+        for name, stuff in zip("abc", ["sky", "road", "sky"], strict=True)
+    }
+    stuffed = replace(grammar(), symbols=symbols)
+    assert stuffed.stuffs == ("sky", "road")
+    assert stuffed.categories == ()

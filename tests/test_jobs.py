@@ -97,7 +97,7 @@ def test_components_open_once_for_many_payloads(tmp_path, monkeypatch):
     opened = []
     original = faulty.Renderer.open
     monkeypatch.setattr(
-        faulty.Renderer, "open", lambda self, grammar: opened.append(1) or original(self, grammar)
+        faulty.Renderer, "open", lambda *given: opened.append(1) or original(*given)
     )
     list(InProcess(ignore).run("make_shard", payloads))
     assert len(opened) == 1

@@ -19,6 +19,14 @@ def test_a_clean_grammar_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("body", "finding"),
     [
+        (
+            'Scene -> car\ncar { category: "car"  z: 3 deg }\n',
+            "5:24: error: `z` is a length, not an angle in deg",
+        ),
+        (
+            'Scene -> car\ncar { category: "car"  stuf: "road" }\n',
+            "5:24: warning: `stuf` places nothing; did you mean `stuff`?",
+        ),
         ("Scene -> car\nBus -> car\n" + CAR, "5:8: warning: `Bus` can never stand in a scene"),
         (
             'asset d: sprites "strokes"\nScene -> car\n' + CAR,

@@ -99,8 +99,10 @@ keys = names.filter(lambda name: name not in ("x", "width"))
 def symbols(draw: st.DrawFn, name: str) -> Symbol:
     painters = names.filter(lambda n: n not in ("nan", "inf")).map(Draw)
     painter = draw(st.none() | painters | words.map(lambda label: Draw("pack", label)))
-    category = draw(st.none() | words.filter(lambda w: bool(w.strip())))
-    return Symbol(name, category, painter, draw(st.dictionaries(keys, attributes, max_size=3)))
+    label = draw(words.filter(lambda w: bool(w.strip())))
+    category, stuff = draw(st.sampled_from([(None, None), (label, None), (None, f"stuff {label}")]))
+    table = draw(st.dictionaries(keys, attributes, max_size=3))
+    return Symbol(name, category, painter, table, stuff=stuff)
 
 
 def _probabilities(draw: st.DrawFn, n: int) -> list[float]:
@@ -448,3 +450,9 @@ def test_a_mutated_grammar_is_read_or_refused_and_nothing_else(text: str) -> Non
 def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
     for source in (text, HEAD + text, HEAD + "Scene -> a\na { " + text + " }"):
         read_or_refused(source)
+
+
+def test_a_change_of_stuff_is_told():
+    old, new = "Scene -> a\na { stuff: road }", "Scene -> a\na { category: car }"
+    lines = diff(parse(HEAD + old), parse(HEAD + new)).splitlines()
+    assert lines == ["a.category   none -> car", "a.stuff   road -> none"]

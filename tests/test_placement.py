@@ -437,3 +437,9 @@ def test_a_scene_of_another_world_has_no_density(child, words):
     grammar = parse(HEAD + "S -> a\na { x: 3 px }")
     with pytest.raises(InputError, match=words):
         attribute_log_prob(grammar, scene_of(SceneNode("S", children=(child,))))
+
+
+def test_z_is_a_height_above_the_parents_frame():
+    scene = make("S -> a\na -> b\na { z: 1.5 m  y: 4 m }\nb { z: 50 cm }")
+    assert [t.z for t in on_canvas(scene, "b")] == [2.0]
+    assert frames(scene, "b") == [Transform(z=0.5)]

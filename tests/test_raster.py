@@ -9,9 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from datagen.audit import audit_frame
+from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.frame import Frame
+from datagen.labels import annotate
 from datagen.language import parse
+from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene, SceneNode, Transform
 from renderers._painters import PAINTERS
@@ -367,3 +371,40 @@ def test_a_scene_of_another_grammar_is_an_input_error():
         render(stranger)
     with pytest.raises(InputError, match="yacht"):
         render(SceneNode("car", "car", Transform(5, 5), {}, "yacht"))
+
+
+STUFF = """
+    world stuffed
+    canvas 32 x 24
+    start Scene
+    Scene -> ground Street car
+    Street -> mark
+    ground { draw: ground }
+    Street { draw: rect  stuff: "road"  width: 32 px  height: 8 px  x: 16 px  y: 12 px }
+    mark { draw: rect  colour: white  width: 8 px  height: 2 px }
+    car { draw: rect  category: "car"  width: 4 px  height: 4 px  x: 16 px  y: 12 px }
+"""
+
+
+def stuffed() -> Frame:
+    grammar = parse(dedent(STUFF))
+    rng = rng_for(0, 0, Stream.SCENE)
+    with Renderer().open(grammar) as draw:
+        return draw([expand(grammar, sample_prior(grammar, rng), rng)], [rng])[0]
+
+
+def test_stuff_has_a_class_after_the_categories_and_is_no_thing():
+    frame = stuffed()
+    assert (frame.categories, frame.stuff) == (("car",), ("road",))
+    assert [one.category for one in frame.instances] == [1]
+    assert np.array_equal(np.unique(frame.class_map), [0, 1, 2])
+    assert (frame.class_map[frame.instance_map > 0] == 1).all()
+    assert np.count_nonzero(frame.class_map) == 32 * 8
+    assert audit_frame(frame, annotate(frame)) == []
+
+
+def test_what_is_drawn_below_stuff_is_part_of_it():
+    frame = stuffed()
+    assert frame.depth is not None
+    assert frame.depth[12, 13] != frame.depth[9, 2]  # the mark lies on the street
+    assert frame.class_map[12, 13] == frame.class_map[9, 2] == 2

@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from datagen import rle
 from datagen.audit.finding import Finding
+from datagen.audit.space import box_faults, camera_faults
 from datagen.dataset import coco
 from datagen.errors import InputError
 
@@ -41,6 +42,8 @@ def audit_coco(path: Path, *, overlap: bool = False) -> list[Finding]:
         if _is_id(image) and image in of_image:
             of_image[image].append(annotation)
     for key, annotations in of_image.items():
+        if ours:
+            found += _space(images[key], annotations)
         if annotations and _sides(images[key]) is not None:
             found += _masks(images[key], annotations, overlap=overlap or ours)
     return found
@@ -51,6 +54,7 @@ def audit_image(image: Item, annotations: Sequence[Item], categories: int) -> li
     found = list(_image(image))
     for annotation in annotations:
         found += _references(annotation, {image["id"]}, range(1, categories + 1))
+    found += _space(image, annotations)
     if annotations and _sides(image) is not None:
         found += _masks(image, annotations, overlap=True)
     return found
@@ -127,6 +131,16 @@ def _references(
 def _of(annotation: Item, code: str, message: str) -> Finding:
     key, image = annotation.get("id"), annotation.get("image_id")
     return Finding(code, f"image {image}, annotation {key}: {message}", image, key)
+
+
+def _space(image: Item, annotations: Sequence[Item]) -> Iterator[Finding]:
+    """Cameras and boxes in space, which have these names in our own files only."""
+    if "camera" in image:
+        for fault in camera_faults(image):
+            yield Finding("camera", f"image {image.get('id')}: {fault}", image=image.get("id"))
+    for annotation in annotations:
+        if "box3d" in annotation:
+            yield from (_of(annotation, "box3d", fault) for fault in box_faults(annotation))
 
 
 def _masks(image: Item, annotations: Sequence[Item], *, overlap: bool) -> Iterator[Finding]:

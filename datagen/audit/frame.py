@@ -12,6 +12,7 @@ import numpy as np
 
 from datagen import rle
 from datagen.audit.finding import Finding
+from datagen.audit.space import audit_space
 from datagen.frame import Instance, Layout, Silhouette
 from datagen.labels import Annotation, Box
 
@@ -44,6 +45,7 @@ def audit_frame(layout: Layout, annotations: Sequence[Annotation]) -> list[Findi
     pixels = _decode(sound, layout.instance_map.size)
     found += _audit_maps(layout, sound, pixels)
     found += _audit_masks(layout, sound, pixels)
+    found += audit_space(layout, annotations)
     return found
 
 
@@ -121,10 +123,21 @@ def _audit_maps(
     classes = layout.class_map.ravel(order="F")
     for k in pixels.owners(classes[pixels.place] != kind[pixels.owner]):
         yield _of(annotations[k], "class-map", "the class map says otherwise under the mask")
+    yield from _audit_stuff(layout, classes[ids == 0])
     if layout.depth is not None:
         finite = np.isfinite(layout.depth.ravel(order="F"))
         for k in pixels.owners(~finite[pixels.place]):
             yield _of(annotations[k], "depth", "the depth under the mask is not finite")
+
+
+def _audit_stuff(layout: Layout, classes: np.ndarray) -> Iterator[Finding]:
+    """Where there is no thing, the class map may say stuff, but no category."""
+    things = len(layout.categories)
+    known = range(things + 1, things + len(layout.stuff) + 1)
+    for number in np.flatnonzero(np.bincount(classes)).tolist():
+        if number != 0 and number not in known:
+            text = f"the class map shows {number} outside all masks, which is no stuff"
+            yield Finding("class-map", text)
 
 
 def _audit_masks(

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Context, Option
 
 from datagen import pipeline, recipe
-from datagen.cli.options import Json, RecipeName, Resume, Sets, overrides
+from datagen.cli.options import Assets, Json, RecipeName, Resume, Sets, overrides
 
 Out = Annotated[Path, Option("--out", help="A new folder for the dataset.")]
 Count = Annotated[int | None, Option("--count", help="Images; else as in the recipe.")]
@@ -27,10 +27,11 @@ def command(
     resume: Resume = False,
     allow_empty: AllowEmpty = False,
     sets: Sets = None,
+    assets: Assets = None,
     json: Json = False,
 ) -> None:
     """An interrupted run goes on with --resume; no image is made twice or lost."""
-    changed = overrides(sets, count=count, seed=seed, shard_size=shard_size)
+    changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)
     loaded = recipe.load(source, changed, allow_empty=allow_empty)
     with context.obj.progress("images") as advance:
         report = pipeline.generate(

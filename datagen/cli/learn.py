@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Context, Option
 
 from datagen import recipe
-from datagen.cli.options import Json, RecipeName, Resume, Sets, overrides
+from datagen.cli.options import Assets, Json, RecipeName, Resume, Sets, overrides
 from datagen.learning.job import learn
 from datagen.learning.loop import Tick
 
@@ -26,10 +26,11 @@ def command(
     resume: Resume = False,
     truth: Truth = None,
     sets: Sets = None,
+    assets: Assets = None,
     json: Json = False,
 ) -> None:
     """Give the run folder to generate: `datagen generate RUN --out DIR`."""
-    loaded = recipe.load(source, overrides(sets), allow_empty=True)
+    loaded = recipe.load(source, overrides(sets, assets), allow_empty=True)
     with context.obj.progress("learning") as advance:
         report = learn(
             loaded,

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Context, Option
 
 from datagen import labels, pipeline, recipe
-from datagen.cli.options import Json, RecipeName, Sets, overrides
+from datagen.cli.options import Assets, Json, RecipeName, Sets, overrides
 from datagen.report.sheet import contact_sheet, save_png
 
 Number = Annotated[int, Option("-n", "--number", min=1, max=400, help="Images.")]
@@ -25,10 +25,11 @@ def command(
     masks: Masks = True,
     seed: Seed = None,
     sets: Sets = None,
+    assets: Assets = None,
     json: Json = False,
 ) -> None:
     """These are the first images of the dataset that `generate` would write."""
-    loaded = recipe.load(source, overrides(sets, seed=seed), allow_empty=True)
+    loaded = recipe.load(source, overrides(sets, assets, seed=seed), allow_empty=True)
     with pipeline.opened(loaded) as make_frame:
         frames = [make_frame(index)[1] for index in range(number)]
     things = [labels.annotate(frame) for frame in frames]

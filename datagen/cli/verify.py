@@ -21,6 +21,10 @@ Repair = Annotated[
 Rerender = Annotated[
     float, Option("--rerender", metavar="SHARE", help="Make this share of the images again.")
 ]
+Raycast = Annotated[
+    float,
+    Option("--raycast", metavar="SHARE", help="Of 3D worlds, check this share with rays as well."),
+]
 
 
 def command(
@@ -28,14 +32,17 @@ def command(
     source: Source,
     repair: Repair = False,
     rerender: Rerender = 0.0,
+    raycast: Raycast = 0.0,
     sets: Moved = None,
     json: Json = False,
 ) -> None:
     """Exits with 3 when anything is found."""
     if source.is_file():
-        findings, data = _coco(source, changed=repair or rerender > 0 or bool(sets))
+        findings, data = _coco(source, changed=repair or rerender > 0 or raycast > 0 or bool(sets))
     else:
-        report = pipeline.verify(source, repair=repair, rerender=rerender, sets=sets or ())
+        report = pipeline.verify(
+            source, repair=repair, rerender=rerender, raycast=raycast, sets=sets or ()
+        )
         findings, data = report.findings, report.to_json()
         if report.repaired:
             gone = ", ".join(report.repaired)
@@ -47,7 +54,9 @@ def command(
 
 def _coco(path: Path, *, changed: bool) -> tuple[list[Finding], dict[str, object]]:
     if changed:
-        raise InputError(f"{path}: --repair, --rerender and --set need a dataset of datagen")
+        raise InputError(
+            f"{path}: --repair, --rerender, --raycast and --set need a dataset of datagen"
+        )
     findings = audit.audit_coco(path)
     return findings, {"file": str(path), "findings": [vars(finding) for finding in findings]}
 

@@ -1,6 +1,10 @@
 """The dataset card: README.md with the front matter that dataset hubs read."""
 
+import html
 import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import datagen
 from datagen.dataset.totals import Totals
@@ -15,10 +19,10 @@ _SIZES = (
 )
 
 
-def render(recipe: Recipe, totals: Totals) -> str:
+def render(recipe: Recipe, totals: Totals, licences: Sequence[Mapping[str, Any]] = ()) -> str:
     """Markdown; it names no path of the machine and no time, so that it can be made again."""
     parts = [_front_matter(recipe, totals), _summary(recipe, totals), _classes(totals)]
-    return "\n".join([*parts, _origin(recipe), _LIMITS])
+    return "\n".join([*parts, _origin(recipe), *_licensed(licences), _LIMITS])
 
 
 def _front_matter(recipe: Recipe, totals: Totals) -> str:
@@ -73,6 +77,18 @@ def _origin(recipe: Recipe) -> str:
     table = [f"| {key} | {value} |" for key, value in rows]
     head = ["## Provenance", "", "| | |", "|---|---|"]
     return "\n".join([*head, *table, "", _REPEAT])
+
+
+def _licensed(licences: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names come from strangers' files, so they are text here and never markup."""
+    if not licences:
+        return []
+    lines = [f"- {_escaped(one['name'])} {_escaped(one['url'])}".rstrip() for one in licences]
+    return ["## Licences of the models", "", *lines, ""]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*\[\]])", r"\\\1", html.escape(text, quote=False))
 
 
 def _title(recipe: Recipe) -> str:

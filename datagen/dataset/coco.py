@@ -23,13 +23,19 @@ class Head:
 
     world: str
     categories: Sequence[str]  # id = position + 1
+    stuff: Sequence[str] = ()  # class ids go on after the categories
     description: str = ""
     licenses: Sequence[Mapping[str, Any]] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)  # more keys of `info`
 
     def to_json(self) -> dict[str, Any]:
-        info = {"description": self.description or f"synthetic images of the world {self.world}"}
+        info: dict[str, Any] = {
+            "description": self.description or f"synthetic images of the world {self.world}"
+        }
         info |= {"version": datagen.__version__, "contributor": CONTRIBUTOR, "url": ""}
+        if self.stuff:
+            first = len(self.categories) + 1
+            info["stuff"] = [{"id": k, "name": n} for k, n in enumerate(self.stuff, first)]
         categories = [
             {"id": number, "name": name, "supercategory": self.world}
             for number, name in enumerate(self.categories, 1)

@@ -1,6 +1,7 @@
 """The end of a run: shards in order become one COCO file, its certificate and its manifest."""
 
 import json
+import logging
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
@@ -8,19 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from datagen.dataset import card, coco, store, versions, weights
+from datagen.dataset.licences import above, licences
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.digest import canonical
 from datagen.files import atomic_text, disk_space, sha256_of, write_atomic
+from datagen.freezing import MODELS
 from datagen.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 CHECKS = (
     "every mask decodes to exactly the stored area and the tight box",
     "masks of one image never overlap, and together they are the instance map",
     "every visible thing has a label, and every label a visible thing",
     "visible fraction, truncation and amodal box agree with the whole silhouette",
+    "the class of every pixel is its thing's; where there is no thing, some stuff's or none",
+    "where things have boxes in space, the depth of their pixels lies within them, or 0.6 m off",
 )
 PNG_CHECK = "every PNG decodes to the rendered pixels"
+
+Licences = Sequence[dict[str, Any]]  # {id, name, url} each
 
 
 def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
@@ -31,13 +40,16 @@ def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
     world = recipe.world()
     totals = add_up(out, shards, world.categories)
     provenance = {"recipe": recipe.digest, "dataset": totals.digest, "seed": recipe.seed}
-    head = coco.Head(world.world, world.categories, provenance=provenance)
+    under = _licences(recipe)
+    head = coco.Head(
+        world.world, world.categories, world.stuffs, licenses=under, provenance=provenance
+    )
     with disk_space(out):
         coco.write(out / "annotations.json", lambda: store.records(out, shards), head)
         _join(out, shards, "scenes.jsonl")
         write_atomic(out / "audit.json", _pretty(certificate(recipe, totals)))
-        write_atomic(out / "README.md", card.render(recipe, totals))
-        _write_manifest(recipe, out, shards, totals)
+        write_atomic(out / "README.md", card.render(recipe, totals, under))
+        _write_manifest(recipe, out, shards, totals, under)
         write_atomic(out / store.COMPLETE, sha256_of(out / "manifest.json") + "\n")
     return totals
 
@@ -54,7 +66,25 @@ def certificate(recipe: Recipe, totals: Totals) -> dict[str, Any]:
     }
 
 
-def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: Totals) -> None:
+def _licences(recipe: Recipe) -> Licences:
+    """Those of the model folders, which must still be what the recipe was made with."""
+    folders = []
+    for name, asset in recipe.world().assets.items():
+        source = recipe.assets[name]
+        if asset.kind == MODELS and source.sha256 is not None:
+            source.check(f"assets.{name}")
+            folders.append(Path(source.source))
+    for folder in folders:
+        if not licences([folder]):
+            found = above(folder)
+            hint = f"; name the folder above, which has {found.name}" if found else ""
+            log.warning("%s holds no licence text, so the dataset tells none%s", folder, hint)
+    return licences(folders)
+
+
+def _write_manifest(
+    recipe: Recipe, out: Path, shards: Sequence[Shard], totals: Totals, under: Licences
+) -> None:
     """One line a file, written as a stream: a million images must not need memory."""
     records = sorted(path.stem for path in (out / "nondeterminism").glob("*.json"))
     head = {
@@ -69,7 +99,7 @@ def _write_manifest(recipe: Recipe, out: Path, shards: Sequence[Shard], totals: 
         "versions": versions.versions(recipe),
         "platform": {"machine": platform.machine(), "system": platform.system()},
         "recipe": recipe.encode(),
-    }
+    } | ({"licenses": under} if under else {})
     with atomic_text(out / "manifest.json") as file:
         file.write("{\n")
         for key, value in head.items():

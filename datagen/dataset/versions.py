@@ -17,7 +17,7 @@ _LEARNED = ("torch",)  # only learned weights are read and run by it
 
 
 def versions(recipe: Recipe) -> dict[str, str]:
-    """Of Python (without its patch level), datagen, and the packages that this recipe needs."""
+    """Of Python (without its patch level), datagen, and what else this recipe needs."""
     parts = (recipe.generator, *recipe.renderers)
     learned = any(part.weights is not None for part in parts)
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
@@ -27,6 +27,8 @@ def versions(recipe: Recipe) -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
+    for part in recipe.renderers:
+        found |= part.component("renderers").software()
     return found
 
 

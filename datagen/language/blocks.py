@@ -12,6 +12,11 @@ from datagen.language.source import Source
 from datagen.language.syntax import Block, Call, Entry, Value
 
 _NUMERIC = (*PLACEMENT, *RELATIVE_UNITS)
+_LABELS = {"category": "car", "stuff": "road"}  # key -> an example
+_EITHER = {  # keys of which a symbol has one at most -> what to do
+    ("category", "stuff"): "keep `category` for a thing, `stuff` for what is none",
+    ("z", "layer"): "keep `z` for a height in metres, `layer` for an order of drawing",
+}
 
 
 def symbol_name(source: Source, token: Token) -> str:
@@ -26,36 +31,49 @@ def symbol_name(source: Source, token: Token) -> str:
 def described(source: Source, block: Block, assets: Mapping[str, Asset]) -> Symbol:
     """The symbol that a block describes; its sprites are of the declared assets."""
     name = symbol_name(source, block.name)
-    category, painter = None, None
+    names: dict[str, str] = {}
+    painter = None
     attributes: dict[str, Attribute] = {}
     seen: set[str] = set()
     for entry in block.attributes:
         key, value = entry.key, entry.value
-        if key in seen:
-            raise source.error(key, f"`{key}` is given twice in `{name}`", "keep one of them")
+        _fits(source, name, entry, seen)
         seen.add(str(key))
-        if key in ("category", "draw") and entry.mutable is not None:
-            raise source.error(
-                entry.mutable.word, f"`{key}` cannot be learned", "remove the word `mutable`"
-            )
-        if key == "category":
-            category = _category(source, key, value)
+        if key in _LABELS:
+            names[str(key)] = _label(source, key, value)
         elif key == "draw":
             painter = _draw(source, key, value, assets)
         else:
             attributes[str(key)] = _attribute(source, entry)
     line, column = block.name.line or 1, block.name.column or 1
-    return Symbol(name, category, painter, attributes, line, column)
+    category, stuff = names.get("category"), names.get("stuff")
+    return Symbol(name, category, painter, attributes, line, column, stuff=stuff)
 
 
-def _category(source: Source, key: Token, value: Value) -> str:
-    term = value.term
+def _fits(source: Source, name: str, entry: Entry, seen: set[str]) -> None:
+    """Refuse a key that cannot stand beside those before it, or cannot be learned."""
+    key = entry.key
+    if key in seen:
+        raise source.error(key, f"`{key}` is given twice in `{name}`", "keep one of them")
+    for pair, remedy in _EITHER.items():
+        if key in pair and seen.intersection(pair):
+            other = pair[1 - pair.index(str(key))]
+            raise source.error(key, f"`{key}` cannot stand beside `{other}` in `{name}`", remedy)
+    if key in (*_LABELS, "draw") and entry.mutable is not None:
+        raise source.error(
+            entry.mutable.word, f"`{key}` cannot be learned", "remove the word `mutable`"
+        )
+
+
+def _label(source: Source, key: Token, value: Value) -> str:
+    """The name behind `category` or `stuff`."""
+    term, example = value.term, _LABELS[str(key)]
     if isinstance(term, Call) or term.type == "NUMBER" or value.unit or value.bounds:
-        raise source.error(key, "a category is a name", 'write `category: "car"`')
-    category = string(source, term)
-    if not category.strip():
-        raise source.error(term, "the category is empty", 'write such as "car"')
-    return category
+        raise source.error(key, f"a {key} is a name", f'write `{key}: "{example}"`')
+    name = string(source, term)
+    if not name.strip():
+        raise source.error(term, f"the {key} is empty", f'write such as "{example}"')
+    return name
 
 
 def _draw(source: Source, key: Token, value: Value, assets: Mapping[str, Asset]) -> Draw:

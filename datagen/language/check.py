@@ -15,7 +15,7 @@ from datagen.language.size import reachable
 _LENGTHS = ("px", "m", "cm", *RELATIVE_UNITS)
 _ANGLES = ("deg", "rad")
 # Keys with a meaning of their own; one-letter names have no near misses.
-_KEYS = tuple(k for k in (*PLACEMENT, *RELATIVE_UNITS, "category", "draw") if len(k) > 1)
+_KEYS = tuple(k for k in (*PLACEMENT, *RELATIVE_UNITS, "category", "stuff", "draw") if len(k) > 1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _unlabelled(grammar: Grammar) -> Iterator[Finding]:
 def _attribute(name: str, attribute: Attribute) -> Iterator[Finding]:
     if name not in _KEYS:
         near = get_close_matches(name.lower(), _KEYS, n=1, cutoff=0.75)
-        if near or name in ("X", "Y"):
+        if near or name in ("X", "Y", "Z"):
             meant = near[0] if near else name.lower()
             yield _warning(attribute, f"`{name}` places nothing; did you mean `{meant}`?")
     yield from _unit(name, attribute)
@@ -118,7 +118,7 @@ def _unit(name: str, attribute: Attribute) -> Iterator[Finding]:
     unit = attribute.unit
     if name == "yaw" and unit in _LENGTHS:
         yield _error(attribute, f"`yaw` is an angle, not a length in {unit}; write deg or rad")
-    if name in ("x", "y", "gap", "width", "height") and unit in _ANGLES:
+    if name in ("x", "y", "z", "gap", "width", "height") and unit in _ANGLES:
         yield _error(attribute, f"`{name}` is a length, not an angle in {unit}")
     if name in ("scale", "layer") and unit:
         yield _error(attribute, f"`{name}` has no unit; remove {unit}")

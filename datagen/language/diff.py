@@ -145,6 +145,7 @@ def _symbols(before: Grammar, after: Grammar, sure: Intervals) -> Iterator[str]:
             continue
         for key, was, now in (
             ("category", old.category, new.category),
+            ("stuff", old.stuff, new.stuff),
             ("draw", old.draw, new.draw),
         ):
             if was != now:

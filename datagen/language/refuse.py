@@ -12,6 +12,7 @@ def refuse(source: Source, grammar: Grammar, statements: tuple[Statement, ...]) 
     """Raise at the first place where the grammar cannot work."""
     depth_given = any(isinstance(s, Header) and s.word == "max_depth" for s in statements)
     _undefined(source, grammar, statements)
+    _ambiguous(source, grammar)
     _endless(source, grammar)
     _too_large(source, grammar)
     _exploding(source, grammar, depth_given)
@@ -40,6 +41,14 @@ def _known(source: Source, grammar: Grammar, name: Token) -> None:
         raise source.error(
             name, f"undefined symbol `{name}`", did_you_mean(name, grammar.symbols, remedy)
         )
+
+
+def _ambiguous(source: Source, grammar: Grammar) -> None:
+    for symbol in grammar.symbols.values():
+        if symbol.stuff in grammar.categories:
+            raise source.error(
+                symbol, f"`{symbol.stuff}` is a category and stuff", "rename one of them"
+            )
 
 
 def _endless(source: Source, grammar: Grammar) -> None:

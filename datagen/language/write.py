@@ -194,15 +194,16 @@ def _blocks(grammar: Grammar, sure: Intervals) -> list[str]:
 
 
 def _described(symbol: Symbol) -> bool:
-    return bool(symbol.category is not None or symbol.draw or symbol.attributes)
+    return bool(symbol.category or symbol.stuff or symbol.draw or symbol.attributes)
 
 
 def _block(symbol: Symbol, sure: Intervals) -> str:
     if not _described(symbol):
         return f"{symbol.name} {{}}\n"
     lines = []
-    if symbol.category is not None:
-        lines.append(f"  category: {_string(symbol.category, quoted=True)}\n")
+    for key, name in (("category", symbol.category), ("stuff", symbol.stuff)):
+        if name is not None:
+            lines.append(f"  {key}: {_string(name, quoted=True)}\n")
     if symbol.draw is not None:
         lines.append(f"  draw: {_draw(symbol.draw)}\n")
     for name, attribute in symbol.attributes.items():

@@ -34,7 +34,7 @@ def opened_painter(recipe: Recipe, moved: Moved | None = None) -> Iterator[Paint
     In between `moved`, if given, turns the prior's attributes into learned ones.
     """
     kinds = list(spaced(recipe.world()).values())
-    with opened_renderers(recipe) as render:
+    with opened_renderers(recipe, frozenset()) as render:
 
         def paint(
             derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()

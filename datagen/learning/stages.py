@@ -11,6 +11,7 @@ from datagen.derivation import Derivation
 from datagen.errors import InputError
 from datagen.features.counts import CountFeatures, save_counts
 from datagen.features.embedding import save_embedding
+from datagen.interfaces import LABELS
 from datagen.learn_settings import TRAINED
 from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
@@ -226,7 +227,7 @@ class _Stages:
             transformer.load_state_dict(before.state_dict())
         with ExitStack() as stack:
             extract = stack.enter_context(extractor(settings.features, self.run.path).open())
-            render = stack.enter_context(opened_renderers(recipe))
+            render = stack.enter_context(opened_renderers(recipe, frozenset((LABELS,))))
             task = None
             if settings.task is not None:
                 task = stack.enter_context(opened_task(settings.task, render, learn.seed))

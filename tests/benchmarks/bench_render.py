@@ -15,6 +15,7 @@ import pytest
 
 from datagen.dataset.pictures import encode_image
 from datagen.derivation import sample_prior
+from datagen.interfaces import LABELS
 from datagen.language import named
 from datagen.placement import expand
 from datagen.rng import Stream, rng_for
@@ -43,7 +44,7 @@ def test_print_rates(world: str) -> None:
             scenes.append(expand(grammar, sample_prior(grammar, rng), rng))
 
     expanding = per_scene(expand_all)
-    with Renderer().open(grammar) as draw:
+    with Renderer().open(grammar, frozenset((LABELS,))) as draw:
         rngs = [rng_for(0, k, Stream.RENDER) for k in range(SCENES)]
         rendering = per_scene(lambda: draw(scenes, rngs))
         with recorded() as calls:

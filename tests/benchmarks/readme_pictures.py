@@ -1,10 +1,12 @@
-"""Makes the README's pictures again: its own world, and a run of `make demo` before and after.
+"""Makes the README's pictures again: its own world, streets, and a run of `make demo`.
 
-Run: python tests/benchmarks/readme_pictures.py out/demo/run
+Run: python tests/benchmarks/readme_pictures.py
+Or:  python tests/benchmarks/readme_pictures.py out/demo/run
 
-docs/crossing.png is what `datagen preview` makes of the grammar in the README; docs/learned.jpg
-shows the first pictures of the run's three contact sheets, none of them chosen. The run's
-difference of grammars is printed, to be pasted.
+docs/crossing.png is what `datagen preview` makes of the grammar in the README; docs/streets.jpg
+shows images 0 and 1 of each recipe in STREETS, none of them chosen. With the folder of a run,
+docs/learned.jpg shows the first pictures of its three contact sheets, and its difference of
+grammars is printed, to be pasted.
 """
 
 import json
@@ -14,6 +16,8 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+import datagen
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -26,10 +30,14 @@ ROWS = {
     "prior": "Before: what the grammar makes as it was written",
     "learned": "After: what it makes once it has learned from the pictures",
 }
+STREETS = ("street_urban", "street_suburban", "street_rural", "street_simple")
 
 
-def main(run: Path) -> None:
+def main(run: Path | None) -> None:
     preview(DOCS / "crossing.png")
+    streets().save(DOCS / "streets.jpg", quality=85, optimize=True)
+    if run is None:
+        return
     strip(run).save(DOCS / "learned.jpg", quality=88)
     sys.stdout.write(json.loads((run / "report.json").read_text())["diff"] + "\n")
 
@@ -44,6 +52,26 @@ def preview(picture: Path) -> None:
         recipe = str(Path(folder) / "crossing.toml")
         command = [sys.executable, "-m", "datagen", "preview", recipe, "-n", "4"]
         subprocess.run([*command, "-o", str(picture)], check=True)
+
+
+def streets() -> Image.Image:
+    """A row for each recipe of streets, with its images 0 and 1."""
+    step = 6
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [images(name, Path(folder) / name) for name in STREETS]
+    width, height = rows[0][0].size
+    size = 2 * (width + step) - step, len(rows) * (height + step) - step
+    page = Image.new("RGB", size, "white")
+    for row, pair in enumerate(rows):
+        for column, picture in enumerate(pair):
+            page.paste(picture, (column * (width + step), row * (height + step)))
+    return page
+
+
+def images(name: str, out: Path) -> list[Image.Image]:
+    """The first two images of a recipe."""
+    datagen.generate(datagen.load_recipe(name, ["count=2", "image_format=png"]), out)
+    return [Image.open(path).convert("RGB") for path in sorted(out.glob("shards/*/0*.png"))]
 
 
 def strip(run: Path) -> Image.Image:
@@ -70,4 +98,4 @@ def first_pictures(sheet: Path) -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -5,17 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datagen.dataset.export import to_coco, to_panoptic, to_yolo
+from datagen.dataset.export import (
+    cameras,
+    to_cityscapes,
+    to_coco,
+    to_kitti,
+    to_panoptic,
+    to_yolo,
+)
 from datagen.dataset.export.publish import Written, published
 from datagen.dataset.export.selection import Policy, Selection, select
 from datagen.errors import InputError
 
-_WRITERS: Mapping[str, Callable[[Selection, Path], Written]] = {
-    "coco": to_coco.write,
-    "coco-polygons": to_coco.write_polygons,
-    "yolo": to_yolo.write_boxes,
-    "yolo-seg": to_yolo.write_segments,
-    "panoptic": to_panoptic.write,
+_Writer = Callable[[Selection, Path], Written]
+_WRITERS: Mapping[str, tuple[_Writer, cameras.ImagePath]] = {
+    "coco": (to_coco.write, to_coco.image_path),
+    "coco-polygons": (to_coco.write_polygons, to_coco.image_path),
+    "yolo": (to_yolo.write_boxes, to_yolo.image_path),
+    "yolo-seg": (to_yolo.write_segments, to_yolo.image_path),
+    "panoptic": (to_panoptic.write, to_coco.image_path),
+    "kitti": (to_kitti.write, to_kitti.image_path),
+    "cityscapes": (to_cityscapes.write, to_cityscapes.image_path),
 }
 FORMATS = tuple(_WRITERS)
 
@@ -58,16 +68,18 @@ def export(
     policy = Policy(min_visible_fraction, min_pixels, merge or {}, splits or {})
     with published(out, dataset) as aside:
         selection = select(dataset, policy, link=link)
-        written = _WRITERS[format](selection, aside)
-    parts = selection.parts
+        write, image_path = _WRITERS[format]
+        written = write(selection, aside)
+        cameras.write(selection, aside, image_path)
+    items = selection.items
     return ExportReport(
         format=format,
         folder=str(out),
-        images=sum(len(items) for items in parts.values()),
-        annotations=sum(len(item.annotations) for items in parts.values() for item in items),
-        dropped=selection.dropped,
+        images=len(items),
+        annotations=sum(len(item.annotations) for item in items),
+        dropped=sum(len(item.dropped) for item in items),
         categories=tuple(str(one["name"]) for one in selection.categories),
-        splits={name: len(items) for name, items in parts.items() if name},
+        splits={name: len(part) for name, part in selection.parts.items() if name},
         worst_iou=written.worst_iou,
         kept_as_rle=written.kept_as_rle,
     )

@@ -46,14 +46,19 @@ def place_images(items: Sequence[Item], folder: Path, *, link: bool) -> None:
     """Copies; or hard links, through which a tool that changes an export changes the dataset."""
     folder.mkdir(parents=True)
     for item in items:
-        source = item.source.resolve()
-        if not link:
-            shutil.copyfile(source, folder / item.name)
-            continue
-        try:
-            os.link(source, folder / item.name)
-        except OSError as error:
-            raise InputError(
-                f"{folder.parent}: no hard link to {source} can be made there "
-                f"({error.strerror}); export without --link"
-            ) from error
+        place_image(item, folder / item.name, link=link)
+
+
+def place_image(item: Item, path: Path, *, link: bool) -> None:
+    """The same for one image, under any name."""
+    source = item.source.resolve()
+    if not link:
+        shutil.copyfile(source, path)
+        return
+    try:
+        os.link(source, path)
+    except OSError as error:
+        raise InputError(
+            f"{path.parent.parent}: no hard link to {source} can be made there "
+            f"({error.strerror}); export without --link"
+        ) from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from datagen.dataset import coco, store
 from datagen.errors import InputError
+from datagen.frame import Pinhole
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Other keys of an image name files (passes) that do not travel.
@@ -49,36 +50,60 @@ class Item:
     name: str  # without a folder; its stem is unique as well
     image: Mapping[str, Any]  # id, width, height and what else travels; no file_name
     annotations: Sequence[Mapping[str, Any]]
+    dropped: Sequence[Mapping[str, Any]] = ()  # labels that the policy left out
+    camera: Pinhole | None = None
+    passes: Mapping[str, Path] = field(default_factory=dict)  # name, such as "class" -> file
 
 
 @dataclass(frozen=True)
 class Selection:
     """Everything a writer needs. Without splits there is one part, whose name is empty."""
 
+    dataset: Path
     info: Mapping[str, Any]
     licenses: Sequence[Any]
     categories: Sequence[Mapping[str, Any]]  # ids from 1, without a gap
+    stuff: Sequence[Mapping[str, Any]]  # id, name; ids go on after the categories'
+    classes: Mapping[int, int]  # value in the class pass -> id of a category or of stuff
     parts: Mapping[str, Sequence[Item]]
-    dropped: int  # labels that the policy left out
     link: bool = False  # images are hard links to the dataset's
+
+    @property
+    def items(self) -> list[Item]:
+        """All images, part after part."""
+        return [item for part in self.parts.values() for item in part]
 
 
 def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
     """Read a dataset folder and apply the policy. Image and annotation ids stay as they are."""
     _check_complete(dataset)
     data = coco.read(dataset)
-    categories, renumbered = _categories(dataset, data["categories"], policy.merge)
-    kept = _kept(dataset, data, policy, {c["id"]: c for c in categories}, renumbered)
+    info = {**_object(data.get("info")), "export": _policy_json(policy)}
+    # The class pass, whose ids these are, does not travel as it is.
+    old_stuff = info.pop("stuff", [])
+    if info.get("contributor") != coco.CONTRIBUTOR:  # whatever these keys mean to other tools
+        old_stuff = []
+        data["images"] = [{**one, "camera": None, "passes": None} for one in data["images"]]
+    _check_stuff(dataset, old_stuff)
+    _check_merge(dataset, data["categories"], old_stuff, policy.merge)
+    categories, renumbered = _categories(data["categories"], policy.merge)
+    stuff, stuff_ids = _categories(old_stuff, policy.merge, first=len(categories) + 1)
+    labels = _labels(dataset, data, policy, {c["id"]: c for c in categories}, renumbered)
     names = _names([str(image.get("file_name")) for image in data["images"]])
     parts: dict[str, list[Item]] = {name: [] for name in policy.splits} or {"": []}
     for image, name in zip(data["images"], names, strict=True):
-        item = _item(dataset, image, name, kept.get(image.get("id"), []))
+        item = _item(dataset, image, name, labels.get(image.get("id"), ([], [])))
         parts[split_of(image["id"] - 1, policy.splits)].append(item)
-    chosen = sum(len(item.annotations) for part in parts.values() for item in part)
-    info = data.get("info")
-    info = {**(info if isinstance(info, dict) else {}), "export": _policy_json(policy)}
-    dropped = len(data["annotations"]) - chosen
-    return Selection(info, data.get("licenses", []), categories, parts, dropped, link)
+    return Selection(
+        dataset=dataset,
+        info=info,
+        licenses=data.get("licenses", []),
+        categories=categories,
+        stuff=stuff,
+        classes=renumbered | stuff_ids,
+        parts=parts,
+        link=link,
+    )
 
 
 def split_of(index: int, splits: Mapping[str, float]) -> str:
@@ -105,17 +130,42 @@ def _check_complete(dataset: Path) -> None:
         raise InputError(f"{dataset}: not complete; finish it with `generate --resume` first")
 
 
-def _categories(
-    dataset: Path, old: Sequence[Mapping[str, Any]], merge: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], dict[Any, int]]:
-    """The new list, in the order of the old one, and old id -> new id."""
-    names = [str(one.get("name")) for one in old]
-    unknown = [name for name in merge if name not in names]
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_stuff(dataset: Path, stored: Any) -> None:
+    if not isinstance(stored, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("id"), int) for one in stored
+    ):
+        raise InputError(f"{dataset}: `info.stuff` of its annotations.json lists no ids and names")
+
+
+def _check_merge(
+    dataset: Path,
+    categories: Sequence[Mapping[str, Any]],
+    stuff: Sequence[Mapping[str, Any]],
+    merge: Mapping[str, str],
+) -> None:
+    things, rest = ([str(one.get("name")) for one in names] for names in (categories, stuff))
+    unknown = [name for name in merge if name not in (*things, *rest)]
     if unknown:
-        known = ", ".join(names)
+        known = ", ".join((*things, *rest))
         raise InputError(f"{dataset}: no category `{unknown[0]}` to merge; there are: {known}")
+    both = {merge.get(n, n) for n in things} & {merge.get(n, n) for n in rest}
+    if both:
+        raise InputError(
+            f"{dataset}: `{min(both)}` would be things and stuff; merge things with things only"
+        )
+
+
+def _categories(
+    old: Sequence[Mapping[str, Any]], merge: Mapping[str, str], first: int = 1
+) -> tuple[list[dict[str, Any]], dict[Any, int]]:
+    """The new list, in the order of the old one and with ids from `first`; old id -> new id."""
+    names = [str(one.get("name")) for one in old]
     number = {
-        name: k for k, name in enumerate(dict.fromkeys(merge.get(n, n) for n in names), start=1)
+        name: k for k, name in enumerate(dict.fromkeys(merge.get(n, n) for n in names), first)
     }
     new: dict[int, dict[str, Any]] = {}
     for one, name in zip(old, names, strict=True):
@@ -125,27 +175,27 @@ def _categories(
     return list(new.values()), ids
 
 
-def _kept(
+def _labels(
     dataset: Path,
     data: Mapping[str, Any],
     policy: Policy,
     categories: Mapping[int, Mapping[str, Any]],
     renumbered: Mapping[Any, int],
-) -> dict[Any, list[dict[str, Any]]]:
-    """Image id -> labels that pass the policy, with their new category."""
+) -> dict[Any, tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Image id -> labels that pass the policy, and those that do not, with their new category."""
     images = {image.get("id") for image in data["images"]}
-    kept: dict[Any, list[dict[str, Any]]] = {}
+    labels: dict[Any, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
     for one in data["annotations"]:
         if one.get("image_id") not in images or one.get("category_id") not in renumbered:
             raise InputError(f"{dataset}: annotation {one.get('id')} has no image or no category")
         if not _is_measured(one):
             raise InputError(f"{dataset}: annotation {one.get('id')} has no sound box or area")
-        if not _passes(dataset, one, policy):
-            continue
         number = renumbered[one["category_id"]]
         name = {"category": categories[number]["name"]} if "category" in one else {}
-        kept.setdefault(one["image_id"], []).append({**one, "category_id": number, **name})
-    return kept
+        kept, dropped = labels.setdefault(one["image_id"], ([], []))
+        place = kept if _passes(dataset, one, policy) else dropped
+        place.append({**one, "category_id": number, **name})
+    return labels
 
 
 def _is_measured(annotation: Mapping[str, Any]) -> bool:
@@ -169,14 +219,15 @@ def _passes(dataset: Path, annotation: Mapping[str, Any], policy: Policy) -> boo
 
 
 def _item(
-    dataset: Path, image: Mapping[str, Any], name: str, annotations: list[dict[str, Any]]
+    dataset: Path,
+    image: Mapping[str, Any],
+    name: str,
+    labels: tuple[list[dict[str, Any]], list[dict[str, Any]]],
 ) -> Item:
     key, file_name = image.get("id"), image.get("file_name")
     if not isinstance(key, int) or not isinstance(file_name, str):
         raise InputError(f"{dataset}: image {json.dumps(key)} has no id or no file name")
-    source = dataset / file_name
-    if not source.resolve().is_relative_to(dataset.resolve()):
-        raise InputError(f"{dataset}: image {key}: `{file_name}` leaves the dataset's folder")
+    source = _inside(dataset, key, file_name)
     if not source.is_file():
         raise InputError(f"{source}: the image is not there; `verify` lists what else is missing")
     for side in ("width", "height"):
@@ -184,7 +235,26 @@ def _item(
             raise InputError(f"{dataset}: image {key}: its {side} is {image.get(side)}")
     travels = {k: image[k] for k in _IMAGE_KEYS if k in image}
     sides = {"id": key, "width": image["width"], "height": image["height"]}
-    return Item(source, name, {**sides, **travels}, annotations)
+    files = [_inside(dataset, key, place) for place in _object(image.get("passes"))]
+    passes = {path.name.removeprefix(f"{source.stem}.").partition(".")[0]: path for path in files}
+    camera = _camera(dataset, key, image.get("camera"))
+    return Item(source, name, {**sides, **travels}, *labels, camera=camera, passes=passes)
+
+
+def _inside(dataset: Path, key: int, file_name: str) -> Path:
+    path = dataset / file_name
+    if not path.resolve().is_relative_to(dataset.resolve()):
+        raise InputError(f"{dataset}: image {key}: `{file_name}` leaves the dataset's folder")
+    return path
+
+
+def _camera(dataset: Path, key: int, stored: Any) -> Pinhole | None:
+    if stored is None:
+        return None
+    try:
+        return Pinhole.from_json(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{dataset}: image {key}: its camera cannot be read ({error})") from error
 
 
 def _names(file_names: Sequence[str]) -> list[str]:

@@ -16,6 +16,11 @@ from datagen.dataset.export.selection import Item, Selection
 EXACT_ENOUGH = 0.99  # IoU; below it a polygon is not the thing any more
 
 
+def image_path(_: Selection, part: str, item: Item) -> str:
+    """Where an image lies in the export."""
+    return f"{part}/images/{item.name}" if part else f"images/{item.name}"
+
+
 def write(selection: Selection, out: Path) -> Written:
     """`annotations.json` and `images/`, in one folder for each split."""
     for name, items in selection.parts.items():

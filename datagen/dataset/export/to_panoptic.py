@@ -1,6 +1,10 @@
-"""COCO panoptic: a PNG whose colours are segment ids, and a JSON file that lists the segments."""
+"""COCO panoptic: a PNG whose colours are segment ids, and a JSON file that lists the segments.
 
-from collections.abc import Sequence
+Where the dataset stores the class pass, its stuff has segments, too: one of a kind and image.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from datagen.dataset import coco
-from datagen.dataset.export import masks
+from datagen.dataset.export import class_maps, masks
 from datagen.dataset.export.publish import Written, place_images
 from datagen.dataset.export.selection import Item, Selection
 from datagen.errors import InputError
@@ -19,6 +23,10 @@ def write(selection: Selection, out: Path) -> Written:
 
     A segment's id counts from 1 within its image; 0 is void: nothing that is labelled.
     """
+    if selection.stuff and any("class" in item.passes for item in selection.items):
+        class_maps.needed(selection, "panoptic", ("class",))
+    else:
+        selection = replace(selection, stuff=())
     for name, items in selection.parts.items():
         _write_part(selection, out / name, items)
     return Written()
@@ -30,16 +38,21 @@ def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> No
     head = {
         "info": selection.info,
         "licenses": selection.licenses,
-        "categories": [{**one, "isthing": 1} for one in selection.categories],
+        "categories": [
+            *({**one, "isthing": 1} for one in selection.categories),
+            *({**one, "isthing": 0} for one in selection.stuff),
+        ],
     }
     images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
-    annotations = (_annotation(item, folder / "panoptic") for item in items)
+    annotations = (_annotation(selection, item, folder / "panoptic") for item in items)
     coco.write_lists(folder / "panoptic.json", head, images, annotations)
 
 
-def _annotation(item: Item, folder: Path) -> dict[str, Any]:
+def _annotation(selection: Selection, item: Item, folder: Path) -> dict[str, Any]:
     """Writes the PNG, on the way of the stream that writes the JSON."""
     ids, segments = _segments(item)
+    if selection.stuff:
+        segments += _stuff_segments(selection, item, ids)
     name = f"{Path(item.name).stem}.png"
     colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=2).astype(np.uint8)
     Image.fromarray(colours).save(folder / name)
@@ -68,3 +81,28 @@ def _segments(item: Item) -> tuple[np.ndarray, list[dict[str, Any]]]:
             }
         )
     return ids, segments
+
+
+def _stuff_segments(selection: Selection, item: Item, ids: np.ndarray) -> Iterator[dict[str, Any]]:
+    """What each piece of stuff is; marks it in `ids`, int32 [H, W], where it must lie alone."""
+    classes = class_maps.classes(item, selection)
+    number = int(ids.max(initial=0))
+    for one in selection.stuff:
+        inside = classes == one["id"]
+        if not inside.any():
+            continue
+        number += 1
+        ids[inside] = number
+        yield {
+            "id": number,
+            "category_id": one["id"],
+            "area": int(inside.sum()),
+            "bbox": list(_box(inside)),
+            "iscrowd": 0,
+        }
+
+
+def _box(inside: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    x, y = int(columns[0]), int(rows[0])
+    return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1

@@ -13,6 +13,11 @@ from datagen.dataset.export.to_coco import rings_of
 _WHOLE = "train"  # the part's name when there are no splits: readers insist on one
 
 
+def image_path(_: Selection, part: str, item: Item) -> str:
+    """Where an image lies in the export."""
+    return f"images/{part or _WHOLE}/{item.name}"
+
+
 def write_boxes(selection: Selection, out: Path) -> Written:
     """Lines `class centre_x centre_y width height`; classes count from 0."""
     for name, items in selection.parts.items():

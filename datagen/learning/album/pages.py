@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from datagen.derivation import Derivation
 from datagen.frame import Frame
 from datagen.grammar import Grammar
+from datagen.interfaces import LABELS
 from datagen.learning.album.widening import Wider
 from datagen.learning.arranging import lined_up, uncrowded
 from datagen.learning.counts import count_in_row, count_things, rows
@@ -64,7 +65,7 @@ class PriorAlbum(IterableDataset[Page]):
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         grammar, seed = self.recipe.world(), self.recipe.learn.seed
         wider = Wider(grammar)
-        with opened_renderers(self.recipe) as render:
+        with opened_renderers(self.recipe, frozenset((LABELS,))) as render:
             for number in range(self.start + first, self.stop, step):
                 at = range(number * self.batch, (number + 1) * self.batch)
                 rngs = [rng_for(seed, i, Stream.FEATURES) for i in at]
