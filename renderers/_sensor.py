@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from datagen.errors import InputError
 from datagen.interfaces import Component
 
 from ._camera import View
 from ._noise import Noise
 
+_STRAY = 0.01  # px; where the lens folds the picture, its inverse is farther off
 HEADROOM = 2.0  # the brightest light that a pixel of the colour pass holds; 1 is white
 
 
@@ -57,10 +59,16 @@ class Lens:
     def __init__(self, view: View, distortion: tuple[float, float]) -> None:
         self.view = view
         self._k = distortion
-        reach = self._straight(_border(view))
+        border = _border(view)
+        reach = self._straight(border)
+        if not np.abs(self.bent(reach) - border).max() < _STRAY:
+            raise InputError(
+                f"a lens with `distortion` {list(distortion)} shows nothing at the border of this "
+                "picture; take less distortion or a longer `camera.focal`"
+            )
         centre = np.array([view.width / 2, view.horizon])
         # Without distortion the border is seen where it is; the margin covers what bends in.
-        beyond = np.abs(reach - centre).max(axis=0) - np.abs(_border(view) - centre).max(axis=0)
+        beyond = np.abs(reach - centre).max(axis=0) - np.abs(border - centre).max(axis=0)
         self.margin = tuple(max(0, math.ceil(b)) + 1 for b in beyond.tolist())
 
     @cached_property

@@ -7,7 +7,7 @@ stuff, if its symbol says what, or nothing. Depth is metres along the optical ax
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -60,11 +60,11 @@ class Renderer(Component):
         with context.opened():
             from ._gl.rasterizer import Look, Rasterizer
 
-            rasterizer = Rasterizer(Look(self.textures, self.shadows))
-            shot = _Shot(self, cast, grammar.stuffs, rasterizer, passes)
-            yield lambda scenes, rngs: [
-                shot.taken(scene, rng) for scene, rng in zip(scenes, rngs, strict=True)
-            ]
+            with closing(Rasterizer(Look(self.textures, self.shadows))) as rasterizer:
+                shot = _Shot(self, cast, grammar.stuffs, rasterizer, passes)
+                yield lambda scenes, rngs: [
+                    shot.taken(scene, rng) for scene, rng in zip(scenes, rngs, strict=True)
+                ]
 
 
 class _Shot:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from datagen.frame import Frame, Pinhole, Silhouette
 from datagen.grammar import Grammar
@@ -32,7 +33,7 @@ class Renderer(Component):
 
     camera: Camera = Camera()
     sensor: Sensor = Sensor()
-    time: float = 0.0  # s
+    time: float = Field(default=0.0, ge=-60.0, le=60.0)  # s
 
     @contextmanager
     def open(

@@ -190,6 +190,11 @@ def test_a_lens_bends_labels_as_it_bends_the_picture():
     assert not np.array_equal(frame.instance_map, straight.instance_map)
 
 
+def test_a_lens_that_folds_the_picture_is_refused():
+    with pytest.raises(InputError, match="take less distortion or a longer `camera.focal`"):
+        one_car(sensor=Sensor(distortion=(-0.3, 0.0)))
+
+
 def test_the_sensor_changes_the_image_alone():
     clean = one_car()
     worn = one_car(sensor=Sensor(exposure=0.5, contrast=0.4, blur=1.0, noise=6.0, jpeg=60))
@@ -209,6 +214,49 @@ def test_a_thing_that_reaches_behind_the_camera_is_truncated():
     annotations = labels.annotate(frame)
     assert audit.audit_frame(frame, annotations) == []
     assert annotations[0].truncation > 0
+
+
+@pytest.mark.parametrize("canvas", [(8, 8), (9, 700), (4096, 1024)])
+def test_a_canvas_of_any_size_is_drawn_and_so_are_things_at_the_lens(canvas):
+    """What passes through the near plane has a silhouette of up to twice the canvas."""
+    cars = 'S -> overcast land car * choice(12 1)  overcast { draw: sky  stuff: "sky" }'
+    car = 'car { category: "car"  draw: vehicle  x: uniform(-2, 2) m  y: 1 m }'
+    land = 'land { draw: land  stuff: "ground" }'
+    grammar = parse(f"world w canvas 64 x 64 start S {cars} {land} {car}")
+    scenes = [replace(sampled(grammar, 0)[0], canvas=canvas)]
+    (frame,) = drawn(grammar, scenes)
+    assert audit.audit_frame(frame, labels.annotate(frame)) == []
+    assert len(frame.instances) > 0
+    width, height = canvas
+    for instance in frame.instances:
+        rows, columns = instance.silhouette.mask.shape
+        assert columns <= 2 * width + 2 and rows <= 2 * height + 2
+
+
+def test_a_silhouette_does_not_depend_on_how_many_sheets_all_of_them_take(monkeypatch):
+    grammar = named("street_urban")
+    scenes = sampled(grammar, 1)
+    (one,) = drawn(grammar, scenes)
+    monkeypatch.setattr("renderers._gl.tiles._MOST_HEIGHT", 64)
+    (other,) = drawn(grammar, scenes)
+    assert len(one.instances) == len(other.instances) > 5
+    for a, b in zip(one.instances, other.instances, strict=True):
+        assert (a.silhouette.x, a.silhouette.y) == (b.silhouette.x, b.silhouette.y)
+        assert np.count_nonzero(a.silhouette.mask != b.silhouette.mask) <= 2  # on an edge
+
+
+def test_a_canvas_beyond_the_device_is_refused_with_the_remedy():
+    scenes = [replace(sampled(parse(ONE_CAR), 0)[0], canvas=(8192, 8))]
+    with pytest.raises(InputError, match="take a smaller canvas, less `supersample`"):
+        drawn(parse(ONE_CAR), scenes, Renderer(supersample=4))
+
+
+def test_a_renderer_that_is_closed_gives_back_what_it_held():
+    one_car(passes={"normals", "flow"})
+    from OpenGL import GL as gl  # only a context says which of its platforms
+
+    assert not any(gl.glIsTexture(name) for name in range(1, 200))
+    assert not any(gl.glIsBuffer(name) for name in range(1, 200))
 
 
 def test_what_no_family_draws_is_refused_with_the_list_of_families():

@@ -33,10 +33,6 @@ class Device:
     renderer: str  # such as "llvmpipe (LLVM 15.0.6, 256 bits)"
     version: str  # such as "4.5 (Core Profile) Mesa 22.3.6"
 
-    @property
-    def is_software(self) -> bool:
-        return "llvmpipe" in self.renderer or "softpipe" in self.renderer
-
 
 @dataclass(frozen=True)
 class _Context:

@@ -57,10 +57,6 @@ class Pool:
         self._instances, self._commands = gl.glGenBuffers(2)
         self._array = gl.glGenVertexArrays(1)
 
-    @property
-    def bytes(self) -> int:
-        return self._vertices.used + self._indices.used
-
     def slot(self, geometry: Geometry) -> Slot:
         found = self._slots.get(id(geometry))
         return found or self._add(geometry)
@@ -109,6 +105,11 @@ class Pool:
             else:
                 gl.glDisableVertexAttribArray(10 + k)
 
+    def delete(self) -> None:
+        buffers = [self._vertices.id, self._indices.id, self._instances, self._commands]
+        gl.glDeleteBuffers(len(buffers), buffers)
+        gl.glDeleteVertexArrays(1, [self._array])
+
     def _bind_vertices(self) -> None:
         gl.glBindBuffer(gl.GL_ELEMENT_ARRAY_BUFFER, self._indices.id)
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._vertices.id)
@@ -142,21 +143,21 @@ class _Buffer:
     """A GPU buffer that grows; what lies in it stays."""
 
     def __init__(self, size: int) -> None:
-        self._size, self.used = size, 0
+        self._size, self._used = size, 0
         self.id = _reserved(size)
 
     def append(self, array: np.ndarray) -> int:
         """The array's first byte in the buffer."""
-        start, data = self.used, array.tobytes()
-        self.used += len(data)
-        if self.used > self._size:
+        start, data = self._used, array.tobytes()
+        self._used += len(data)
+        if self._used > self._size:
             self._grow(start)
         gl.glBindBuffer(gl.GL_COPY_WRITE_BUFFER, self.id)
         gl.glBufferSubData(gl.GL_COPY_WRITE_BUFFER, start, len(data), data)
         return start
 
     def _grow(self, kept: int) -> None:
-        self._size = max(2 * self._size, self.used)
+        self._size = max(2 * self._size, self._used)
         old, self.id = self.id, _reserved(self._size)
         gl.glBindBuffer(gl.GL_COPY_READ_BUFFER, old)
         gl.glBindBuffer(gl.GL_COPY_WRITE_BUFFER, self.id)

@@ -16,7 +16,9 @@ class Program:
         head = "".join(f"#define {name}\n" for name in defines)
         self._id = gl.glCreateProgram()
         for kind, text in ((gl.GL_VERTEX_SHADER, vertex), (gl.GL_FRAGMENT_SHADER, fragment)):
-            gl.glAttachShader(self._id, _compiled(kind, text.replace("//DEFINES\n", head)))
+            shader = _compiled(kind, text.replace("//DEFINES\n", head))
+            gl.glAttachShader(self._id, shader)
+            gl.glDeleteShader(shader)  # goes with the program
         gl.glLinkProgram(self._id)
         if not gl.glGetProgramiv(self._id, gl.GL_LINK_STATUS):
             raise RuntimeError(f"a shader does not link: {gl.glGetProgramInfoLog(self._id)}")
@@ -31,6 +33,9 @@ class Program:
             place = self._place(name)
             if place >= 0:
                 _set(place, value)
+
+    def delete(self) -> None:
+        gl.glDeleteProgram(self._id)
 
     def _place(self, name: str) -> int:
         if name not in self._places:
@@ -52,6 +57,10 @@ class Programs:
         if defines not in self._scenes:
             self._scenes[defines] = Program(shaders.SCENE_VERTEX, shaders.SCENE_FRAGMENT, defines)
         return self._scenes[defines]
+
+    def delete(self) -> None:
+        for program in (*self._scenes.values(), self.contact, self.shadow, self.silhouette):
+            program.delete()
 
 
 def _compiled(kind: int, text: str) -> int:

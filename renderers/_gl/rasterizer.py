@@ -87,6 +87,16 @@ class Rasterizer:
         """
         return self._tiles.silhouettes(stage, fine, parts)
 
+    def close(self) -> None:
+        """Gives back all that it holds of the context, which lives on."""
+        for target in (*self._targets.values(), self._shadow):
+            if target is not None:
+                target.delete()
+        if self._textures is not None:
+            gl.glDeleteTextures(1, [self._textures])
+        for held in (self._tiles, self._pool, self._programs):
+            held.delete()
+
     def _defines(self, normals: bool, flow: bool) -> list[str]:
         wanted = {
             "TEXTURED": self._look.textures,
@@ -137,7 +147,6 @@ class Rasterizer:
             gl.glActiveTexture(gl.GL_TEXTURE0)
         return {
             "projection": fine.projection,
-            "next_projection": fine.projection,
             "half_size": np.array(fine.size) / (2 * fine.fine),
             "eye": np.array([0.0, 0.0, fine.view.eye]),
             "to_camera": _TO_CAMERA,

@@ -59,7 +59,6 @@ uniform mat3 to_camera;
 layout(location = 10) in vec4 next_x;
 layout(location = 11) in vec4 next_y;
 layout(location = 12) in vec4 next_z;
-uniform mat4 next_projection;
 out vec3 now_at;
 out vec3 next_at;
 #endif
@@ -124,7 +123,7 @@ void main() {
     vec4 p = vec4(position, 1.0);
     vec3 later = vec3(dot(next_x, p), dot(next_y, p), dot(next_z, p));
     now_at = gl_Position.xyw;
-    next_at = (next_projection * vec4(later, 1.0)).xyw;
+    next_at = (projection * vec4(later, 1.0)).xyw;
 #endif
 }
 """

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from OpenGL import GL as gl
 
+from datagen.errors import InputError
+
 FIRST = int(gl.GL_COLOR_ATTACHMENT0)
 
 
@@ -34,6 +36,12 @@ class Target:
     def __init__(
         self, width: int, height: int, kinds: Sequence[Kind | None], *, depth: bool = True
     ) -> None:
+        most = int(gl.glGetIntegerv(gl.GL_MAX_TEXTURE_SIZE))
+        if max(width, height) > most:
+            raise InputError(
+                f"this device draws at most {most} pixels a side, not {width} x {height}; "
+                "take a smaller canvas, less `supersample` or less distortion"
+            )
         self.width, self.height = width, height
         self._kinds = kinds
         self._id = gl.glGenFramebuffers(1)

@@ -1,6 +1,7 @@
-"""Amodal silhouettes: every thing alone in a tile of one large picture, in one pass."""
+"""Amodal silhouettes: every thing alone in a tile of a large picture, in as few passes as fit."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from OpenGL import GL as gl
@@ -16,8 +17,9 @@ from .program import Programs
 from .targets import Target
 from .view import FineView
 
-_WIDTH = 4096  # px of the atlas
+_WIDTH = 4096  # px of the atlas, where no tile is wider
 _LEAST_HEIGHT = 512
+_MOST_HEIGHT = 8192  # where no tile is taller; what does not fit goes on another sheet
 _PLANE = int(gl.GL_CLIP_DISTANCE0)
 _REACH = 0.5  # canvases; what lies farther beyond the border is cut off a silhouette
 
@@ -32,6 +34,15 @@ class _Window:
     height: int
 
 
+@dataclass
+class _Sheet:
+    """Tiles that are drawn together: of each thing's number, left and top."""
+
+    width: int
+    height: int = 0
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
 class Tiles:
     """Draws silhouettes of things at the image's own resolution, whatever is in front of them."""
 
@@ -43,41 +54,41 @@ class Tiles:
         """One for each of the stage's things; empty where a thing is out of reach."""
         view = FineView(fine.view, 1)
         windows = [_window(stage, thing.pieces, view) for thing in stage.things]
-        places, height = _shelves(windows)
-        if height == 0:
-            return [Silhouette(0, 0, np.zeros((0, 0), bool)) for _ in windows]
-        atlas = self._draw(stage, view, windows, places, height)
-        owners = stage.owner[parts]
-        made = []
-        for number, (window, place) in enumerate(zip(windows, places, strict=True)):
-            if window is None:
-                made.append(Silhouette(0, 0, np.zeros((0, 0), bool)))
-                continue
-            x, y = place
-            mask = atlas[y : y + window.height, x : x + window.width] > 0
-            _add_visible(mask, window, owners, number)
-            made.append(Silhouette(window.left, window.top, mask))
+        line, owners = LineUp.of(self._pool, stage), stage.owner[parts]
+        made = [Silhouette(0, 0, np.zeros((0, 0), bool)) for _ in windows]
+        for sheet in _sheets(windows):
+            atlas = self._draw(stage, line, view, windows, sheet)
+            for number, (x, y) in sheet.places.items():
+                window = windows[number]
+                assert window is not None
+                mask = atlas[y : y + window.height, x : x + window.width] > 0
+                _add_visible(mask, window, owners, number)
+                made[number] = Silhouette(window.left, window.top, mask)
         return made
+
+    def delete(self) -> None:
+        if self._atlas is not None:
+            self._atlas.delete()
+            self._atlas = None
 
     def _draw(
         self,
         stage: Stage,
+        line: LineUp,
         view: FineView,
         windows: list[_Window | None],
-        places: list[tuple[int, int]],
-        height: int,
+        sheet: _Sheet,
     ) -> np.ndarray:
+        """uint8, above 0 where a sheet's tiles are covered."""
         tiles = np.zeros((len(stage.pieces), 6), np.float32)
         chosen = np.zeros(len(stage.pieces), bool)
-        for thing, window, place in zip(stage.things, windows, places, strict=True):
-            if window is not None:
-                tiles[thing.pieces] = (
-                    window.left, window.top, window.width, window.height, *place
-                )  # fmt: skip
-                chosen[thing.pieces] = True
-        line = LineUp.of(self._pool, stage)
+        for number, place in sheet.places.items():
+            window, pieces = windows[number], stage.things[number].pieces
+            assert window is not None
+            tiles[pieces] = (window.left, window.top, window.width, window.height, *place)
+            chosen[pieces] = True
         drawn = line.drawn(chosen)
-        target = self._target(height)
+        target = self._target(sheet.width, sheet.height)
         target.bind()
         gl.glDisable(gl.GL_DEPTH_TEST)
         gl.glClearBufferfv(gl.GL_COLOR, 0, np.zeros(4, np.float32))
@@ -91,15 +102,15 @@ class Tiles:
         self._pool.draw(drawn.solid)
         for k in range(4):
             gl.glDisable(_PLANE + k)
-        return target.read(0, height)
+        return target.read(0, sheet.height)
 
-    def _target(self, height: int) -> Target:
-        if self._atlas is None or self._atlas.height < height:
-            if self._atlas is not None:
-                self._atlas.delete()
+    def _target(self, width: int, height: int) -> Target:
+        atlas = self._atlas
+        if atlas is None or atlas.width < width or atlas.height < height:
+            self.delete()
             rows = max(_LEAST_HEIGHT, 1 << (height - 1).bit_length())
-            self._atlas = Target(_WIDTH, rows, [targets.COVER], depth=False)
-        return self._atlas
+            self._atlas = atlas = Target(width, rows, [targets.COVER], depth=False)
+        return atlas
 
 
 def _window(stage: Stage, pieces: list[int], view: FineView) -> _Window | None:
@@ -134,17 +145,22 @@ def _corners(stage: Stage, piece: int) -> np.ndarray:
 _PICKS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 
-def _shelves(windows: list[_Window | None]) -> tuple[list[tuple[int, int]], int]:
-    """Where each tile lies, tall ones first on shelves, and the height of all."""
-    places = [(0, 0)] * len(windows)
-    x = y = shelf = 0
+def _sheets(windows: Sequence[_Window | None]) -> Iterator[_Sheet]:
+    """Where each tile lies: tall ones first, on shelves."""
     order = [(-w.height, k, w) for k, w in enumerate(windows) if w is not None]
+    width = max([_WIDTH, *(w.width for _, _, w in order)])
+    sheet = _Sheet(width)
+    x = y = 0
     for _, k, window in sorted(order, key=lambda entry: entry[:2]):
-        if x + window.width > _WIDTH:
-            x, y, shelf = 0, y + shelf, 0
-        places[k] = x, y
-        x, shelf = x + window.width, max(shelf, window.height)
-    return places, y + shelf
+        if x + window.width > width:
+            x, y = 0, sheet.height
+        if x == 0 and y > 0 and y + window.height > _MOST_HEIGHT:
+            yield sheet
+            sheet, y = _Sheet(width), 0
+        sheet.places[k] = x, y
+        x, sheet.height = x + window.width, max(sheet.height, y + window.height)
+    if sheet.places:
+        yield sheet
 
 
 def _add_visible(mask: np.ndarray, window: _Window, owners: np.ndarray, number: int) -> None:

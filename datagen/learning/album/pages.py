@@ -14,6 +14,7 @@ from datagen.derivation import Derivation
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import LABELS
+from datagen.learning.album.varying import varied
 from datagen.learning.album.widening import Wider
 from datagen.learning.arranging import lined_up, uncrowded
 from datagen.learning.counts import count_in_row, count_things, rows
@@ -72,8 +73,10 @@ class PriorAlbum(IterableDataset[Page]):
                 derivations = [wider.sample(rng) for rng in rngs]
                 scenes = [_scene(grammar, d, r) for d, r in zip(derivations, rngs, strict=True)]
                 frames = render(scenes, rngs)
+                share = self.recipe.learn.features.vary
+                images = [varied(f.image, share, r) for f, r in zip(frames, rngs, strict=True)]
                 yield Page(
-                    np.stack([frame.image for frame in frames]),
+                    np.stack(images),
                     count_things(grammar, derivations),
                     np.stack([places(frame) for frame in frames]),
                     tuple(

@@ -68,7 +68,7 @@ def _middle() -> float:
 
 def _coat(low: float, high: float, a: Column, b: Column) -> Coat:
     if low == 1.42:
-        return GLASS if _glazed(a, b) else PAINT
+        return GLASS if _glazed(b) else PAINT
     if low == 0.42:
         return TRIM
     if a.part is b.part is Part.FRONT:
@@ -79,7 +79,7 @@ def _coat(low: float, high: float, a: Column, b: Column) -> Coat:
     return PAINT
 
 
-def _glazed(a: Column, b: Column) -> bool:
+def _glazed(b: Column) -> bool:
     if b.part is Part.FRONT:
         return b.at < 1.0
     return b.part is Part.SIDE and b.at > -0.5
