@@ -23,6 +23,7 @@ $(STAMP):
 	@echo "Installing what requirements.lock names into $(VENV): about 6 GB, a few minutes."
 	$(PIP) install --quiet -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(HAS_GL) || $(APT_GL) || echo "No OpenGL here: worlds in 3D cannot be drawn; on Debian: apt install $(GL)"
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
@@ -31,6 +32,12 @@ BORROW_PIP = { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && \
   $(PYTHON) -m pip --python $(VENV) install --quiet pip >/dev/null 2>&1; }
 APT_VENV = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
   echo "Installing Debian's python3-venv." && apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
+
+# What draws in 3D, on a GPU or without. 2D worlds need none of it.
+GL := libegl1 libgl1-mesa-dri
+HAS_GL = $(PYTHON) -c 'import sys; from ctypes.util import find_library as f; sys.exit(not f("EGL"))'
+APT_GL = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+  echo "Installing Debian's $(GL)." && apt-get -qq update && apt-get -qq install -y $(GL) >/dev/null; }
 
 demo: setup
 	rm -rf out/demo

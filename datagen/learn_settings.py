@@ -22,8 +22,8 @@ class FeatureTraining(Component):
     weights: Source | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)  # of the extractor that is used
     images: int = Field(default=160_000, ge=256, le=100_000_000)  # rendered once each, on the fly
-    # How far the album's colours, contrast and sharpness are varied, for targets that look otherwise
-    # than the renderer's pictures; 0: as rendered.
+    # How far the album's colours, contrast and sharpness are varied, for targets that do not look
+    # like the renderer's pictures; 0: as rendered.
     vary: float = Field(default=0.0, ge=0, le=1)
     batch: int = Field(default=32, ge=8, le=4096)
     learning_rate: float = Field(default=3e-3, gt=0, le=1)

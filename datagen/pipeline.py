@@ -158,7 +158,7 @@ def _recast(folder: Path, share: float, sets: Sequence[str]) -> Iterator[Finding
     recipe = read_recipe(folder, sets)
     drawn = recipe.renderers[-1]
     if drawn.use != "mesh":
-        raise InputError(f"{folder}: `{drawn.use}` draws no solid things that a ray could meet")
+        raise InputError(f"{folder}: rays judge what `mesh` draws, and `{drawn.use}` drew this")
     options = {k: v for k, v in drawn.options.items() if k in ("camera", "sensor", "time")}
     rays = recipe.model_copy(update={"renderers": (Part(use="raycast", options=options),)})
     with opened(recipe) as make_frame, opened(rays) as cast_frame:

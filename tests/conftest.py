@@ -1,7 +1,9 @@
 """What several test modules share: the command line in this process, and small worlds."""
 
+import os
 import signal
 from collections.abc import Callable
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -29,6 +31,16 @@ SMALL_WORLD = """
     ground { draw: ground }
     car { draw: car  category: "car"  x: uniform(0, 1) width  y: uniform(0, 1) height }
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who has no OpenGL can still test everything else; CI has to have it."""
+    if find_library("EGL") or find_library("OSMesa") or os.environ.get("CI"):
+        return
+    skip = pytest.mark.skip(reason="no OpenGL here: apt install libegl1 libgl1-mesa-dri")
+    for item in items:
+        if item.get_closest_marker("opengl"):
+            item.add_marker(skip)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ WORLD = """
     }
     van { category: "van"  draw: vehicles("van*")  x: 1.5 m  y: 9 m }
 """
+pytestmark = pytest.mark.opengl
+
 RECIPE = 'count = 2\nshard_size = 1\n[[renderers]]\nuse = "mesh"\nsupersample = 1\n'
 
 

@@ -26,7 +26,14 @@ def test_there_are_over_ten_thousand_scenes():
     assert sum(SCENES.get(world, MOST) for world in plugins.names("grammars")) > 10_000
 
 
-@pytest.mark.parametrize("world", plugins.names("grammars"))
+def worlds():
+    return [
+        pytest.param(world, marks=pytest.mark.opengl) if world in SOLID else world
+        for world in plugins.names("grammars")
+    ]
+
+
+@pytest.mark.parametrize("world", worlds())
 def test_scenes_of_the_prior_have_no_finding(world):
     grammar, count = named(world), SCENES.get(world, MOST)
     things = 0

@@ -275,7 +275,8 @@ class _BareProgram:
     def grouped(self, pieces: list) -> dict[int, np.ndarray]:
         """Geometry -> what is uploaded of each of its copies: matrix, colour, id."""
         groups: dict[int, list[np.ndarray]] = {}
-        for number, (geometry, matrix, colour) in enumerate(pieces, 1):
+        nearest_first = sorted(pieces, key=lambda piece: float(piece[1][1, 3]))
+        for number, (geometry, matrix, colour) in enumerate(nearest_first, 1):
             if id(geometry) not in self.arrays:
                 self.arrays[id(geometry)] = self.upload(geometry)
             row = np.concatenate([matrix.T.ravel(), np.array(colour) / 255, [number]])

@@ -1,0 +1,41 @@
+import json
+
+import cv2
+import pytest
+
+pytestmark = pytest.mark.opengl
+
+SMALL = (
+    "grammar=street_simple",
+    "canvas=[96,32]",
+    'learn.stages=["structure","attributes"]',
+    "learn.helpers=0",
+    "learn.features.images=256",
+    "learn.pretraining.steps=20",
+    "learn.reinforcement.iterations=3",
+    "learn.reinforcement.batch=32",
+    "learn.reinforcement.fresh=16",
+    "learn.attributes.steps=2",
+    "learn.attributes.batch=8",
+    "learn.attributes.leaps=0",
+    "renderers.0.shadows=0",
+    "renderers.0.textures=false",
+)
+
+
+@pytest.mark.slow
+def test_streets_are_learned_structure_then_attributes_and_drawn_at_another_size(cli, tmp_path):
+    sets = [word for key in SMALL for word in ("--set", key)]
+    photos, run, made = tmp_path / "target", tmp_path / "run", tmp_path / "made"
+    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
+    done = cli("learn", "street_3d", "--target", photos, "--out", run, *sets)
+    assert done.code == 0, done.err
+    assert (run / "learned.scene").is_file() and (run / "report.html").is_file()
+    larger = ("--set", "canvas=[192,64]", "--count", 2)
+    assert cli("generate", run, "--out", made, *larger).code == 0
+    data = json.loads((made / "annotations.json").read_text())
+    assert {(image["width"], image["height"]) for image in data["images"]} == {(192, 64)}
+    assert all(image["camera"]["width"] == 192 for image in data["images"])
+    first = cv2.imread(str(made / data["images"][0]["file_name"]))
+    assert first.shape == (64, 192, 3)
+    assert cli("verify", made).code == 0
