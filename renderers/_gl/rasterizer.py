@@ -77,7 +77,8 @@ class Rasterizer:
         self._pool.draw(drawn.solid)
         program.set({"haze": np.array([*stage.light.haze, 0.0])})
         self._pool.draw(drawn.sky)
-        self._contacts(fine, drawn.contact)
+        if self._shadow is not None:
+            self._contacts(fine, drawn.contact)
         return _read(target, fine, normals=normals, flow=flow)
 
     def silhouettes(self, stage: Stage, fine: FineView, parts: np.ndarray) -> list[Silhouette]:

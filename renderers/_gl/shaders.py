@@ -101,7 +101,8 @@ void main() {
     direct = sun * lambert * (1.0 - look.w);
     vec3 view = normalize(at - eye);
     float grazing = max(0.0, 1.0 - abs(dot(n, view)));
-    float fresnel = look.z + (0.5 - look.z) * pow(grazing, 5.0) * step(0.001, look.z);
+    float squared = grazing * grazing;  // Schlick's fifth power
+    float fresnel = look.z + (0.5 - look.z) * squared * squared * grazing * step(0.001, look.z);
     vec3 bounced = reflect(view, n);
     mirror = mix(sky_down, sky_up, smoothstep(-0.15, 0.25, bounced.z)) * fresnel;
 #ifdef TEXTURED
@@ -112,6 +113,9 @@ void main() {
 #else
     ambient *= base * dye;
     direct *= base * dye;
+#ifndef SHADOWED
+    ambient += direct + mirror;  // one colour to interpolate instead of three
+#endif
 #endif
 #ifdef SHADOWED
     in_shadow_map = (shadow_projection * vec4(at + n * 0.04, 1.0)).xyz * 0.5 + 0.5;
@@ -163,7 +167,9 @@ uniform vec2 half_size;
 #endif
 
 void main() {
+#if defined(TEXTURED) || defined(SHADOWED)
     vec3 light = direct;
+#endif
 #ifdef SHADOWED
     vec2 edge = abs(in_shadow_map.xy - 0.5);
     if (max(edge.x, edge.y) < 0.499)
@@ -180,8 +186,10 @@ void main() {
         base *= tint;
     }
     vec3 linear = base * (ambient + light) + gloss;
-#else
+#elif defined(SHADOWED)
     vec3 linear = ambient + light + mirror;
+#else
+    vec3 linear = ambient;
 #endif
     float away = haze.a / gl_FragCoord.w;
     linear = mix(haze.rgb, linear, exp2(-away));

@@ -87,5 +87,10 @@ class FineView:
 
 def metres(depth: np.ndarray) -> np.ndarray:
     """Depth buffer values float32 -> metres along the optical axis; inf where nothing was drawn."""
-    drawn = FAR * NEAR / (FAR - depth * (FAR - NEAR))
-    return np.where(depth < 1.0, drawn, np.float32(np.inf)).astype(np.float32, copy=False)
+    drawn = depth * np.float32(NEAR - FAR)
+    drawn += np.float32(FAR)
+    np.divide(np.float32(FAR * NEAR), drawn, out=drawn)
+    empty = depth >= 1.0
+    if empty.any():
+        drawn[empty] = np.inf
+    return drawn
