@@ -24,18 +24,29 @@ SMALL = (
 
 
 @pytest.mark.slow
-def test_streets_are_learned_structure_then_attributes_and_drawn_at_another_size(cli, tmp_path):
+def test_streets_are_learned_structure_then_attributes_and_regenerated_larger(cli, tmp_path):
     sets = [word for key in SMALL for word in ("--set", key)]
     photos, run, made = tmp_path / "target", tmp_path / "run", tmp_path / "made"
     assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
     done = cli("learn", "street_3d", "--target", photos, "--out", run, *sets)
     assert done.code == 0, done.err
     assert (run / "learned.scene").is_file() and (run / "report.html").is_file()
-    larger = ("--set", "canvas=[192,64]", "--count", 2)
-    assert cli("generate", run, "--out", made, *larger).code == 0
+    assert cli("generate", run, "--out", made, "--count", 2).code == 0
     data = json.loads((made / "annotations.json").read_text())
-    assert {(image["width"], image["height"]) for image in data["images"]} == {(192, 64)}
-    assert all(image["camera"]["width"] == 192 for image in data["images"])
-    first = cv2.imread(str(made / data["images"][0]["file_name"]))
-    assert first.shape == (64, 192, 3)
+    assert {(image["width"], image["height"]) for image in data["images"]} == {(96, 32)}
+    large = tmp_path / "large.png"
+    assert cli("regen", made, 0, "-o", large, "--size", "192x64").code == 0
+    assert cv2.imread(str(large)).shape == (64, 192, 3)
     assert cli("verify", made).code == 0
+
+
+@pytest.mark.slow
+def test_a_learned_structure_is_drawn_at_any_size(cli, tmp_path):
+    sets = [word for key in SMALL if "stages" not in key for word in ("--set", key)]
+    photos, run, made = tmp_path / "target", tmp_path / "run", tmp_path / "made"
+    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
+    assert cli("learn", "street_3d", "--target", photos, "--out", run, *sets).code == 0
+    done = cli("generate", run, "--out", made, "--set", "canvas=[192,64]", "--count", 2)
+    assert done.code == 0, done.err
+    data = json.loads((made / "annotations.json").read_text())
+    assert all(image["camera"]["width"] == 192 for image in data["images"])
