@@ -100,6 +100,26 @@ def staged(scene: Scene, cast: Cast) -> Stage:
     )
 
 
+def within_parts(stage: Stage, parts: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Depth float32 [H, W] of a rasterizer, held to where each pixel's part reaches.
+
+    A rasterizer rounds corners to a fraction of a pixel. On a face that is seen from its edge
+    metres lie in that fraction, and its depth could lie outside the thing.
+    """
+    if not len(stage.parts):
+        return depth
+    bounds = np.stack([piece.geometry.bounds for piece in stage.pieces]).astype(float)
+    middles, halves = bounds.mean(axis=1), (bounds[:, 1] - bounds[:, 0]) / 2
+    ahead = stage.matrices[:, 1].astype(float)
+    centre = (ahead[:, :3] * middles).sum(axis=1) + ahead[:, 3]
+    reach = (np.abs(ahead[:, :3]) * halves).sum(axis=1)
+    low, high = np.full(len(stage.classes), np.inf), np.full(len(stage.classes), -np.inf)
+    np.minimum.at(low, stage.parts, centre - reach)
+    np.maximum.at(high, stage.parts, centre + reach)
+    low[0], high[0] = -np.inf, np.inf  # where nothing is
+    return np.clip(depth, low.astype(np.float32)[parts], high.astype(np.float32)[parts])
+
+
 def moved(stage: Stage, scene: Scene) -> np.ndarray:
     """float32 [N, 3, 4]: where the stage's pieces stand in a later scene of the same nodes."""
     worlds = [world(placed.world) for placed in scene.walk() if placed.node.asset is not None]

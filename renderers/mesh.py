@@ -23,7 +23,7 @@ from ._camera import Camera, View
 from ._framing import framed, pinhole_of
 from ._gl import context
 from ._sensor import Sensor
-from ._stage import Cast, later, moved, staged
+from ._stage import Cast, later, moved, staged, within_parts
 
 if TYPE_CHECKING:
     from ._gl.rasterizer import Rasterizer
@@ -103,7 +103,7 @@ class _Shot:
             stage,
             view,
             parts=pixels.parts,
-            depth=pixels.depth,
+            depth=within_parts(stage, pixels.parts, pixels.depth),
             silhouettes=silhouettes,
             categories=self._cast.categories,
             stuff=self._stuff,

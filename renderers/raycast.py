@@ -1,7 +1,8 @@
 """Scene -> Frame in 3D by casting rays on the CPU: exact and slow, in flat colours, without OpenGL.
 
-It shares the geometry and the camera with `mesh` and no step after them, which makes it the judge
-of that renderer's labels (`datagen verify --raycast`).
+It shares the geometry, the camera and the names of what is seen (_framing) with `mesh`, and nothing
+of how a pixel's owner and depth are found, which makes it the judge of those (`datagen verify
+--raycast`).
 """
 
 import math

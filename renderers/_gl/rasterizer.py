@@ -187,9 +187,8 @@ def _rows(matrices: np.ndarray) -> np.ndarray:
 
 
 def _clear(light: Light, normals: bool, flow: bool) -> None:
-    gl.glDrawBuffers(
-        4 if flow else 3 if normals else 2, _BUFFERS[: 4 if flow else 3 if normals else 2]
-    )
+    count = 4 if flow else 3 if normals else 2
+    gl.glDrawBuffers(count, _BUFFERS[:count])
     gl.glEnable(gl.GL_DEPTH_TEST)
     gl.glDepthFunc(gl.GL_LESS)
     gl.glClearBufferfv(gl.GL_COLOR, 0, np.sqrt(np.array([*light.haze, 1.0], np.float32) / HEADROOM))

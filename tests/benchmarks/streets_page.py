@@ -200,7 +200,7 @@ def _none(count: float) -> bool:
 
 _RAYS = """## Rays
 
-Default look beside `raycast`, which shares neither OpenGL nor any step after the geometry, at
+Default look beside `raycast`, which finds owners and depths without OpenGL, at
 640 x 192, {scenes} scenes a world. Shares in %: of the pixels, those given to the same thing and
 class (owners), and those whose depths are equal within 1 %. Edges are pixels with another owner
 among their eight neighbours, in either picture.
