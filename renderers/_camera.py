@@ -15,7 +15,7 @@ from datagen.interfaces import Component
 from datagen.scene import Transform
 
 NEAR = 0.5  # m ahead of the camera; what is nearer is cut off
-_REACH = 0.5  # canvases; what lies farther beyond the border is cut off
+REACH = 0.5  # canvases; what lies farther beyond the border is cut off
 
 
 class Camera(Component):
@@ -59,7 +59,7 @@ class View:
         right, bottom = (pixels.max(axis=0) + margin).tolist()
         if not math.isfinite(left + top + right + bottom):
             raise ValueError("its place is no finite number")
-        dx, dy = round(_REACH * self.width), round(_REACH * self.height)
+        dx, dy = round(REACH * self.width), round(REACH * self.height)
         x, y = math.floor(max(left, -dx)), math.floor(max(top, -dy))
         w = math.ceil(min(right, self.width + dx)) - x
         h = math.ceil(min(bottom, self.height + dy)) - y

@@ -18,13 +18,11 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.scene import Scene
 
-from ._camera import NEAR, Camera, View
+from ._camera import NEAR, REACH, Camera, View
 from ._framing import framed, pinhole_of
 from ._raycast import Placed, cast
 from ._sensor import Sensor
 from ._stage import Cast, Stage, later, staged
-
-_REACH = 0.5  # canvases; what lies farther beyond the border is cut off a silhouette
 
 
 class Renderer(Component):
@@ -85,7 +83,7 @@ def _cast(
 def _silhouette(stage: Stage, pieces: list[int], pinhole: Pinhole) -> Silhouette:
     """All pixels that the pieces cover, alone, within half a canvas of the picture."""
     w, h = pinhole.width, pinhole.height
-    dx, dy = round(_REACH * w), round(_REACH * h)
+    dx, dy = round(REACH * w), round(REACH * h)
     left, top, right, bottom = _window(stage, pieces, pinhole)
     left, top = max(left, -dx), max(top, -dy)
     right, bottom = min(right, w + dx), min(bottom, h + dy)

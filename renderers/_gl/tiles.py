@@ -8,7 +8,7 @@ from OpenGL import GL as gl
 
 from datagen.frame import Silhouette
 
-from .._camera import NEAR
+from .._camera import NEAR, REACH
 from .._stage import Stage
 from . import targets
 from .lineup import LineUp
@@ -21,7 +21,6 @@ _WIDTH = 4096  # px of the atlas, where no tile is wider
 _LEAST_HEIGHT = 512
 _MOST_HEIGHT = 8192  # where no tile is taller; what does not fit goes on another sheet
 _PLANE = int(gl.GL_CLIP_DISTANCE0)
-_REACH = 0.5  # canvases; what lies farther beyond the border is cut off a silhouette
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _window(stage: Stage, pieces: list[int], view: FineView) -> _Window | None:
     if points[:, 1].max() <= NEAR:
         return None
     v = view.view
-    left, top = -round(_REACH * v.width), -round(_REACH * v.height)
+    left, top = -round(REACH * v.width), -round(REACH * v.height)
     right, bottom = v.width - left, v.height - top
     if points[:, 1].min() > NEAR:
         pixels = v.project(points)
