@@ -91,6 +91,7 @@ def test_the_seed_decides_a_new_transformer():
         ("normal(8, 1)", "normal(8, 2)", False),
         ("[0, 32]", "[0, 31]", False),
         ("arrow * 1", "arrow * 2", True),
+        ("canvas 32 x 32", "canvas 64 x 64", True),
     ],
 )
 def test_the_digest_tells_what_a_transformer_depends_on(old, new, same):

@@ -43,12 +43,15 @@ def mover(grammar: Grammar, transformer: DistributionTransformer) -> Moved:
 
 
 def attributes_digest(grammar: Grammar) -> str:
-    """16 hex digits of what a transformer depends on: symbols, their laws, what is mutable."""
+    """16 hex digits of what a transformer depends on: symbols, their laws, what is mutable.
+
+    Not the canvas: as with the structure, a street that was learned small is drawn large.
+    """
     symbols = [
         [name, [[key, repr(a.distribution), a.unit, repr(a.mutable)] for key, a in items]]
         for name, items in ((n, s.attributes.items()) for n, s in grammar.symbols.items())
     ]
-    text = json.dumps([list(grammar.canvas), symbols], separators=(",", ":"))
+    text = json.dumps(symbols, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
