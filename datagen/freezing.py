@@ -14,6 +14,10 @@ from datagen.language.parse import read_text
 MODELS = "models"  # the kind of an asset that is a folder of GLB or OBJ files
 ONLY_MODELS = "*"  # in place of an asset's name: the one of this kind
 
+DETECTOR = "mask_rcnn"  # the one to train where [train.detector] names none
+PRETRAINED = "pretrained"  # the option of a detector that is a file
+_WITH_PATHS = ("assets", "generator", "renderers", "learn", "train")  # sections
+
 MOST_FILES = 300_000  # of one source
 MOST_BYTES = 64 * 2**30
 
@@ -34,6 +38,8 @@ def freeze(data: dict[str, Any], base: Path, where: str) -> dict[str, Any]:
         ]
     if "learn" in data:
         frozen["learn"] = _learn(data["learn"], base)
+    if "train" in data:
+        frozen["train"] = training(data["train"], base)
     if isinstance(grammar, dict) and isinstance(data.get("assets", {}), dict):
         frozen["assets"] = _assets(grammar, data.get("assets", {}), base, folder)
     return frozen
@@ -57,7 +63,7 @@ def _is_path(grammar: str) -> bool:
 
 def from_here(key: list[str], value: Any) -> Any:
     """A value from the command line, its paths made absolute: they count from where we stand."""
-    if isinstance(value, dict) and key[0] in ("assets", "generator", "renderers", "learn"):
+    if isinstance(value, dict) and key[0] in _WITH_PATHS:
         return {name: from_here([*key, name], inner) for name, inner in value.items()}
     if isinstance(value, list) and key[0] == "renderers":
         return [from_here([*key, str(k)], inner) for k, inner in enumerate(value)]
@@ -75,6 +81,10 @@ def from_here(key: list[str], value: Any) -> Any:
             | ["renderers", _, "weights", *_]
             | ["learn", "features", "weights", *_]
             | ["learn", "attributes", "features", "weights", *_]
+            | ["train", "start", *_]
+            | ["train", "detector", "weights", *_]
+            | ["train", "detector", "pretrained", *_]
+            | ["train", "detector", "options", "pretrained", *_]
         ) if key[-1] != "sha256":
             return path
         case ["assets", _, "source"]:
@@ -129,10 +139,29 @@ def _part(value: Any, base: Path, where: str) -> Any:
         return value
     part = dict(value)
     frozen: dict[str, Any] = {key: part.pop(key) for key in ("use", "weights") if key in part}
-    frozen["options"] = part.pop("options") if set(part) == {"options"} else part
+    # Frozen ones lie in `options`; what a person sets stands beside it, and counts.
+    held = part.pop("options") if isinstance(part.get("options"), dict) else {}
+    frozen["options"] = {**held, **part}
     if frozen.get("weights") is not None:
         frozen["weights"] = source(frozen["weights"], base, f"{where}.weights", built_in=False)
     return frozen
+
+
+def training(value: Any, base: Path) -> Any:
+    """The section of training: what it starts from, and the files of its detector."""
+    if not isinstance(value, dict):
+        return value
+    train = dict(value)
+    if train.get("start") is not None:
+        train["start"] = source(train["start"], base, "train.start", built_in=False)
+    if isinstance(train.get("detector"), dict):
+        part = _part({"use": DETECTOR, **train["detector"]}, base, "train.detector")
+        if part["options"].get(PRETRAINED) is not None:
+            where = f"train.detector.{PRETRAINED}"
+            found = source(part["options"][PRETRAINED], base, where, built_in=False)
+            part["options"] = {**part["options"], PRETRAINED: found}
+        train["detector"] = part
+    return train
 
 
 def _learn(value: Any, base: Path) -> Any:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from datagen.frame import Frame, Layout
 from datagen.grammar import Grammar
+from datagen.labelled import Detections
 from datagen.scene import Scene
 
 Rngs = Sequence[np.random.Generator]
@@ -59,6 +60,19 @@ class FeatureExtractor(Protocol):
     standardise: ClassVar[bool]  # columns have no unit of their own: each is divided by its spread
 
     def open(self) -> AbstractContextManager[Callable[[np.ndarray], np.ndarray]]: ...
+
+
+class Detector(Protocol):
+    """Pictures in, detections out: uint8 [H, W, 3] RGB of any sizes -> Detections of each.
+
+    `detecting.teaching.Teachable` is what `datagen train` asks of one beside this.
+    """
+
+    weights: str | None  # the file of a trained one; it names its categories
+
+    def open(
+        self,
+    ) -> AbstractContextManager[Callable[[Sequence[np.ndarray]], list[Detections]]]: ...
 
 
 class Executor(Protocol):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from datagen import errors
 from datagen.audit import Finding, agreement
 from datagen.dataset import store
 from datagen.dataset import verify as checking
@@ -19,11 +18,12 @@ from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.dataset.verify import VerifyReport, read_recipe
 from datagen.digest import canonical
-from datagen.errors import DatagenError, InputError, PartialError
+from datagen.errors import InputError, PartialError
 from datagen.files import write_atomic
 from datagen.frame import Frame
 from datagen.frames import label as label
 from datagen.frames import opened as opened
+from datagen.jobs.attempt import raised
 from datagen.jobs.executors import InProcess, Processes
 from datagen.jobs.work import shard_payloads
 from datagen.parts import Part
@@ -216,7 +216,7 @@ def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter
             elif report["error"]["type"] in ("ImageError", "WorkerLost"):
                 failed.append(_set_aside(recipe, out, report))
             else:
-                raise _error(report["error"])
+                raise raised(report["error"])
     if failed:
         first = min(failed, key=lambda entry: entry["shard"])
         raise PartialError(
@@ -237,17 +237,6 @@ def _set_aside(recipe: Recipe, out: Path, report: dict[str, Any]) -> dict[str, A
     (out / "quarantine").mkdir(exist_ok=True)
     write_atomic(out / "quarantine" / f"{shard.name}.json", canonical(entry) + b"\n")
     return entry
-
-
-def _error(error: dict[str, Any]) -> DatagenError:
-    """The error of a worker as an exception of the same kind here."""
-    kind = getattr(errors, error["type"], DatagenError)
-    try:
-        made = kind(error["message"])
-    except TypeError:
-        made = DatagenError(error["message"])
-    made.add_note(error["traceback"])
-    return made
 
 
 def _report(recipe: Recipe, out: Path, totals: Totals, rendered: int, seconds: float) -> Report:

@@ -16,6 +16,7 @@ from datagen.interfaces import Component
 from datagen.learn_settings import TRAINED
 from datagen.learn_settings import Learn as Learn
 from datagen.parts import Part, Source
+from datagen.train_settings import Train
 
 TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
 FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well
@@ -44,6 +45,7 @@ class Recipe(Component):
     renderers: tuple[Part, ...] = (Part(use="raster"),)
     assets: dict[str, Source] = Field(default_factory=dict)
     learn: Learn = Field(default_factory=lambda: Learn.model_validate({}))
+    train: Train = Field(default_factory=lambda: Train.model_validate({}))
 
     @property
     def digest(self) -> str:
@@ -80,7 +82,7 @@ class Recipe(Component):
     def sources(self, *, learn: bool = True) -> Iterator[tuple[str, Source]]:
         """Everything outside the recipe that it depends on, with the key that names it.
 
-        Without `learn`: only what a dataset depends on.
+        Without `learn`: only what a dataset depends on. What training depends on, `train` says.
         """
         for name, source in self.assets.items():
             yield f"assets.{name}", source
@@ -133,13 +135,19 @@ def read(path: Path, sets: Sequence[str] = ()) -> Recipe:
 
 
 def differences(before: Recipe, after: Recipe, *, learn: bool = True) -> list[str]:
-    """Keys in which two recipes differ, such as "seed: 0 -> 1"; paths do not count.
+    """Keys in which two recipes differ, such as "seed: 0 -> 1"; neither paths nor [train] count.
 
     Without `learn`: only what can change a dataset, or how it is cut.
     """
-    old, new = (_flat(_located(one)) for one in (before, after))
+    old, new = _located(before), _located(after)
     if not learn:
-        old, new = ({k: v for k, v in d.items() if k[:6] != "learn."} for d in (old, new))
+        del old["learn"], new["learn"]
+    return changes(old, new)
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Keys, such as "learn.seed", in which nested data differ, with both values."""
+    old, new = _flat(before), _flat(after)
     return [
         f"{key}: {_short(old.get(key))} -> {_short(new.get(key))}"
         for key in sorted(old.keys() | new.keys())
@@ -227,8 +235,12 @@ def _check_features(part: Part) -> None:
 
 
 def _located(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without places: content by its sha256, built-in things by name."""
+    """The recipe without places: content by its sha256, built-in things by name.
+
+    Without [train], too: what a dataset is used for decides neither it nor what is learned.
+    """
     data = recipe.encode()
+    del data["train"]
     data["assets"] = {k: v.sha256 or v.source for k, v in recipe.assets.items()}
     for part, source in [
         (data["generator"], recipe.generator),

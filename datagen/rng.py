@@ -21,6 +21,9 @@ class Stream(IntEnum):
     ATTRIBUTES = 10  # index = step of attribute learning: structures, targets, perturbations
     PRIOR_VALUES = 11  # index = number of a scene of attribute learning: its prior attributes
     REPAINT = 12  # index = the same number: pixels, equal for all versions of a scene
+    SHUFFLE = 13  # index = epoch of a detector's training: the order of the pictures
+    AUGMENT = 14  # index = number of a picture that a detector is shown: how it is changed
+    TEACH = 15  # index = step of a detector's training: which anchors and proposals are judged
 
 
 def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:

@@ -24,6 +24,7 @@ from datagen.labels import Annotation
 from datagen.learn_settings import Learn
 from datagen.parts import Part
 from datagen.recipe import Recipe
+from datagen.train_settings import Train
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]
@@ -141,8 +142,8 @@ def test_recipes_md_has_every_key_with_its_default():
         field = Recipe.model_fields[code(key)[0]]
         default = field.get_default(call_default_factory=True)
         told = toml(code(value)[0])
-        if isinstance(default, Learn):
-            assert Learn.model_validate(told) == default
+        if isinstance(default, Learn | Train):
+            assert type(default).model_validate(told) == default
         elif isinstance(default, Part):
             assert Part.model_validate(told) == default
         elif default and isinstance(default, tuple):

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from datagen.cli import VERBS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PLUG_IN_FOLDERS = ("renderers", "grammars", "configs")
+PLUG_IN_FOLDERS = ("renderers", "detectors", "grammars", "configs")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_every_recipe_says_first_how_to_run_it_and_what_to_expect(path):
     from datagen.recipe import load
 
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    assert re.match(rf"# datagen (generate|learn) {path.stem} .*--out ", head[0])
+    assert re.match(rf"# datagen (generate|learn|train) {path.stem} .*--out ", head[0])
     assert " 2 cores" in " ".join(head)
     assert "Expect" in " ".join(head)
     assert load(path.stem).count > 0

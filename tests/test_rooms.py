@@ -12,12 +12,14 @@ from faulty import ROOT
 ROOMS = [
     ["errors", "rng", "threads"],
     ["files", "digest", "distributions", "plugins", "allowed"],
-    ["grammar", "scene", "frame", "decoding", "rle"],
+    ["grammar", "scene", "frame", "labelled", "decoding", "rle"],
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
     ["parts"],
-    ["attribute_settings", "learn_settings"],
+    ["attribute_settings", "learn_settings", "train_settings"],
     ["recipe"],
+    ["reading"],
+    ["scoring"],
     ["rendering", "report"],
     ["frames"],
     ["shards"],
@@ -27,6 +29,8 @@ ROOMS = [
     ["features"],
     ["learning"],
     ["comparing"],
+    ["detecting"],
+    ["advising"],
     ["generators"],
     ["demo"],
     ["cli", "doctor", "__main__"],
@@ -115,11 +119,14 @@ def test_generators_and_renderers_are_loaded_by_name_only():
         assert not strangers, path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "renderers").glob("*.py")), ids=lambda p: p.stem)
+PLUG_INS = [*(ROOT / "renderers").glob("*.py"), *(ROOT / "detectors").glob("*.py")]
+
+
+@pytest.mark.parametrize("path", sorted(PLUG_INS), ids=lambda p: f"{p.parent.name}.{p.stem}")
 def test_plugins_import_datagen_by_its_full_name_and_siblings_by_a_dot(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] != "renderers", path
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            assert (node.module or "").split(".")[0] not in ("renderers", "detectors"), path
 
 
 @pytest.mark.parametrize(
@@ -147,14 +154,14 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module):
 def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
     """`cv2` by whoever reads or writes pixels, `torch` by models and learning, and so on."""
     rooms = {
-        "torch": {"models", "features", "learning", "generators", "doctor"},
+        "torch": {"models", "features", "learning", "generators", "detecting", "doctor"},
         "torchvision": {"models", "learning", "doctor"},
-        "cv2": {"dataset", "report", "learning", "doctor"},
+        "cv2": {"dataset", "report", "learning", "reading", "doctor"},
         "OpenGL": {"doctor"},
         "celery": {"jobs.celery", "doctor"},
         "matplotlib": {"report", "doctor"},
-        "pycocotools": {"rle", "audit", "dataset", "doctor"},
-        "scipy": {"learning", "metrics", "doctor"},
+        "pycocotools": {"rle", "audit", "dataset", "reading", "scoring", "doctor"},
+        "scipy": {"learning", "metrics", "advising", "doctor"},
     }[library]
     for path in modules():
         name = name_of(path)

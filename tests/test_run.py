@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from datagen import recipe
 from datagen.errors import InputError
 from datagen.learning.loop import Tick, train
-from datagen.learning.run import RunFolder, Spec, opened_run, restore, state_of
+from datagen.learning.run import RunFolder, opened_run, restore, state_of
+from datagen.learning.spec import Spec
 
 
 class Counter:

@@ -7,6 +7,7 @@ from typer import Context
 
 from datagen.cli.options import Json, RecipeName
 from datagen.recipe import Recipe, load
+from datagen.train_settings import Train
 
 ALWAYS = ("lin2014coco",)  # the format of every dataset
 # What a recipe uses -> the entries of references.bib.
@@ -31,7 +32,9 @@ def keys_of(recipe: Recipe) -> list[str]:
     parts = [recipe.generator.use, *(part.use for part in recipe.renderers)]
     if recipe.generator.weights is not None:  # learned, by pictures that these features measured
         parts.append(recipe.learn.features.use)
-    return [*ALWAYS, *(key for use in parts for key in KEYS.get(use, ()))]
+    if recipe.train != Train():  # a [train] section: its dataset is for a detector
+        parts.append(recipe.train.detector.use)
+    return list(dict.fromkeys([*ALWAYS, *(key for use in parts for key in KEYS.get(use, ()))]))
 
 
 def _entries() -> dict[str, str]:

@@ -15,6 +15,7 @@ KINDS = {
     "renderers": "renderers",
     "generators": "generators",
     "features": "features",
+    "detectors": "detectors",
 }
 Kind = Annotated[str | None, Argument(metavar="[KIND]", help=f"One of: {', '.join(KINDS)}.")]
 

@@ -240,7 +240,7 @@ def _has_header(folder: Path, name: bytes) -> bool:
 def _decode(data: bytes) -> np.ndarray:
     """uint8 [h, w, 3] RGB of one file."""
     with _opened(io.BytesIO(data)) as picture:
-        return _rgb(_upright(picture))
+        return rgb(_upright(picture))
 
 
 @contextmanager
@@ -282,7 +282,8 @@ def _upright(picture: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(picture)
 
 
-def _rgb(picture: Image.Image) -> np.ndarray:
+def rgb(picture: Image.Image) -> np.ndarray:
+    """uint8 [H, W, 3]; transparency is laid over black, 16 bits keep the high byte."""
     if picture.mode.startswith("I"):  # 16-bit greyscale
         high = (np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(high[:, :, None], 3, axis=2)

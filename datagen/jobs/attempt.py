@@ -4,7 +4,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from datagen.errors import ImageError
+from datagen import errors
+from datagen.errors import DatagenError, ImageError
 from datagen.jobs.work import Run
 
 
@@ -28,3 +29,14 @@ def described(error: Exception) -> dict[str, Any]:
     if isinstance(error, ImageError):
         data["index"] = error.index
     return data
+
+
+def raised(error: dict[str, Any]) -> DatagenError:
+    """Undo `described`: an exception of the same kind, to be raised here."""
+    kind = getattr(errors, error["type"], DatagenError)
+    try:
+        made = kind(error["message"])
+    except TypeError:
+        made = DatagenError(error["message"])
+    made.add_note(error["traceback"])
+    return made

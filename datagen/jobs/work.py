@@ -91,6 +91,7 @@ def shard_making() -> Iterator[Run]:
 WORK = {
     "make_shard": "datagen.jobs.work:shard_making",
     "measure": "datagen.learning.measuring:measuring",
+    "detect": "datagen.detecting.work:detecting",
 }
 
 

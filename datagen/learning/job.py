@@ -16,7 +16,8 @@ from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
 from datagen.learning.publishing import publish
-from datagen.learning.run import Spec, opened_run
+from datagen.learning.run import opened_run
+from datagen.learning.spec import Spec
 from datagen.learning.stages import run_stages, try_on
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe

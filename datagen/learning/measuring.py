@@ -18,7 +18,7 @@ from datagen.jobs.crew import Member
 from datagen.jobs.work import Payload, Run, quoted, unquoted
 from datagen.learning.extraction import Extract, extractor
 from datagen.learning.painting import Paint, opened_painter
-from datagen.learning.run import read_spec
+from datagen.learning.spec import read_spec
 from datagen.learning.weights import load_moved
 from datagen.threads import one_thread
 

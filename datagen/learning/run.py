@@ -1,4 +1,4 @@
-"""The run folder of a learning job: metrics, checkpoints, and what a killed run comes back to."""
+"""The folder of a run: metrics, checkpoints, and what one that was killed comes back to."""
 
 import json
 import math
@@ -6,34 +6,31 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from datagen.decoding import parse_json, read_text
 from datagen.digest import of_bytes
 from datagen.errors import InputError
 from datagen.files import disk_space, locked, sync, write_atomic
-from datagen.recipe import FROZEN_CAP, Recipe, differences
 
 _STATE, _DIGEST = "state.safetensors", "state.sha256"
 _KEPT = 2  # checkpoints of a phase; the older one serves when the newer is damaged
 
 
-@dataclass(frozen=True)
-class Spec:
-    """What decides a run's result."""
+class Spec(Protocol):
+    """What decides a run's result; it lies in meta.json from the start."""
 
-    recipe: Recipe
-    target: str  # digest of the pictures
-    version: str  # of datagen
+    verb: ClassVar[str]  # the command whose run it is
+    given: ClassVar[str]  # what that command is given, in words
 
-    def to_json(self) -> dict[str, Any]:
-        return {"recipe": self.recipe.encode(), "target": self.target, "version": self.version}
+    def to_json(self) -> dict[str, Any]: ...
+    def differing(self, folder: Path) -> list[str]:
+        """What the run in `folder` was started with that this one is not, as people read it."""
+        ...
 
 
 class RunFolder:
@@ -114,7 +111,7 @@ def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
         with locked(path):  # a run that is under way says who it is
             raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
     if resume and path.is_dir() and _is_strange(path):
-        raise InputError(f"{path}: holds no meta.json: it is no run of `learn` to resume")
+        raise InputError(f"{path}: holds no meta.json: it is no run of `{spec.verb}` to resume")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -133,34 +130,18 @@ def _is_strange(path: Path) -> bool:
 
 
 def _agree(path: Path, spec: Spec) -> None:
+    text = json.dumps(spec.to_json(), indent=1, sort_keys=True)
     if not path.is_file():
-        write_atomic(path, json.dumps(spec.to_json(), indent=1, sort_keys=True))
+        write_atomic(path, text)
         return
-    before = read_spec(path.parent)
-    differing = [*differences(before.recipe, spec.recipe)]
-    if before.recipe.learn_digest == spec.recipe.learn_digest:
-        differing = []  # only what changes no result, such as the number of helpers
-    if before.target != spec.target:
-        differing.append("the pictures of the target")
-    if before.version != spec.version:
-        differing.append(f"datagen {before.version} -> {spec.version}")
+    differing = spec.differing(path.parent)
     if differing:
         raise InputError(
             f"{path.parent}: was started with something else ({'; '.join(differing)}); "
-            "name a new folder, or give the same recipe and target"
+            f"name a new folder, or give the same {spec.given}"
         )
-    if before.recipe != spec.recipe:  # the same content in other places: helpers read them here
-        write_atomic(path, json.dumps(spec.to_json(), indent=1, sort_keys=True))
-
-
-def read_spec(folder: Path) -> Spec:
-    """What the run in `folder` was started with."""
-    path = folder / "meta.json"
-    data = parse_json(read_text(path, FROZEN_CAP), str(path))
-    if not isinstance(data.get("target"), str) or not isinstance(data.get("version"), str):
-        raise InputError(f"{path}: is damaged; name a new folder")
-    recipe = Recipe.decode(data.get("recipe", {}), str(path))
-    return Spec(recipe, data["target"], data["version"])
+    if path.read_text() != text:  # the same content in other places: helpers read them here
+        write_atomic(path, text)
 
 
 def _read_state(folder: Path) -> dict[str, Tensor] | None:

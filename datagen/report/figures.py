@@ -21,22 +21,22 @@ COLOURS = {
     "target (classified)": "#17a67a",
 }
 OTHERS = ("#cc79a7", "#8f7ae5", "#a3a52c", "#d55e00")
-_INK = "#010203"  # stands for the page's text colour until the figure is SVG text
+INK = "#010203"  # stands for the page's text colour until the figure is SVG text
 _GRID = "#808488"
 _FLOOR = "#17a67a"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "datagen",
     "text.parse_math": False,
     "font.size": 9.5,
     "font.family": "sans-serif",
-    "text.color": _INK,
+    "text.color": INK,
     "axes.edgecolor": _GRID,
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "legend.frameon": False,
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
     """SVG of bars side by side: one group a label, one bar a series (shares or counts)."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         inches = max(4.6, min(9.5, 1.6 + 0.42 * len(labels)))
         figure = Figure(figsize=(inches, 2.7), layout="constrained")
         axes = figure.add_subplot()
@@ -60,7 +60,7 @@ def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[f
                 width * 0.9,
                 label=name,
                 color="none" if known else colour_of_series(name),
-                edgecolor=_INK if known else "none",
+                edgecolor=INK if known else "none",
                 linewidth=0.9 if known else 0,
             )
         every = math.ceil(len(labels) / 32)
@@ -69,14 +69,14 @@ def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[f
         if len("".join(shown)) > 10 * inches:  # they would run into each other
             axes.set_xticks(range(0, len(labels), every), shown, rotation=35, ha="right")
         axes.tick_params(axis="x", length=0)
-        _finish(axes, title)
+        finish(axes, title)
         figure.legend(loc="outside lower center", ncols=4, fontsize=9)
-        return _svg(figure)
+        return svg(figure)
 
 
 def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: float | None) -> str:
     """SVG of one quantity over the iterations, with the noise floor as a dashed line if given."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 2.4), layout="constrained")
         axes = figure.add_subplot()
         x, y = np.asarray(steps, float), np.asarray(values, float)
@@ -96,8 +96,8 @@ def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: fl
             axes.set_yscale("log")
         axes.set_xlabel("iteration", fontsize=9)
         axes.margins(x=0.02)
-        _finish(axes, title)
-        return _svg(figure)
+        finish(axes, title)
+        return svg(figure)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Measured:
 
 def readings(measured: Mapping[str, Measured]) -> str:
     """SVG of a row for each set: a bar, its interval, and the noise floor as a band behind it."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 0.62 + 0.36 * len(measured)), layout="constrained")
         axes = figure.add_subplot()
         for row, (name, one) in enumerate(measured.items()):
@@ -121,7 +121,7 @@ def readings(measured: Mapping[str, Measured]) -> str:
             axes.plot([median, median], [row - 0.43, row + 0.43], color=_FLOOR, linewidth=1)
             axes.barh(row, max(one.value, 0.0), 0.4, color=colour_of_series(name), linewidth=0)
             ends = [max(one.low, 0.0), max(one.high, 0.0)]
-            axes.plot(ends, [row, row], color=_INK, linewidth=1.1, marker="|", markersize=6)
+            axes.plot(ends, [row, row], color=INK, linewidth=1.1, marker="|", markersize=6)
         axes.set_yticks(range(len(measured)), [name[:24] for name in measured])
         axes.set_ylim(len(measured) - 0.45, -0.55)
         axes.set_xlim(left=0)
@@ -130,12 +130,12 @@ def readings(measured: Mapping[str, Measured]) -> str:
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="both", length=0)
-        return _svg(figure)
+        return svg(figure)
 
 
 def profile(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
     """SVG of histograms over each other, for numbers: the target as an area, others as lines."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 2.5), layout="constrained")
         axes = figure.add_subplot()
         edges = np.arange(len(labels) + 1)
@@ -148,9 +148,9 @@ def profile(title: str, labels: Sequence[str], series: Mapping[str, Sequence[flo
         every = max(1, math.ceil(len(labels) / 6))
         axes.set_xticks(edges[:-1][::every] + 0.5, [str(one) for one in labels[::every]])
         axes.tick_params(axis="x", length=2.5)
-        _finish(axes, title)
+        finish(axes, title)
         figure.legend(loc="outside lower center", ncols=4, fontsize=9)
-        return _svg(figure)
+        return svg(figure)
 
 
 def colour_of_series(name: str) -> str:
@@ -167,7 +167,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
     return (total[last] - total[first]) / (last - first)
 
 
-def _finish(axes: Axes, title: str) -> None:
+def finish(axes: Axes, title: str) -> None:
     axes.set_title(title)
     axes.grid(axis="y", color=_GRID, alpha=0.28, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -175,7 +175,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The figure as an <svg> element without style attributes, which a strict policy refuses."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
@@ -188,7 +188,7 @@ def _svg(figure: Figure) -> str:
     text = re.sub(r'\sid="([^"]*)"', lambda m: m[0] if m[1] in used else "", text)
     text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
-    return text.replace(_INK, "currentColor").replace("<svg", '<svg class="figure" role="img"', 1)
+    return text.replace(INK, "currentColor").replace("<svg", '<svg class="figure" role="img"', 1)
 
 
 def _as_attributes(style: re.Match[str]) -> str:

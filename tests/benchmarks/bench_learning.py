@@ -18,7 +18,8 @@ from datagen.learning.album.counting import count_heads_of, counting_net
 from datagen.learning.extraction import FILE, views_of
 from datagen.learning.measuring import opened_measure
 from datagen.learning.painting import opened_painter
-from datagen.learning.run import Spec, opened_run
+from datagen.learning.run import opened_run
+from datagen.learning.spec import Spec
 from datagen.learning.strings import draw, enough_steps, prior_strings
 from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model

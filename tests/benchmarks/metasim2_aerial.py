@@ -11,7 +11,7 @@ from datagen.grammar import Grammar
 from datagen.learning.counts import Row, count_in_row, rows
 from datagen.learning.gap import total_variation
 from datagen.learning.projection import project
-from datagen.learning.run import read_spec
+from datagen.learning.spec import read_spec
 from datagen.learning.strings import derivations
 from datagen.learning.weights import load_model
 from datagen.rng import Stream, rng_for

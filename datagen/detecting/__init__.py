@@ -1,0 +1,1 @@
+"""Detectors at work: trained on labelled pictures, asked what is in others."""

@@ -1,0 +1,217 @@
+"""`datagen evaluate`: how good a detector is on labelled pictures, as numbers and as a page."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datagen import __version__
+from datagen.dataset import coco
+from datagen.dataset.folders import is_dataset
+from datagen.dataset.store import LOCK, read_json
+from datagen.detecting.finding import detect
+from datagen.detecting.misses import Failures, failures
+from datagen.detecting.origins import origins_of
+from datagen.detecting.sides import Sides, aligned
+from datagen.detecting.spec import read_spec
+from datagen.errors import InputError
+from datagen.files import locked, write_atomic
+from datagen.labelled import Kind, Labelled
+from datagen.reading import read
+from datagen.report.evaluation import write_evaluation
+from datagen.report.sheet import save_png
+from datagen.scoring.coco import Backend, Score, score
+from datagen.scoring.confusion import best_threshold, confusion
+from datagen.scoring.given import Numbered, read_detections
+from datagen.scoring.kitti import is_judged, kitti
+from datagen.scoring.matching import Matches, match
+from datagen.scoring.slices import slices
+from datagen.train_settings import Train
+
+FORMAT = "datagen-evaluation-1"
+
+Advance = Callable[[int, int, str], None]  # done, total, a few words
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate. `source`: a run of `train`, its weights, or a file of detections."""
+
+    source: Path
+    dataset: Path
+    kind: Kind | None = None
+    workers: int = 1
+    backend: Backend = "pycocotools"
+    official: bool = False  # KITTI's own IoUs instead of 0.5
+    merge: Mapping[str, str] = field(default_factory=dict)  # old category name -> new one
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The measures behind a report."""
+
+    sides: Sides
+    boxes: Score
+    masks: Score | None
+    matches: Matches
+    threshold: float
+    f1: float
+
+
+def evaluate(
+    request: Request,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Advance = lambda done, total, words: None,
+) -> dict[str, Any]:
+    """Write report.html, report.json and pictures of failures into `out`; gives the report.
+
+    InputError for what cannot be read, and for an `out` that is not empty without `resume`.
+    """
+    labelled = read(request.dataset, request.kind)
+    with _opened(request, labelled, out, resume):
+        sides = _sides(request, labelled, out, progress)
+        count = len(labelled.pictures)
+        progress(count, count, "scoring")
+        evaluated = _evaluated(sides, request.backend)
+        failed = failures(sides, evaluated.matches, evaluated.threshold)
+        report = _report(request, labelled, evaluated, failed)
+        for name, sheet in failed.sheets.items():
+            save_png(out / f"{name}.png", sheet)
+        write_atomic(out / "report.json", json.dumps(report, indent=1, allow_nan=False))
+        write_evaluation(out)
+    return report
+
+
+@contextmanager
+def _opened(request: Request, labelled: Labelled, out: Path, resume: bool) -> Iterator[None]:
+    """`out`, made where it is not there, and held against other runs."""
+    for folder in (request.source, labelled.folder):
+        if folder.is_dir() and out.resolve() == folder.resolve():
+            raise InputError(f"{out}: is what is to be evaluated; name a new folder with --out")
+    if out.resolve().is_relative_to(labelled.folder.resolve()):
+        raise InputError(f"{out}: lies inside {labelled.folder}; name a folder outside it")
+    if out.is_file():
+        raise InputError(f"{out}: is a file; give a new folder with --out")
+    if out.is_dir() and any(one.name != LOCK for one in out.iterdir()) and not resume:
+        raise InputError(f"{out}: is not empty; name a new folder, or go on with --resume")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot make this folder ({error.strerror})") from error
+    with locked(out):
+        yield
+
+
+def _sides(request: Request, labelled: Labelled, out: Path, progress: Advance) -> Sides:
+    """Detections are made, or read, and brought together with the truth."""
+    source, settings = request.source, None
+    if source.suffix == ".json" and not source.is_dir():
+        file = source
+    else:
+        file = detect(source, labelled, out, request.workers, progress)
+        settings = read_spec(source).settings if source.is_dir() else Train()
+    given = read_detections(file, labelled, _numbered(request.dataset, labelled))
+    return aligned(labelled, given, settings, request.merge)
+
+
+def _numbered(dataset: Path, labelled: Labelled) -> Numbered | None:
+    """The ids of a COCO file; None for other kinds, or where the file's name is not plain."""
+    if labelled.kind != "coco":
+        return None
+    file = dataset if dataset.is_file() else dataset / "annotations.json"
+    if not file.is_file():
+        return None
+    data = coco.read(file)
+    return Numbered(
+        {int(one["id"]): str(one["file_name"]) for one in data["images"]},
+        {int(one["id"]): str(one["name"]) for one in data["categories"]},
+    )
+
+
+def _evaluated(sides: Sides, backend: Backend) -> Evaluated:
+    masks = sides.truth.masks and all(one.masks is not None for one in sides.found)
+    matches = match(sides.truth, sides.found)
+    threshold, f1 = best_threshold(matches)
+    return Evaluated(
+        sides=sides,
+        boxes=score(sides.truth, sides.found, "bbox", backend),
+        masks=score(sides.truth, sides.found, "segm", backend) if masks else None,
+        matches=matches,
+        threshold=threshold,
+        f1=f1,
+    )
+
+
+def _report(
+    request: Request, labelled: Labelled, one: Evaluated, failed: Failures
+) -> dict[str, Any]:
+    truth = one.sides.truth
+    origins, rules = None, None
+    if is_dataset(request.dataset):
+        origins, rules = origins_of(request.dataset, labelled)
+    made = slices(one.matches, truth, one.threshold, origins, rules)
+    return {
+        "format": FORMAT,
+        "datagen": __version__,
+        "run": _text(request.source.resolve()),
+        "dataset": _text(request.dataset.resolve()),
+        "kind": labelled.kind,
+        "backend": request.backend,
+        "pictures": len(truth.pictures),
+        "things": len(one.matches.targets),
+        "ignored": sum(len(p.things) for p in truth.pictures) - len(one.matches.targets),
+        "detections": len(one.matches.score),
+        "trained_on": _trained_on(request.source),
+        "categories": list(truth.categories),
+        "only_labelled": list(one.sides.only_labelled),
+        "only_found": list(one.sides.only_found),
+        "left_out": [list(map(_text, pair)) for pair in labelled.rejected],
+        "bbox": one.boxes.to_json(),
+        "segm": one.masks.to_json() if one.masks else None,
+        **_kitti(one.sides, request.official),
+        "threshold": one.threshold,
+        "f1": one.f1,
+        "confusion": confusion(one.matches, one.threshold).tolist(),
+        "curves": _curves(one.boxes),
+        "slices": [part.to_json() for part in made],
+        "sheets": [{"file": f"{n}.png", "title": t} for n, t in failed.titles.items()],
+    }
+
+
+def _kitti(sides: Sides, official: bool) -> dict[str, Any]:
+    """KITTI's measure where it is known how much of each thing is hidden."""
+    keys = ("kitti", "kitti_r11", "kitti_ious")
+    if not is_judged(sides.kitti):
+        return dict.fromkeys(keys)
+    tables = kitti(sides.kitti, sides.found, official=official)
+    names = sides.truth.categories
+    r40, r11 = ({name: tables[key][name] for name in names} for key in ("R40", "R11"))
+    if all(value is None for row in r40.values() for value in row.values()):
+        return dict.fromkeys(keys)
+    return dict(zip(keys, (r40, r11, "official" if official else "0.5"), strict=True))
+
+
+def _curves(boxes: Score) -> dict[str, list[float]]:
+    """Category -> precision at COCO's 101 recalls at an IoU of 0.5, where there are things."""
+    values = boxes.precision[0, :, :, 0, -1]
+    return {
+        name: values[:, k].tolist()
+        for k, name in enumerate(boxes.categories)
+        if (values[:, k] >= 0).all()
+    }
+
+
+def _trained_on(source: Path) -> int | None:
+    """Pictures that the run learned from, where it says so."""
+    file = source / "train.json"
+    pictures = read_json(file).get("pictures") if file.is_file() else None
+    return pictures if isinstance(pictures, int) else None
+
+
+def _text(name: Path | str) -> str:
+    """A file's name may hold bytes that are no text."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,116 @@
+"""Pictures of where a detector fails: easy things that it misses, and what it is surest of."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datagen.detecting.sides import Sides
+from datagen.labelled import Box
+from datagen.reading import load_image
+from datagen.report.crops import Crop, crop_sheet
+from datagen.scoring.matching import NOTHING, Matches
+
+SHOWN = 24  # of each
+MISSES, ALARMS = "misses", "alarms"
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Sheets, uint8 [H, W, 3] RGB, and their titles, by name; none of what does not happen."""
+
+    sheets: Mapping[str, np.ndarray]
+    titles: Mapping[str, str]
+
+
+def failures(sides: Sides, matches: Matches, threshold: float) -> Failures:
+    """Misses are those at the score `threshold`; alarms are the surest at any."""
+    shown = {
+        MISSES: [_Shown(*_of_target(matches, k)) for k in _worst(matches, threshold)],
+        ALARMS: [_Shown(*_of_alarm(matches, k)) for k in _surest(matches)],
+    }
+    titles = {
+        MISSES: "Missed things that show most, by category in turn (label green, found orange)",
+        ALARMS: "Surest detections of what is not there (detection orange, labels green)",
+    }
+    sheets = {
+        name: crop_sheet(_crops(sides, matches, threshold, some))
+        for name, some in shown.items()
+        if some
+    }
+    return Failures(sheets, {name: titles[name] for name in sheets})
+
+
+@dataclass(frozen=True)
+class _Shown:
+    picture: int
+    box: Box
+    caption: str
+
+
+def _worst(matches: Matches, threshold: float) -> list[int]:
+    """Targets that are missed: of each category in turn the one that shows most."""
+    missed = np.flatnonzero(~matches.found(threshold)).tolist()
+    missed.sort(key=lambda k: -_ease(matches, k))
+    ranks: Counter[int] = Counter()
+    turns: list[tuple[int, int]] = []
+    for k in missed:
+        category = matches.targets[k].thing.category
+        turns.append((ranks[category], k))
+        ranks[category] += 1
+    turns.sort(key=lambda turn: turn[0])
+    return [k for _, k in turns[:SHOWN]]
+
+
+def _ease(matches: Matches, k: int) -> float:
+    """Pixels that show, times the share of it that they are."""
+    thing = matches.targets[k].thing
+    return thing.area * float(thing.facts.get("visible_fraction", 1.0))
+
+
+def _surest(matches: Matches) -> list[int]:
+    return np.flatnonzero(matches.target == NOTHING)[:SHOWN].tolist()
+
+
+def _of_target(matches: Matches, k: int) -> tuple[int, Box, str]:
+    target = matches.targets[k]
+    name = matches.categories[target.thing.category]
+    visible = target.thing.facts.get("visible_fraction")
+    told = "" if visible is None else f", {int(100 * float(visible))} % visible"
+    return target.picture, target.thing.box, f"{name}{told}"
+
+
+def _of_alarm(matches: Matches, k: int) -> tuple[int, Box, str]:
+    name = matches.categories[int(matches.category[k])]
+    return int(matches.picture[k]), _box(matches.box[k]), f"{name}, {matches.score[k]:.2f}"
+
+
+def _crops(sides: Sides, matches: Matches, threshold: float, shown: Sequence[_Shown]) -> list[Crop]:
+    images = {
+        number: load_image(sides.truth.pictures[number])
+        for number in {one.picture for one in shown}
+    }
+    return [
+        Crop(
+            image=images[one.picture],
+            box=one.box,
+            caption=one.caption,
+            labels=[t.box for t in sides.truth.pictures[one.picture].things],
+            detections=_around(matches, threshold, one),
+        )
+        for one in shown
+    ]
+
+
+def _around(matches: Matches, threshold: float, one: _Shown) -> list[Box]:
+    """What is found in the picture for sure, and the detection itself."""
+    rows = np.flatnonzero((matches.picture == one.picture) & (matches.score >= threshold))
+    boxes = [_box(matches.box[k]) for k in rows]
+    mine = (matches.picture == one.picture) & (matches.box == one.box).all(axis=1)
+    return boxes if one.box in boxes or not mine.any() else [*boxes, one.box]
+
+
+def _box(values: np.ndarray) -> Box:
+    x, y, w, h = values.tolist()
+    return x, y, w, h

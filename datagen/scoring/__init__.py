@@ -1,0 +1,1 @@
+"""How good detections are, against labels: COCO's and KITTI's measures, and where they fail."""

@@ -1,0 +1,143 @@
+"""A trained detector on disk: safetensors, with what it needs to be built again in the header.
+
+The file may come from anywhere: nothing in it is run, and all is checked before it is used.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+from torchvision.models import get_model_weights
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+
+from datagen.decoding import decode, parse_json
+from datagen.errors import InputError, MissingError
+from datagen.features import _weights
+from datagen.files import write_atomic
+from datagen.interfaces import Component
+
+from ._network import Size, backbone_name, network
+
+_FORMAT = "datagen-detector-1"
+_ENTRY = "datagen"
+_CAP = 1 << 30  # bytes; a ResNet-50 detector has 180 MB
+_MOST = 1000  # tensors; a ResNet-50 detector has 350
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Header(Component):
+    """What a file of weights says of itself."""
+
+    format: Literal["datagen-detector-1"] = _FORMAT
+    use: Literal["mask_rcnn"] = "mask_rcnn"
+    size: Size
+    categories: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=1000)]
+    masks: bool  # has a head for them
+    frozen: bool  # normalisation and first layers stay as ImageNet's weights had them
+    side: int | None = Field(ge=32, le=4096)  # px of the shorter side of what it was trained on
+    precision: Precision
+    pictures: int = Field(ge=0)  # that it was trained on, the last time
+
+    def network(self, least_score: float, most: int) -> GeneralizedRCNN:
+        """Untrained."""
+        return network(
+            self.size,
+            len(self.categories),
+            masks=self.masks,
+            frozen=self.frozen,
+            least_score=least_score,
+            most=most,
+        )
+
+
+def save_detector(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> None:
+    """Publish the weights at `path` by one rename."""
+    whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    # One entry: safetensors writes several in any order, and equal weights are to be equal bytes.
+    write_atomic(path, save(whole, {_ENTRY: header.model_dump_json()}))
+
+
+def read_detector(path: Path) -> tuple[Header, dict[str, Tensor]]:
+    """Header and tensors, which are those of the network that the header describes."""
+    entries, shapes = _look(path)
+    if _ENTRY not in entries:
+        raise InputError(f"{path}: are no weights written by `datagen train`")
+    said = parse_json(entries[_ENTRY], f"{path}: header")
+    if said.get("format") != _FORMAT:
+        raise InputError(
+            f"{path}: has the format {said.get('format')!r}, expected {_FORMAT!r}; "
+            "name the model.safetensors of a run of `datagen train`"
+        )
+    header = decode(Header, said, f"{path}: header")
+    with torch.device("meta"):
+        expected = header.network(0.5, 1).state_dict()
+    for name, tensor in expected.items():
+        found = shapes.get(name, "absent")
+        if found != list(tensor.shape):
+            raise InputError(f"{path}: tensor {name} is {found}, expected {list(tensor.shape)}")
+    for name in sorted(shapes.keys() - expected.keys()):
+        raise InputError(f"{path}: holds an unknown tensor {name}")
+    tensors = load_file(path)
+    for name, tensor in tensors.items():
+        if tensor.dtype != expected[name].dtype:
+            raise InputError(f"{path}: tensor {name} is {tensor.dtype}, not {expected[name].dtype}")
+        if not tensor.isfinite().all():
+            raise InputError(f"{path}: tensor {name} holds what is not a finite number")
+    return header, tensors
+
+
+def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Header and shapes; no tensor is read."""
+    try:
+        if path.stat().st_size > _CAP:
+            raise InputError(f"{path}: is larger than any detector ({_CAP >> 20} MiB)")
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            if len(names) > _MOST:
+                raise InputError(f"{path}: holds {len(names)} tensors; a detector has fewer")
+            return file.metadata() or {}, {n: file.get_slice(n).get_shape() for n in names}
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or "not a whole safetensors file"
+        raise InputError(f"{path}: cannot read these weights: {reason}") from error
+
+
+def imagenet_file(given: str | None, size: Size) -> Path | None:
+    """The backbone's ImageNet weights: the file given, or torchvision's, or none."""
+    if given is None:
+        try:
+            return _weights.find(None, cached(size).name, _of(size))
+        except MissingError:
+            return None
+    path = Path(given)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: is no file; name one with {_of(size)} by train.detector.options.pretrained"
+        )
+    return path
+
+
+def cached(size: Size) -> Path:
+    """Where torchvision would have put the ImageNet weights; nothing is downloaded."""
+    url = get_model_weights(backbone_name(size))["IMAGENET1K_V1"].url
+    return Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
+
+
+def start_from_imagenet(net: GeneralizedRCNN, path: Path, size: Size) -> None:
+    """Fill the backbone; what was to be trained stays so."""
+    body = net.backbone.get_submodule("body")
+    trained = [p.requires_grad for p in body.parameters()]
+    _weights.fill(body, _weights.read(path, _CAP), "", path, _of(size))
+    for parameter, is_trained in zip(body.parameters(), trained, strict=True):
+        parameter.data = parameter.data.contiguous()  # as the optimiser's averages are kept
+        parameter.requires_grad_(is_trained)
+    body.train()
+
+
+def _of(size: Size) -> str:
+    return f"{backbone_name(size)}'s ImageNet weights with torchvision's names"
