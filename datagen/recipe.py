@@ -175,7 +175,9 @@ def _find(source: str | Path) -> Path:
     if path.suffix or len(path.parts) > 1:
         raise RecipeError(f"there is no recipe {path}")
     hint = plugins.did_you_mean(str(source), plugins.names("configs"))
-    raise RecipeError(f"`{str(source)[:80]}` is no recipe file and no name in configs{hint}")
+    raise RecipeError(
+        f"`{str(source)[:80]}` is no recipe file, no folder and no name in configs{hint}"
+    )
 
 
 # -------------------------------------------------------------------------------------- checking

@@ -8,6 +8,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 from test_gallery import NASTY, Page, assert_strict
 
 from datagen import cli as command_line
@@ -229,6 +230,8 @@ def test_a_runs_settings_are_those_of_the_truth_too(made, tmp_path, monkeypatch)
     spec = Spec(settings, "digest", None, "0")
     (run / "meta.json").write_text(json.dumps(spec.to_json()))
     (run / "train.json").write_text('{"pictures": 77}')
+    header = {"format": "datagen-detector-1", "use": "mask_rcnn", "categories": ["x", "thing"]}
+    save_file({"x": np.zeros(1)}, run / "model.safetensors", {"datagen": json.dumps(header)})
     given = write_detections(tmp_path / "d.json", made.dataset, names=("x", "thing"))
     monkeypatch.setattr(evaluation, "detect", lambda *_: given)
     found = evaluate(Request(run, made.dataset), tmp_path / "e")
@@ -293,3 +296,9 @@ def test_a_folder_that_is_in_use_is_left_alone_unless_resumed(cli, made, tmp_pat
     cli(*plain).refused(2, "not empty", "--resume")
     assert cli(*plain, "--resume").code == 0
     assert (tmp_path / "e" / "mine.txt").read_text() == "mine"
+
+
+def test_a_run_that_is_not_there_is_refused_before_anything_is_written(cli, tmp_path):
+    done = cli("evaluate", tmp_path / "nothing", tmp_path, "--out", tmp_path / "out")
+    done.refused(2, "nothing", "is not there; give a run of `train`")
+    assert not (tmp_path / "out").exists()

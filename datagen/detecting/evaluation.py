@@ -15,6 +15,7 @@ from datagen.detecting.finding import detect
 from datagen.detecting.misses import Failures, failures
 from datagen.detecting.origins import origins_of
 from datagen.detecting.sides import Sides, aligned
+from datagen.detecting.snapshot import header_of, weights_of
 from datagen.detecting.spec import read_spec
 from datagen.errors import InputError
 from datagen.files import locked, write_atomic
@@ -71,6 +72,8 @@ def evaluate(
 
     InputError for what cannot be read, and for an `out` that is not empty without `resume`.
     """
+    if not _are_detections(request.source):
+        header_of(weights_of(request.source))  # refused before anything is written
     labelled = read(request.dataset, request.kind)
     with _opened(request, labelled, out, resume):
         sides = _sides(request, labelled, out, progress)
@@ -109,13 +112,17 @@ def _opened(request: Request, labelled: Labelled, out: Path, resume: bool) -> It
 def _sides(request: Request, labelled: Labelled, out: Path, progress: Advance) -> Sides:
     """Detections are made, or read, and brought together with the truth."""
     source, settings = request.source, None
-    if source.suffix == ".json" and not source.is_dir():
+    if _are_detections(source):
         file = source
     else:
         file = detect(source, labelled, out, request.workers, progress)
         settings = read_spec(source).settings if source.is_dir() else Train()
     given = read_detections(file, labelled, _numbered(request.dataset, labelled))
     return aligned(labelled, given, settings, request.merge)
+
+
+def _are_detections(source: Path) -> bool:
+    return source.suffix == ".json" and not source.is_dir()
 
 
 def _numbered(dataset: Path, labelled: Labelled) -> Numbered | None:

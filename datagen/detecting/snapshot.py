@@ -45,6 +45,8 @@ def snapshot(given: Path) -> Snapshot:
 
 def weights_of(given: Path) -> Path:
     """The file of weights in a run's folder, or the file itself."""
+    if not given.exists():
+        raise InputError(f"{given}: is not there; give a run of `train`, or the file of weights")
     if not given.is_dir():
         return given
     file = given / MODEL

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-detection-city.md"
 CANVAS = (480, 144)  # of training and test pictures
 TRAIN, TEST = 1000, 400  # pictures
-STEPS, BATCH = 700, 8
+STEPS, BATCH = 500, 8
 ROWS = ("prior", "attributes", "structure", "both")
 TOLD = {
     "prior": "prior",

@@ -37,6 +37,8 @@ HIDDEN = {
     "overcast [0.5] | cloudy [0.5]": "overcast [0.2] | cloudy [0.8]",
     "light: uniform(0.8, 1.1)": "light: uniform(0.9, 1.2)",
     'choice("#d8d2c4" 2, "#cdbd9e" 2, "#98705c" 2)': 'choice("#a8a49c" 2, "#c8b488", "#88584c" 3)',
+    "x: normal(-1.75, 0.25) m in [-2.6, -0.9]": "x: normal(-1.35, 0.2) m in [-2.6, -0.9]",
+    "gap: uniform(4, 32) m mutable": "gap: uniform(4, 16) m mutable",
 }
 PAINTS = 'choice("#b03028" 2, "#2850a0" 2, "#e0c040", "#f0f0f0" 3, "#406848", "#303030" 2)'
 
