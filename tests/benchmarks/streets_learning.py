@@ -70,7 +70,7 @@ def seconds(folder: Path) -> int:
 def sim(out: Path, weights: Path) -> None:
     """Three seeds of learning the hidden city, each compared with it."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "hidden.scene").write_text(hidden())
+    (out / "hidden.scene").write_text(hidden(HIDDEN))
     recipe = (ROOT / "configs" / "street_3d.toml").read_text()
     hidden_recipe = recipe.replace('grammar = "street_urban"', 'grammar = "hidden.scene"')
     (out / "hidden.toml").write_text(hidden_recipe.replace("noise = 2.0", "noise = 3.0"))
@@ -88,9 +88,10 @@ def sim(out: Path, weights: Path) -> None:
              "--features", "squeezenet", "--weights", weights)  # fmt: skip
 
 
-def hidden() -> str:
+def hidden(changes: Mapping[str, str]) -> str:
+    """The grammar of a city: `street_simple` with other paints, and what `changes` say."""
     text = (ROOT / "grammars" / "street_simple.scene").read_text()
-    for old, new in HIDDEN.items():
+    for old, new in changes.items():
         assert old in text, old
         text = text.replace(old, new)
     return re.sub(r"colour: choice\(silver.*\)", f"colour: {PAINTS}", text)
