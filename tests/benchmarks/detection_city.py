@@ -163,10 +163,10 @@ for how many of everything there are (`BUSY` in the script), people nearer, anot
 other paints, houses, weather and light, and a noisier sensor. 800 unlabelled pictures of it are
 learned from; {TEST} others, with labels, are the test. Of each row {TRAIN:,} pictures of
 {CANVAS[0]} x {CANVAS[1]} px train the small Mask R-CNN from random weights for {STEPS} steps of
-{BATCH} pictures. AP of boxes in per cent, AP50 also as the mean of both categories; vans are neither
-right nor wrong, as in KITTI's benchmark; easy, moderate and hard are KITTI's, for cars at an overlap
-of 0.5. Cars: Wasserstein-1 distance of labelled cars an image to the test pictures. Frechet: of
-SqueezeNet's pooled features.
+{BATCH} pictures. AP of boxes in per cent, AP50 also as mean of both categories; vans are neither
+right nor wrong, as in KITTI's benchmark; easy, moderate and hard are KITTI's, for cars at an
+overlap of 0.5. Cars: Wasserstein-1 distance of labelled cars an image to the test pictures.
+Frechet: of SqueezeNet's pooled features.
 """
 
 
