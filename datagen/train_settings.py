@@ -106,4 +106,4 @@ def settings_of(sets: Sequence[str]) -> Train:
     """The settings for pictures that no recipe made: our own, with changes by `--set`."""
     data: dict[str, Any] = {"train": {}}
     override(data, sets, freezing.from_here)
-    return decode(Train, freezing.training(data["train"], Path.cwd()), "--set")
+    return decode(Train, freezing.training(data["train"], Path.cwd()), "--set of [train]")

@@ -55,11 +55,11 @@ def _cropped(example: Example, corners: np.ndarray) -> Example:
     x, y = round(corners[2] * (width - w)), round(corners[3] * (height - h))
     masks = None if example.masks is None else example.masks[:, y : y + h, x : x + w]
     boxes = _within(example.boxes, x, y, w, h)
-    if masks is None or example.masks is None:
-        left = _area(boxes) / _area(example.boxes)
-    else:
-        pixels = masks.any((1, 2))
-        left = masks.sum((1, 2)) / np.maximum(1, example.masks.sum((1, 2)))
+    left = _area(boxes) / _area(example.boxes)
+    if masks is not None and example.masks is not None:
+        pixels, whole = masks.any((1, 2)), example.masks.sum((1, 2))
+        # Of a mask that came out empty, being too thin, the box must tell.
+        left = np.where(whole > 0, masks.sum((1, 2)) / np.maximum(1, whole), left)
         boxes[pixels] = _around(masks[pixels])
     there, kept = _area(boxes) > 0, left >= _LOST
     ignored = _within(example.ignored, x, y, w, h)

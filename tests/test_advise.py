@@ -172,7 +172,14 @@ def test_a_report_of_another_form_is_refused(changes, evaluated, tmp_path, cli):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"dataset": "data/town"}, {"pictures": 99}, {"categories": ["car"]}], ids=str
+    "changes",
+    [
+        {"dataset": "data/town"},
+        {"pictures": 99},
+        {"categories": ["car"]},
+        {"slices": report()["slices"][:1]},  # fewer things count
+    ],
+    ids=("dataset", "pictures", "categories", "things"),
 )
 def test_evaluations_of_different_targets_are_refused(changes, evaluated, tmp_path, cli):
     folders = evaluated("a"), evaluated("b", **changes)
@@ -189,6 +196,15 @@ def test_an_evaluation_on_photos_is_refused(evaluated, tmp_path, cli):
 
 def test_a_run_that_does_not_say_its_recipe_is_refused(evaluated, tmp_path, cli):
     cli("advise", evaluated(), "--out", tmp_path / "advice").refused(2, "runs/none", "--recipe")
+
+
+def test_a_file_of_detections_does_not_make_the_folder_around_it_the_training(
+    evaluated, write_recipe, tmp_path, cli
+):
+    assert cli("generate", write_recipe(WORLD), "--out", tmp_path / "city").code == 0
+    (tmp_path / "city" / "found.json").write_text("[]")
+    folder = evaluated(run=str(tmp_path / "city" / "found.json"))
+    cli("advise", folder, "--out", tmp_path / "advice").refused(2, "found.json", "--recipe")
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(evaluated, tmp_path, cli):

@@ -192,6 +192,19 @@ def test_a_little_training_counts_better_than_chance(small):
     assert (error < 0.8 * blind).all(), (error, blind)
 
 
+def test_cells_hold_the_things_of_their_part_of_the_density_map(small, tmp_path):
+    heads, (page,) = count_heads_of(small), PriorAlbum(small, (), 5, 0, 1)
+    net = counting_net(small, heads)
+    save_counts(tmp_path / "net.safetensors", heads, net)
+    with Features(weights=str(tmp_path / "net.safetensors"), grid=(5, 2)).open() as see:
+        found = see(page.images)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        density = net.eval()(torch.from_numpy(page.images)).density  # [5, 2, 4, 5]
+    cells = density.view(5, 2, 2, 2, 5).sum(3)  # two rows of two, five columns of one
+    assert found.shape == (5, 2 * 2 * 5) and found.dtype == np.float32
+    assert np.allclose(found, cells.flatten(1).numpy(), rtol=1e-5)
+
+
 def test_features_of_whole_chunks_do_not_depend_on_who_else_is_measured(small):
     heads = count_heads_of(small)
     features = CountFeatures(heads, counting_net(small, heads))

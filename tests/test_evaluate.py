@@ -1,6 +1,7 @@
 """`datagen evaluate` from outside: what it writes, what it says, what it refuses."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -16,11 +17,13 @@ from datagen.comparing.world import grammar_of
 from datagen.detecting import evaluation
 from datagen.detecting.evaluation import Request, evaluate
 from datagen.detecting.origins import origins_of
+from datagen.detecting.sides import aligned
 from datagen.detecting.spec import Spec
 from datagen.detecting.work import as_json
-from datagen.labelled import Detections
+from datagen.labelled import Detections, Labelled, Picture, Thing
 from datagen.reading import read
 from datagen.report.evaluation import summary, worst_slices
+from datagen.scoring.given import Given
 from datagen.train_settings import Train
 
 WORLD = """
@@ -118,8 +121,8 @@ def test_the_page_is_strict_and_the_sheets_are_there(report):
 def test_the_command_says_how_good_and_where_it_is_worst(cli, made, tmp_path):
     done = cli("evaluate", made.detections, made.dataset, "--out", tmp_path / "e")
     assert done.code == 0, done.err
-    assert "AP50 of boxes 50.0" in done.err
-    assert "symbol tree: 0 % of" in done.err
+    assert "AP50 of boxes 50.0 %" in done.err
+    assert "by the grammar's symbol, tree (0 % of" in done.err
     assert done.out.strip() == str(tmp_path / "e" / "report.html")
 
 
@@ -134,6 +137,7 @@ def test_origins_name_the_symbol_that_drew_each_thing(made):
     symbols = grammar_of(made.dataset).symbols
     seen = 0
     for picture, paths in zip(labelled.pictures, origins, strict=True):
+        assert len(paths) == len(picture.things), "only things are remembered"
         for thing in picture.things:
             origin = paths[str(thing.facts["path"])]
             assert symbols[origin.symbol].category == labelled.categories[thing.category]
@@ -222,6 +226,49 @@ def test_categories_are_brought_together_by_name_and_merged_as_asked(tmp_path):
     assert merged["only_labelled"] == [NASTY]
 
 
+def test_names_that_differ_in_case_alone_are_two_and_ids_may_be_text(tmp_path):
+    folder = coco_set(tmp_path / "set")
+    said = json.loads((folder / "annotations.json").read_text())
+    names = [one["name"] for one in said["categories"]]
+    said["categories"][names.index("tree")]["name"] = "Car"
+    for one in said["images"]:
+        one["id"] = f"a{one['id']}"
+    for one in said["annotations"]:
+        one["image_id"] = f"a{one['image_id']}"
+    (folder / "annotations.json").write_text(json.dumps(said))
+    given = write_detections(tmp_path / "d.json", folder, names=("Car", "car"))
+    found = evaluate(Request(given, folder), tmp_path / "e")
+    assert found["categories"] == ["Car", "car"]
+    assert (found["only_labelled"], found["only_found"]) == ([NASTY], [])
+
+
+@pytest.mark.parametrize(
+    ("categories", "ignored", "names", "expected"),
+    [
+        # As in the training: what it ignored is ignored, though a category takes it up, too.
+        ({"vehicle": ("car", "van")}, ("van",), ("vehicle",), {"vehicle": ["car"]}),
+        # Its names for the labels come before the detector's own.
+        ({"car": ("van",), "bus": ("car",)}, (), ("car", "bus"), {"car": ["van"], "bus": ["car"]}),
+        ({}, ("van",), ("car",), {"car": ["car"]}),
+    ],
+)
+def test_the_labels_are_taken_as_in_the_training(categories, ignored, names, expected):
+    kinds = ("car", "van")
+    things = tuple(Thing(k, (0, 0, 9, 9), 81.0) for k in range(2))
+    picture = Picture("0.png", Path("0.png"), 20, 20, things)
+    labelled = Labelled(Path("set"), "coco", kinds, (picture,), False)
+    settings = Train(categories=categories, ignored=ignored)
+    nothing = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int32))
+    sides = aligned(labelled, Given(names, (nothing,)), settings, {})
+    made: dict[str, list[str]] = {}
+    for old, new in zip(things, sides.truth.pictures[0].things, strict=True):
+        if not new.ignored:
+            made.setdefault(sides.truth.categories[new.category], []).append(kinds[old.category])
+    assert made == expected
+    trained = labelled.merged(settings.categories, settings.ignored).pictures[0].things
+    assert [t.ignored for t in trained] == [t.ignored for t in sides.truth.pictures[0].things]
+
+
 def test_a_runs_settings_are_those_of_the_truth_too(made, tmp_path, monkeypatch):
     """The taxonomy and what is too small to count are the training's."""
     run = tmp_path / "run"
@@ -233,9 +280,16 @@ def test_a_runs_settings_are_those_of_the_truth_too(made, tmp_path, monkeypatch)
     header = {"format": "datagen-detector-1", "use": "mask_rcnn", "categories": ["x", "thing"]}
     save_file({"x": np.zeros(1)}, run / "model.safetensors", {"datagen": json.dumps(header)})
     given = write_detections(tmp_path / "d.json", made.dataset, names=("x", "thing"))
-    monkeypatch.setattr(evaluation, "detect", lambda *_: given)
+
+    def looked_at(source, labelled, out, *_):
+        (out / "pictures.json").write_text('{"dataset": "digest"}')
+        return given
+
+    monkeypatch.setattr(evaluation, "detect", looked_at)
     found = evaluate(Request(run, made.dataset), tmp_path / "e")
     assert found["trained_on"] == 77
+    assert found["seen"] == "learned from"
+    assert any("learned from these very pictures" in text for text in summary(found))
     assert found["categories"] == ["thing"]
     assert (found["things"], found["only_labelled"]) == (0, [])
     assert found["bbox"]["AP"] is None
@@ -287,6 +341,37 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(cli, made, tmp_path):
     cli("evaluate", strange, made.dataset, "--out", tmp_path / "j").refused(
         2, "none of its", "--merge"
     )
+    labels = made.dataset / "annotations.json"
+    cli("evaluate", labels, made.dataset, "--out", tmp_path / "k").refused(
+        2, "no detections", "detections.json of an evaluation"
+    )
+    assert not [folder for folder in "efghjk" if (tmp_path / folder).exists()]
+
+
+def test_what_is_given_in_the_wrong_place_is_called_by_its_name(cli, made, report, tmp_path):
+    out = tmp_path / "e"
+    cli("evaluate", made.dataset, report, "--out", out).refused(2, "is a dataset, no run")
+    mine = tmp_path / "of_a_detector"
+    shutil.copytree(report, mine)
+    shutil.copy(made.detections, mine / "detections.json")
+    cli("evaluate", mine, made.dataset, "--out", out).refused(2, "its detections.json")
+    again = "evaluate", made.detections, mine, "--out", out
+    cli(*again).refused(2, "written by `datagen evaluate`", "name the labelled pictures")
+    assert not out.exists()
+
+
+def test_kittis_measure_that_was_asked_for_and_left_out_is_told(cli, made, tmp_path):
+    done = cli(
+        "evaluate", made.detections, made.dataset, "--out", tmp_path / "e", "--kitti-official"
+    )
+    assert "KITTI's measure was left out" in done.err
+
+
+def test_slices_of_few_things_are_grey_and_shares_are_percent(report):
+    page = (report / "report.html").read_text()
+    few = [one for one in data(report)["slices"] if one["things"] < 30]
+    assert few and page.count('<tr class="few">') == len(few)
+    assert ">percent</text>" in page and ">100</text>" in page
 
 
 def test_a_folder_that_is_in_use_is_left_alone_unless_resumed(cli, made, tmp_path):

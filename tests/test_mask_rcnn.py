@@ -15,6 +15,7 @@ from datagen.labelled import ANY
 from datagen.reading import load_image
 from datagen.threads import one_thread
 from datagen.train_settings import Augmentation, Train
+from detectors._examples import Album
 from detectors._finding import memory_said
 from detectors._network import network
 from detectors.mask_rcnn import Detector
@@ -92,6 +93,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path):
     state = {name: tensor.clone().contiguous() for name, tensor in first.tensors().items()}
     second = Detector().pupil(lesson, settings, None)
     second.load(state)
+    torch.manual_seed(99)  # what others draw changes nothing
     again = [second.step(k) for k in range(4, 8)]
     assert again == readings[4:]
     ends = whole.tensors(), second.tensors()
@@ -103,6 +105,32 @@ def test_another_seed_learns_otherwise(tmp_path):
     lesson = scattered(tmp_path, 3)
     losses = [trained(lesson, Train(steps=1, batch=2, seed=s))[1][0]["loss"] for s in (0, 1)]
     assert losses[0] != losses[1]
+
+
+def test_each_picture_is_shown_once_an_epoch_and_each_epoch_has_its_own_order(
+    tmp_path, monkeypatch
+):
+    pupil = Detector().pupil(scattered(tmp_path, 5), Train(batch=2), None)
+    shown, given = [], Album.example
+    monkeypatch.setattr(Album, "example", lambda album, k: shown.append(k) or given(album, k))
+    for number in range(15):
+        pupil._shown(number)
+    epochs = [shown[:5], shown[5:10], shown[10:]]
+    assert all(sorted(one) == [0, 1, 2, 3, 4] for one in epochs)
+    assert len(set(map(tuple, epochs))) == 3
+
+
+def test_what_is_ignored_is_a_region_and_no_thing_to_be_found(tmp_path):
+    size = (40, 32)
+    things = [
+        rectangle(RED, (2, 2, 8, 8), size),
+        rectangle(BLUE, (20, 4, 10, 6), size, ignored=True),
+        rectangle(ANY, (0, 20, 40, 12), size, ignored=True),
+    ]
+    one = Album([picture(tmp_path, "a.png", things, size)], None, masks=True).example(0)
+    assert (one.boxes.tolist(), one.categories.tolist()) == ([[2, 2, 10, 10]], [RED])
+    assert one.ignored.tolist() == [[20, 4, 30, 10], [0, 20, 40, 32]]
+    assert one.masks.shape == (1, 32, 40)
 
 
 def test_pictures_without_things_crowds_and_one_pixel_things_can_be_learned_from(tmp_path):

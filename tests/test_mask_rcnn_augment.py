@@ -1,5 +1,7 @@
 """Augmentation: pixels change, and labels say where the things went."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from structures import rng
@@ -85,6 +87,16 @@ def has_old(after):
     """Is the region that was ignored before still in the picture? It alone is not of a disc."""
     return any(not after.image[int(y0) : int(y1), int(x0) : int(x1)].any()
                for x0, y0, x1, y1 in after.ignored)  # fmt: skip
+
+
+def test_a_crop_keeps_things_whose_masks_are_too_thin_to_be_drawn():
+    """As after a picture was made smaller; unlabelled, they would be learned as background."""
+    thin = replace(example(), masks=np.zeros((3, HEIGHT, WIDTH), np.uint8))
+    for index in range(20):
+        after = augmented(rng(index), thin, Augmentation(**NONE | {"crop": 1}))
+        bare = changed(index, masks=False, crop=1)
+        assert after.boxes.tolist() == bare.boxes.tolist()
+        assert after.ignored.tolist() == bare.ignored.tolist()
 
 
 def test_boxes_without_masks_are_cut_at_the_border():

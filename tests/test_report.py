@@ -229,6 +229,17 @@ def test_figures_take_the_colour_of_the_page_and_its_width():
         assert used == set(re.findall(r'\sid="([^"]*)"', svg))
 
 
+def test_the_last_dot_of_a_short_curve_lies_on_it():
+    svg = curve("c", [1, 2, 3], [0.0, 30.0, 20.0], None)
+    line = re.findall(r'<path d="M[^"]*?([\d.]+) ([\d.]+)\s*" clip-path[^>]*stroke="#3a8fd0"', svg)
+    dot = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" fill="#3a8fd0"', svg)
+    assert line == dot != []
+
+
+def test_a_curve_of_nothing_but_zeros_has_no_negative_numbers():
+    assert "\N{MINUS SIGN}" not in curve("c", [1, 2], [0.0, 0.0], None)
+
+
 def test_figures_of_any_shape_can_be_drawn():
     ElementTree.fromstring(histogram("h", [str(k) for k in range(200)], {"prior": [0.005] * 200}))
     for values in ([1.0, 1.0], [1e9, 1e-9, 5.0], [-3.0, 0.0], list(np.linspace(0, 1, 5000))):

@@ -1,5 +1,6 @@
 """COCO's measures: what they are on cases done by hand, and both evaluators bit for bit."""
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -225,6 +226,14 @@ ADVERSARIAL = {
         labelled([thing(0, CAR), thing(0, FAR)], [thing(0, CAR)]),
         [crowded(1, 130), crowded(2, 101)],
     ),
+    "the hundred and first is right": (
+        labelled([thing(0, CAR)]),
+        [found(*[(0, FAR, 0.9)] * 100, (0, CAR, 0.5))],
+    ),
+    "the surest is on two things alike": (
+        labelled([thing(0, (0, 0, 40, 40)), thing(0, (20, 0, 40, 40))]),
+        [found((0, (10, 0, 40, 40), 0.9), (0, (0, 0, 40, 40), 0.8))],
+    ),
     "a box without area": (labelled([thing(0, CAR)]), [found((0, (10, 10, 0, 0), 0.5))]),
 }
 
@@ -283,6 +292,22 @@ def test_a_list_of_coco_results_is_read_by_the_ids_of_its_dataset(tmp_path):
     assert len(made.found[0].scores) == 0
     assert made.found[1].categories.tolist() == [0, 1]  # the surest first
     assert made.found[1].masks is None
+    other = write(tmp_path / "o.json", rows.replace('"image_id": 9', '"image_id": 8'))
+    with pytest.raises(InputError, match="of image 8, category 5, which .* does not have; give"):
+        read_detections(other, truth, ids)
+
+
+def test_coco_results_of_masks_alone_have_the_boxes_of_their_masks(tmp_path):
+    truth = labelled([thing(0, CAR, mask=True)], [], masks=True)
+    one = {"image_id": 7, "category_id": 5, "score": 0.5}
+    rows = [{**one, "segmentation": dict(box_mask(CAR, SIZE, SIZE))}]
+    ids = Numbered({7: "0.png", 9: "1.png"}, {5: "car", 3: "tree"})
+    made = read_detections(write(tmp_path / "r.json", json.dumps(rows)), truth, ids)
+    assert made.found[0].boxes.tolist() == [list(CAR)]
+    assert made.found[1].boxes.shape == (0, 4)
+    assert [score(truth, made.found, kind).AP for kind in ("bbox", "segm")] == pytest.approx([1, 1])
+    with pytest.raises(InputError, match="bbox"):
+        read_detections(write(tmp_path / "r.json", json.dumps([one])), truth, ids)
 
 
 def ours(boxes="[[0, 0, 5, 5]]", scores="[0.5]", categories="[0]", masks="null"):

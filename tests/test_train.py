@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import ROOT
 from safetensors.torch import load_file, save
-from taught import write_squares
+from taught import Detector, Pupil, write_squares
 from test_docs import code, defaults, page, rows, toml
 from test_gallery import NASTY, Page, assert_strict
 
@@ -19,9 +19,10 @@ from datagen import recipe
 from datagen.detecting import events
 from datagen.detecting.job import train
 from datagen.detecting.lessons import lesson
-from datagen.detecting.material import parted
-from datagen.detecting.teaching import Standing
+from datagen.detecting.material import material, parted
+from datagen.detecting.teaching import Standing, Watched
 from datagen.errors import InputError
+from datagen.labelled import Labelled
 from datagen.parts import Part
 from datagen.reading import read
 from datagen.train_settings import Train
@@ -153,7 +154,7 @@ def test_validation_pictures_without_any_thing_measure_nothing(squares, tmp_path
     bare = write_squares(tmp_path / "bare", 3, empty=(0, 1, 2))
     report = taught(squares, tmp_path / "run", "train.steps=6", val=read(bare))
     assert report.ap50 is None
-    assert "No validation picture has a square" in " ".join(report.remarks)
+    assert "No validation picture shows `square`" in " ".join(report.remarks)
 
 
 def test_boxes_alone_are_learned_where_there_are_no_masks(tmp_path):
@@ -192,6 +193,14 @@ def test_separate_pictures_are_validated_on_in_the_same_categories(squares, tmp_
     assert result["categories"] == ["quad"]
     assert result["things"] == {"training": {"quad": 12}, "validation": {"quad": 4}}
     assert "`Quadrat`" in " ".join(report.remarks)
+
+
+def test_validation_pictures_that_are_learned_from_are_told(squares, tmp_path):
+    labelled = read(squares)
+    both = material(labelled.part(range(8)), labelled.part(range(6, 10)), Train())
+    assert any("2 of the 4 validation pictures are learned from" in one for one in both.remarks)
+    held_out = material(labelled, None, Train(holdout=0.5))
+    assert not any("learned from" in one for one in held_out.remarks)
 
 
 def test_a_recipe_makes_its_pictures_in_the_run_and_gives_its_settings(write_recipe, tmp_path):
@@ -241,6 +250,15 @@ def test_a_run_that_is_rolled_back_takes_the_best_weights_back_too(squares, run,
     assert (out / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
+def test_a_run_that_is_rolled_back_before_any_validation_has_no_weights(tmp_path):
+    model = tmp_path / "model.safetensors"
+    watched = Watched(Pupil(Detector(), None, Train(), None), Train(), None, model)
+    beginning = watched.tensors()
+    model.write_bytes(b"of a step that is to come")
+    watched.load(beginning)
+    assert not model.exists()
+
+
 def test_resuming_with_other_settings_or_pictures_names_what_differs(squares, run, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(run, out)
@@ -285,7 +303,7 @@ def test_what_is_no_detector_is_refused_as_a_start(cli, squares, tmp_path):
 
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "model.safetensors", "no run of `train`")
-    refused(tmp_path / "gone", "no file or folder")
+    refused(tmp_path / "gone", "is not there")
     (tmp_path / "text").write_text("weights")
     refused(tmp_path / "text", "not a whole safetensors file")
     learned = tmp_path / "learned.safetensors"
@@ -322,7 +340,7 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(
 ):
     out = tmp_path / "run"
     cli("train", squares, "--out", out, *sets(*more)).refused(2, *words)
-    assert not (out / "metrics.jsonl").exists()
+    assert not out.exists()
 
 
 def test_folders_that_cannot_be_are_refused(cli, squares, run, tmp_path):
@@ -330,6 +348,8 @@ def test_folders_that_cannot_be_are_refused(cli, squares, run, tmp_path):
     cli("train", "aeriall", "--out", tmp_path / "o").refused(2, "did you mean `aerial`")
     cli("train", squares, "--out", run, *sets()).refused(2, "not empty", "--resume")
     cli("train", run, "--out", tmp_path / "o", *sets()).refused(2, "is a run", "--from")
+    both = ("--val", run, "--out", tmp_path / "o", *sets())
+    cli("train", squares, *both).refused(2, "is a run of `datagen train`, no set of pictures")
     inside = squares / "run"
     cli("train", squares, "--out", inside, *sets()).refused(2, "lies inside")
     (tmp_path / "strange").mkdir()
@@ -340,7 +360,25 @@ def test_folders_that_cannot_be_are_refused(cli, squares, run, tmp_path):
     val = ("--val", other, "--out", tmp_path / "o", *sets())
     cli("train", squares, *val).refused(2, "`disc`", "`square`", "no category is in both")
     bare = write_squares(tmp_path / "bare", 3, empty=(0, 1, 2))
-    cli("train", bare, "--out", tmp_path / "o2", *sets()).refused(2, "none of its")
+    cli("train", bare, "--out", tmp_path / "o", *sets()).refused(2, "none of its")
+    assert not (tmp_path / "o").exists()
+
+
+def test_labels_that_are_called_train_json_are_no_run(tmp_path):
+    folder = write_squares(tmp_path / "squares", 3)
+    next(folder.glob("*.json")).rename(folder / "train.json")
+    (folder / "meta.json").write_text("[]")
+    assert isinstance(lesson(str(folder / "train.json"), QUICK).source, Labelled)
+    (folder / "meta.json").unlink()
+    assert isinstance(lesson(str(folder), QUICK).source, Labelled)
+
+
+def test_what_no_picture_shows_is_told_in_one_line(tmp_path):
+    labelled = read(write_squares(tmp_path / "squares", 4, ("square", "disc", "star")))
+    both = material(labelled, None, Train(ignored=("squar",)))
+    assert "No training picture shows `disc`, `star`: nothing of it will be found." in both.remarks
+    assert "The training pictures have nothing called `squar`." in both.remarks
+    assert not any("No validation picture" in one for one in both.remarks)
 
 
 # ----------------------------------------------------------------------------- the [train] section

@@ -1,14 +1,17 @@
 """The work `detect`: the same bytes by any number of workers, and nothing made twice."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from taught import write_squares
 
+from datagen.dataset.store import Shard
 from datagen.detecting.finding import detect, read_found
 from datagen.detecting.job import train
 from datagen.detecting.lessons import lesson
+from datagen.detecting.work import detecting, payloads, shard_file
 from datagen.errors import InputError
 from datagen.labelled import Detections
 from datagen.reading import read
@@ -85,6 +88,27 @@ def test_a_folder_of_another_detector_or_other_pictures_is_refused(place, labell
     train(lesson(str(place / "few"), quick), place / "other")
     with pytest.raises(InputError, match="another weights"):
         detect(place / "other", labelled, place / "eval")
+    shutil.copytree(place / "run", place / "same weights")
+    meta = place / "same weights" / "meta.json"
+    said = json.loads(meta.read_text())
+    said["settings"]["detector"]["options"] = {"part": 0.5}
+    meta.write_text(json.dumps(said))
+    with pytest.raises(InputError, match="another detector"):
+        detect(place / "same weights", labelled, place / "eval")
+
+
+def test_weights_that_change_while_pictures_are_looked_at_are_refused(place, labelled, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "eval"
+    shutil.copytree(place / "run", run)
+    quick = ("train.detector.use=taught:Detector", "train.steps=3")
+    train(lesson(str(place / "few"), quick), tmp_path / "later")
+    detect(run, labelled.part(range(4)), out)
+    shard_file(out, Shard(0, 4)).unlink()
+    (job,) = payloads(run, out, [Shard(0, 4)])
+    shutil.copy(tmp_path / "later" / "model.safetensors", run)
+    with detecting() as work, pytest.raises(InputError, match="has changed meanwhile"):
+        work(job, lambda done: None)
+    assert not shard_file(out, Shard(0, 4)).exists()
 
 
 def test_an_error_in_a_worker_is_the_error_here(place, tmp_path):
@@ -99,7 +123,7 @@ def test_an_error_in_a_worker_is_the_error_here(place, tmp_path):
 def test_what_is_no_detector_is_refused(place, labelled, tmp_path):
     with pytest.raises(InputError, match="no run of `train`"):
         detect(place, labelled, tmp_path / "eval")
-    with pytest.raises(InputError, match="cannot read these weights"):
+    with pytest.raises(InputError, match="is not there"):
         detect(place / "none", labelled, tmp_path / "eval")
     assert not (tmp_path / "eval").exists()
 

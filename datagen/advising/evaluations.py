@@ -115,6 +115,7 @@ def check_same_target(evaluations: Sequence[Evaluation]) -> None:
             ("the dataset", _place(first.dataset), _place(other.dataset)),
             ("pictures", first.pictures, other.pictures),
             ("categories", first.categories, other.categories),
+            ("things that count", first.things, other.things),
         ):
             if ours != theirs:
                 raise InputError(

@@ -52,6 +52,8 @@ def _trained_by(evaluations: Sequence[Evaluation]) -> str:
     """What the evaluated detector was trained on, as its run says."""
     for one in evaluations:
         run = Path(one.run)
+        if run.suffix == ".json" and not run.is_dir():
+            continue  # detections: who found them, it does not say
         run = run if run.is_dir() else run.parent  # of a file of weights
         for folder in (_source(run), run):
             if folder is not None and (folder / "recipe.json").is_file():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from datagen.advising.amounts import SYMBOL, Amounts, Key
+from datagen.advising.amounts import SYMBOL, Amounts, Key, amounts
 from datagen.advising.levers import levers, moved
 from datagen.derivation import outgrown, parse_tree, sample_prior
 from datagen.grammar import Grammar
@@ -40,9 +40,9 @@ def reweighted(grammar: Grammar, factors: Mapping[Key, float]) -> Proposal:
     # One symbol's share of the wish counts in full. Cuts by rule overlap, and those that are found
     # well ask for nothing: what is missed within them may still grow.
     wanted = {key: log for key, log in wanted.items() if key.factor == SYMBOL or log > 0}
-    counts = expected_counts(grammar)
+    numbers = amounts(grammar)  # down to max_depth: what would lie deeper is in no scene
     for name, symbol in grammar.symbols.items():
-        if symbol.category is not None and counts[name] > 0:
+        if symbol.category is not None and numbers[Key(SYMBOL, name)] > 0:
             wanted.setdefault(Key(SYMBOL, name), 0.0)
     values = _solved(grammar, wanted) if any(wanted.values()) else {}
     after, share = _within_caps(grammar, values)

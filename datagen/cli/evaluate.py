@@ -16,7 +16,7 @@ Source = Annotated[
     Path,
     Argument(metavar="RUN", help="A run of `train`, its weights, or a JSON file of detections."),
 ]
-Dataset = Annotated[Path, Argument(metavar="DATASET", help="Labelled pictures of any tool's.")]
+Dataset = Annotated[Path, Argument(metavar="DATASET", help="Labelled pictures of any tool.")]
 Out = Annotated[Path, Option("--out", help="A new folder for the report.")]
 Sort = Annotated[Kind | None, Option("--kind", help="What DATASET is.", show_default="by its look")]
 Workers = Annotated[int, Option("--workers", min=1, max=256, help="Processes that detect.")]
@@ -50,6 +50,8 @@ def command(
         report = evaluate(request, out, resume=resume, progress=advance)
     for text in summary(report):
         context.obj.say(text)
+    if kitti_official and report["kitti"] is None:
+        context.obj.say("KITTI's measure was left out: what is hidden of the things is not known.")
     context.obj.result(str(out / "report.html"), report, as_json=json)
 
 

@@ -2,6 +2,7 @@
 
 import json as as_text
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from typer import Argument, Context, Option
@@ -55,7 +56,7 @@ def command(
             say=context.obj.say,
         )
     context.obj.say(f"{_good(report.ap50)}; see {out / 'report.html'}")
-    context.obj.say(f"score it on other pictures: datagen evaluate {out} DATASET")
+    context.obj.say(f"score it on other pictures: datagen evaluate {quote(str(out))} DATASET")
     context.obj.result(str(out), report.to_json(), as_json=json)
 
 

@@ -1,9 +1,9 @@
-"""What a folder that is given as pictures is: a dataset of ours, a run of `learn`, or photos."""
+"""What a folder that is given as pictures is: a dataset of ours, a run, a report, or photos."""
 
 from pathlib import Path, PurePosixPath
 
 from datagen.dataset import coco
-from datagen.dataset.store import COMPLETE
+from datagen.dataset.store import COMPLETE, read_json
 from datagen.errors import InputError
 
 
@@ -37,3 +37,30 @@ def refuse_run(folder: Path) -> None:
             f"{folder}: is a run of `datagen learn`, no set of pictures; "
             f"make some with `datagen generate {folder} --out DIR` and give that folder"
         )
+
+
+def refuse_results(folder: Path) -> None:
+    """Runs of `train` and evaluations hold JSON files and pictures, and no labelled ones."""
+    if is_train_run(folder):
+        raise InputError(
+            f"{folder}: is a run of `datagen train`, no set of pictures; name the labelled pictures"
+        )
+    if is_evaluation(folder):
+        raise InputError(
+            f"{folder}: was written by `datagen evaluate`, and is no set of pictures; name the "
+            "labelled pictures"
+        )
+
+
+def is_train_run(folder: Path) -> bool:
+    """Is it a run of `datagen train`, ended or not? A `train.json` alone may be anyone's."""
+    meta = folder / "meta.json"
+    try:
+        return meta.is_file() and read_json(meta).get("verb") == "train"
+    except InputError:  # another tool's
+        return False
+
+
+def is_evaluation(folder: Path) -> bool:
+    """Did `datagen evaluate` write this folder?"""
+    return (folder / "detections.json").is_file() and (folder / "report.html").is_file()

@@ -12,11 +12,13 @@ from datagen.dataset import coco
 from datagen.dataset.folders import is_dataset
 from datagen.dataset.store import LOCK, read_json
 from datagen.detecting.finding import detect
+from datagen.detecting.lessons import DATASET
 from datagen.detecting.misses import Failures, failures
 from datagen.detecting.origins import origins_of
 from datagen.detecting.sides import Sides, aligned
 from datagen.detecting.snapshot import header_of, weights_of
 from datagen.detecting.spec import read_spec
+from datagen.detecting.work import PICTURES
 from datagen.errors import InputError
 from datagen.files import locked, write_atomic
 from datagen.labelled import Kind, Labelled
@@ -25,7 +27,7 @@ from datagen.report.evaluation import write_evaluation
 from datagen.report.sheet import save_png
 from datagen.scoring.coco import Backend, Score, score
 from datagen.scoring.confusion import best_threshold, confusion
-from datagen.scoring.given import Numbered, read_detections
+from datagen.scoring.given import Given, Numbered, read_detections
 from datagen.scoring.kitti import is_judged, kitti
 from datagen.scoring.matching import Matches, match
 from datagen.scoring.slices import slices
@@ -75,13 +77,19 @@ def evaluate(
     if not _are_detections(request.source):
         header_of(weights_of(request.source))  # refused before anything is written
     labelled = read(request.dataset, request.kind)
+    settings, given = _known(request, labelled)
+    aligned(labelled, given, settings, request.merge)  # refused before hours of detection
     with _opened(request, labelled, out, resume):
-        sides = _sides(request, labelled, out, progress)
+        if settings is not None:
+            file = detect(request.source, labelled, out, request.workers, progress)
+            given = read_detections(file, labelled)
+        sides = aligned(labelled, given, settings, request.merge)
         count = len(labelled.pictures)
         progress(count, count, "scoring")
         evaluated = _evaluated(sides, request.backend)
         failed = failures(sides, evaluated.matches, evaluated.threshold)
         report = _report(request, labelled, evaluated, failed)
+        report["seen"] = _seen(request.source, labelled, out)
         for name, sheet in failed.sheets.items():
             save_png(out / f"{name}.png", sheet)
         write_atomic(out / "report.json", json.dumps(report, indent=1, allow_nan=False))
@@ -109,16 +117,24 @@ def _opened(request: Request, labelled: Labelled, out: Path, resume: bool) -> It
         yield
 
 
-def _sides(request: Request, labelled: Labelled, out: Path, progress: Advance) -> Sides:
-    """Detections are made, or read, and brought together with the truth."""
-    source, settings = request.source, None
+def _known(request: Request, labelled: Labelled) -> tuple[Train | None, Given]:
+    """Settings of the training and the detector's categories; None and what is in the file."""
+    source = request.source
     if _are_detections(source):
-        file = source
-    else:
-        file = detect(source, labelled, out, request.workers, progress)
-        settings = read_spec(source).settings if source.is_dir() else Train()
-    given = read_detections(file, labelled, _numbered(request.dataset, labelled))
-    return aligned(labelled, given, settings, request.merge)
+        return None, read_detections(source, labelled, _numbered(request.dataset, labelled))
+    settings = read_spec(source).settings if source.is_dir() else Train()
+    return settings, Given(tuple(map(str, header_of(weights_of(source))["categories"])), ())
+
+
+def _seen(source: Path, labelled: Labelled, out: Path) -> str | None:
+    """What the training did with these very pictures; None: nothing that is known."""
+    if not source.is_dir():
+        return None
+    spec, looked_at = read_spec(source), read_json(out / PICTURES)["dataset"]
+    made = (source / DATASET).resolve() == labelled.folder.resolve()
+    if made or spec.data == looked_at:
+        return "learned from"
+    return "validated on" if spec.validation == looked_at else None
 
 
 def _are_detections(source: Path) -> bool:
@@ -134,8 +150,8 @@ def _numbered(dataset: Path, labelled: Labelled) -> Numbered | None:
         return None
     data = coco.read(file)
     return Numbered(
-        {int(one["id"]): str(one["file_name"]) for one in data["images"]},
-        {int(one["id"]): str(one["name"]) for one in data["categories"]},
+        {one["id"]: str(one["file_name"]) for one in data["images"]},
+        {one["id"]: str(one["name"]) for one in data["categories"]},
     )
 
 

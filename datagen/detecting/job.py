@@ -69,8 +69,11 @@ def train(
     described = settings.described()
     validation = None if val is None else digest(val)
     spec = Spec(settings, lesson.digest, validation, __version__)
+    # Pictures that are there are looked at before anything is written.
+    there = lesson.source if isinstance(lesson.source, Labelled) else None
+    ready = None if there is None else material(there, val, settings)
     with opened_run(out, spec=spec, resume=resume) as run:
-        both = material(lesson.labelled(run.path, workers, progress), val, settings)
+        both = ready or material(lesson.labelled(run.path, workers, progress), val, settings)
         start = None if settings.goes_on is None else Path(settings.goes_on.source)
         with one_thread():
             pupil = described.pupil(both.training, settings, start)

@@ -8,7 +8,7 @@ from pathlib import Path
 from datagen import pipeline, plugins
 from datagen import recipe as recipes
 from datagen.dataset import store
-from datagen.dataset.folders import is_dataset
+from datagen.dataset.folders import is_dataset, is_train_run
 from datagen.errors import InputError
 from datagen.labelled import Labelled
 from datagen.reading import digest, read
@@ -68,7 +68,7 @@ def lesson(given: str, sets: Sequence[str] = ()) -> Lesson:
         recipe.check_sources(learn=False)
         return Lesson(recipe, recipe.train)
     check_sets(sets)
-    if (path / "train.json").is_file():
+    if is_train_run(path):
         raise InputError(
             f"{path}: is a run of `datagen train`, no set of pictures; name the pictures, and give "
             f"the run by --from {path}"

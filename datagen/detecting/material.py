@@ -105,20 +105,29 @@ def _remarks(
     if labelled.rejected:
         file, reason = labelled.rejected[0]
         yield f"{len(labelled.rejected)} of the labels or pictures were left out ({file}: {reason})"
-    missing = {old for olds in settings.categories.values() for old in olds}
-    if unknown := sorted(missing - set(labelled.categories)):
+    named = {old for olds in settings.categories.values() for old in olds} | {*settings.ignored}
+    if unknown := sorted(named - set(labelled.categories)):
         yield f"The training pictures have nothing called {_listed(unknown)}."
-    for name, count in count_things(training).items():
-        if not count:
-            yield f"No training picture has a {name}: it will not be found."
+    learned = count_things(training)
+    if never := [name for name, count in learned.items() if not count]:
+        yield f"No training picture shows {_listed(never)}: nothing of it will be found."
     if not training.masks:
         yield "Not all things have masks: boxes alone are learned."
     if validation is None:
         yield "No picture is held out: the last weights are kept, and nothing tells how good."
         return
-    for name, count in count_things(validation).items():
-        if not count:
-            yield f"No validation picture has a {name}: how well it is found is not measured."
+    files = {one.file.resolve() for one in training.pictures}
+    if known := sum(one.file.resolve() in files for one in validation.pictures):
+        yield (
+            f"{known} of the {len(validation.pictures)} validation pictures are learned from, too: "
+            "AP50 does not tell how well other pictures are done."
+        )
+    there = count_things(validation)
+    if unmeasured := [name for name in there if learned[name] and not there[name]]:
+        yield (
+            f"No validation picture shows {_listed(unmeasured)}: how well that is found is not "
+            "measured."
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -31,8 +31,8 @@ def failures(sides: Sides, matches: Matches, threshold: float) -> Failures:
         ALARMS: [_Shown(*_of_alarm(matches, k)) for k in _surest(matches)],
     }
     titles = {
-        MISSES: "Missed things that show most, by category in turn (label green, found orange)",
-        ALARMS: "Surest detections of what is not there (detection orange, labels green)",
+        MISSES: "Missed things that show most, by category in turn",
+        ALARMS: "Surest detections of what is not there, with their scores",
     }
     sheets = {
         name: crop_sheet(_crops(sides, matches, threshold, some))

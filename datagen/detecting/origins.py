@@ -10,18 +10,18 @@ from datagen.dataset import coco
 from datagen.derivation import parse_tree
 from datagen.errors import InputError
 from datagen.grammar import Grammar
-from datagen.labelled import Labelled
+from datagen.labelled import Labelled, Picture
 from datagen.scoring.slices import Origin, Origins
 
 
 def origins_of(folder: Path, labelled: Labelled) -> tuple[Origins, dict[int, str]]:
-    """Of each picture: path of a node -> its origin; and the text of each rule with alternatives.
+    """Of each picture: path of a thing -> its origin; and the text of each rule with alternatives.
 
     `folder` is a dataset folder of `datagen generate`.
     """
     grammar = grammar_of(folder)
     file = folder / "scenes.jsonl"
-    wanted = {one.name for one in labelled.pictures}
+    wanted = {one.name: _paths(one) for one in labelled.pictures}
     index = {int(i["id"]) - 1: str(i["file_name"]) for i in coco.read(folder)["images"]}
     known: dict[str, Mapping[str, Origin]] = {}
     try:
@@ -30,7 +30,9 @@ def origins_of(folder: Path, labelled: Labelled) -> tuple[Origins, dict[int, str
                 row = json.loads(line)
                 name = index.get(int(row["index"]))
                 if name in wanted:
-                    known[name] = _of_scene(grammar, row["scene"])
+                    # Most nodes are no things: those of 10,000 scenes would fill a gigabyte.
+                    made = _of_scene(grammar, row["scene"])
+                    known[name] = {path: one for path, one in made.items() if path in wanted[name]}
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, LookupError, TypeError, AttributeError, InputError) as error:
@@ -39,6 +41,10 @@ def origins_of(folder: Path, labelled: Labelled) -> tuple[Origins, dict[int, str
             f"`datagen verify {folder}` says more"
         ) from error
     return [known.get(one.name, {}) for one in labelled.pictures], _rules(grammar)
+
+
+def _paths(picture: Picture) -> set[str]:
+    return {str(one.facts["path"]) for one in picture.things if "path" in one.facts}
 
 
 def _of_scene(grammar: Grammar, scene: Mapping[str, Any]) -> dict[str, Origin]:

@@ -30,10 +30,10 @@ def aligned(
 
     `merge`: old name -> new one, of categories on both sides. InputError when nothing is shared.
     """
-    groups = _groups(labelled, given, settings, merge)
-    used = {old for olds in groups.values() for old in olds}
     skipped = {name.lower() for name in settings.ignored} if settings else set()
-    ignored = [n for n in labelled.categories if n.lower() in skipped and n not in used]
+    ignored = [n for n in labelled.categories if n.lower() in skipped and n not in merge]
+    groups = _groups(labelled, given, settings, merge, ignored)
+    used = {old for olds in groups.values() for old in olds}
     truth = labelled.merged(groups, ignored)
     near = {NEIGHBOURS.get(name.lower()) for name in groups}
     beside = {n: [n] for n in labelled.categories if n.lower() in near and n not in used}
@@ -52,19 +52,28 @@ def aligned(
 
 
 def _groups(
-    labelled: Labelled, given: Given, settings: Train | None, merge: Mapping[str, str]
+    labelled: Labelled,
+    given: Given,
+    settings: Train | None,
+    merge: Mapping[str, str],
+    ignored: Sequence[str],
 ) -> dict[str, list[str]]:
-    """Name -> the truth's names for it, in the detector's order."""
+    """Name -> the truth's names for it, in the detector's order.
+
+    A name is taken as in the training, then by the detector's own names; letter for letter first.
+    """
     _check_merge(labelled, given, merge)
     trained = settings.categories if settings else {}
-    groups: dict[str, list[str]] = {}
-    for name in given.categories:
-        new = merge.get(name, name)
-        known = {name.lower(), *(old.lower() for old in trained.get(name, ()))}
-        mine = [n for n in labelled.categories if n.lower() in known and n not in merge]
-        mine += [old for old in labelled.categories if merge.get(old) == new]
-        olds = groups.setdefault(new, [])
-        olds += [old for old in mine if not any(old in taken for taken in groups.values())]
+    exact = {name: name for name in given.categories}
+    exact |= {old: new for new in given.categories for old in trained.get(new, ())}
+    loose = {name.lower(): new for name, new in reversed(exact.items())}
+    groups: dict[str, list[str]] = {merge.get(name, name): [] for name in given.categories}
+    for name in labelled.categories:
+        known = exact.get(name, loose.get(name.lower()))
+        if name in merge:
+            groups[merge[name]].append(name)
+        elif known is not None and name not in ignored:
+            groups[merge.get(known, known)].append(name)
     groups = {new: olds for new, olds in groups.items() if olds}
     if not groups:
         raise InputError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from datagen.dataset.folders import is_dataset, is_evaluation, is_train_run
 from datagen.detecting.spec import read_spec
 from datagen.errors import InputError
 from datagen.files import sha256_of
@@ -51,8 +52,19 @@ def weights_of(given: Path) -> Path:
         return given
     file = given / MODEL
     if not file.is_file():
-        raise InputError(f"{given}: holds no {MODEL}: it is no run of `train` that has ended")
+        raise InputError(f"{given}: {_instead(given)}")
     return file
+
+
+def _instead(given: Path) -> str:
+    """What a folder without weights is, and what to give."""
+    if is_train_run(given):
+        return "is a run of `train` without weights yet; go on with `datagen train ... --resume`"
+    if is_evaluation(given):
+        return "was written by `datagen evaluate`; give a run of `train`, or its detections.json"
+    if is_dataset(given):
+        return "is a dataset, no run of `train`; the detector comes first, then the pictures"
+    return f"holds no {MODEL}, so it is no run of `train`; give the folder that `train` wrote"
 
 
 def header_of(file: Path) -> dict[str, Any]:

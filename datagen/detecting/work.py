@@ -11,7 +11,7 @@ from pydantic import Field
 
 from datagen.dataset.store import Shard, read_json
 from datagen.decoding import decode
-from datagen.detecting.snapshot import snapshot
+from datagen.detecting.snapshot import Snapshot, snapshot
 from datagen.detecting.teaching import looked_at
 from datagen.digest import canonical
 from datagen.errors import InputError
@@ -61,8 +61,9 @@ def detecting() -> Iterator[Run]:
             if key not in at_hand:
                 stack.close()
                 at_hand.clear()
-                find = stack.enter_context(snapshot(unquoted(job.run)).described.open())
-                at_hand[key] = find, listed(out)
+                asked = snapshot(unquoted(job.run))
+                pictures = listed(out, asked)
+                at_hand[key] = stack.enter_context(asked.described.open()), pictures
             find, pictures = at_hand[key]
             if not job.start < job.stop <= len(pictures):
                 raise InputError(f"job: {out} lists no pictures {job.start} to {job.stop - 1}")
@@ -110,9 +111,12 @@ def list_pictures(out: Path, pictures: Sequence[Picture], facts: dict[str, Any])
     write_atomic(out / PICTURES, json.dumps({**facts, "pictures": rows}))
 
 
-def listed(out: Path) -> list[Picture]:
-    """The pictures of `list_pictures`, without what is known of them."""
-    rows = read_json(out / PICTURES).get("pictures")
+def listed(out: Path, asked: Snapshot) -> list[Picture]:
+    """The pictures of `list_pictures`, without what is known of them, for the same weights."""
+    data = read_json(out / PICTURES)
+    if data.get("weights") != asked.digest:
+        raise InputError(f"{asked.file}: has changed meanwhile; evaluate it when its training ends")
+    rows = data.get("pictures")
     try:
         return [Picture(str(n), unquoted(f), int(w), int(h), ()) for n, f, w, h in rows or ()]
     except (TypeError, ValueError) as error:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from datagen.decoding import decode
 from datagen.features import _weights
@@ -20,6 +20,7 @@ from datagen.models.counting import CountingNet, Seen
 
 CHUNK = 64  # pictures at once: larger batches fall out of the processor's cache
 MOST_ITEMS = 256  # of a row
+Cells = Annotated[int, Field(ge=1, le=256)]
 _ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; the default network is a megabyte
 _OF = "the weights of a counting network that `datagen learn` wrote"
@@ -73,6 +74,16 @@ class CountFeatures:
         """int64 [N, heads]: "classify and count", the estimate that needs no learning."""
         return self._over_chunks(images, lambda seen: self.net.most_likely(seen.logits))
 
+    def in_cells(self, columns: int, rows: int) -> Callable[[np.ndarray], np.ndarray]:
+        """uint8 [N, H, W, 3] -> float32 [N, categories * rows * columns]: things in each cell."""
+
+        def read(seen: Seen) -> Tensor:
+            h, w = seen.density.shape[2:]
+            cells = nn.functional.adaptive_avg_pool2d(seen.density, (rows, columns))
+            return cells.flatten(1) * (h * w / (rows * columns))
+
+        return lambda images: self._over_chunks(images, read)
+
     def _columns(self, seen: Seen) -> Tensor:
         inner = [
             counts[:, :, list(row.categories)].transpose(1, 2).flatten(1)
@@ -91,19 +102,25 @@ class CountFeatures:
 
 
 class Features(Component):
-    """`weights`: the features.safetensors of a run of `datagen learn`."""
+    """`weights`: the features.safetensors of a run of `datagen learn`.
+
+    With `grid`, columns and rows of cells, it tells where things are and not how many: for
+    attributes. What things look like does not matter to it then, as it does to `cells`.
+    """
 
     name: ClassVar[str] = "counts"
-    standardise: ClassVar[bool] = False  # all columns are things a picture
+    standardise: ClassVar[bool] = False  # all columns are things a picture, or a cell
     weights: str
+    grid: tuple[Cells, Cells] | None = None
 
     @contextmanager
-    def open(self) -> Iterator[CountFeatures]:
+    def open(self) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
         path = Path(self.weights)
         heads = decode(Heads, _weights.described(path, _ENTRY, _OF), f"{path}: header")
         net = heads.net()
         _weights.fill(net, _weights.read(path, _CAP), "", path, _OF)
-        yield CountFeatures(heads, net)
+        features = CountFeatures(heads, net)
+        yield features if self.grid is None else features.in_cells(*self.grid)
 
 
 def save_counts(path: Path, heads: Heads, net: CountingNet) -> None:

@@ -28,7 +28,7 @@ Sides = tuple[int, int]  # width, height, px
 def found(folder: Path) -> list[Path]:
     """The JSON files of a folder, or of its `annotations`, that may be COCO's."""
     for place in (folder, folder / "annotations"):
-        files = sorted(place.glob("*.json"))
+        files = sorted(file for file in place.glob("*.json") if file.is_file())
         if files:
             return [place / NAME] if place / NAME in files else files
     return []
@@ -87,8 +87,13 @@ def _check_unique(file: Path, data: Entry) -> None:
 
 def _name(file: Path, image: Entry) -> str:
     name = image.get("file_name")
-    if not isinstance(name, str) or not name or not name.isprintable():
-        raise InputError(f"{file}: image {image['id']} has no `file_name` that can be read")
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{file}: image {image['id']} has no `file_name`; write it there")
+    if not name.isprintable():
+        raise InputError(
+            f"{file}: the `file_name` of image {image['id']} cannot be shown ({name[:80]!a}); "
+            "rename the picture"
+        )
     place = PurePosixPath(name)
     if place.is_absolute() or ".." in place.parts:
         raise InputError(

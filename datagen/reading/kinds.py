@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datagen.dataset.folders import is_dataset, refuse_run
+from datagen.dataset.folders import is_dataset, refuse_results, refuse_run
 from datagen.errors import InputError
 from datagen.labelled import Kind
 from datagen.reading import camvid, coco, kitti, yolo, yolo_names
@@ -19,6 +19,7 @@ def kind_of(path: Path) -> Kind:
     if path.is_file():
         return _of_file(path)
     refuse_run(path)
+    refuse_results(path)
     # COCO comes last: any tool may leave a JSON file in its folder.
     if is_dataset(path) or (path / coco.NAME).is_file():
         return "coco"

@@ -14,6 +14,7 @@ from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.report import figures
 from datagen.report.embedded import picture
+from datagen.report.evaluation import title_of
 from datagen.report.page import render
 
 _MOST_ROWS = 12  # of one factor's slices; the others are found better
@@ -21,7 +22,7 @@ _WORTH = 1.05  # times as many, for a cut by rule to be shown
 _CUTS = {"symbol": "symbol", "under": "what is under", "rule": "what a rule makes"}
 _MOST_BARS = 24  # symbols in one figure
 _CURVE = "#3a8fd0"
-_SURE = 30  # things; a difference on fewer is shown as uncertain
+_SURE = 30  # things; what is measured on fewer is grey
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,11 @@ class _Row:
     recall: float | None
     after: float | None = None
     difference: str = ""
-    style: str = ""
+    style: str = ""  # of the difference
+
+    @property
+    def is_few(self) -> bool:
+        return self.things < _SURE
 
 
 def write_advice(folder: Path) -> Path:
@@ -104,14 +109,14 @@ def _bars(title: str, names: Sequence[str], sides: Mapping[str, Any]) -> Markup:
 
 
 def _slices(data: Mapping[str, Any]) -> dict[str, list[_Row]]:
-    """Factor -> its slices, what is found worst first."""
+    """Title of a factor -> its slices, what is found worst first."""
     if data["after"] is not None:
         rows = [(str(one["factor"]), _compared(one)) for one in data["after"]["slices"]]
     else:
         rows = [(str(one["factor"]), _measured(one)) for one in data["slices"]]
     groups: dict[str, list[_Row]] = {}
     for factor, row in rows:
-        groups.setdefault(factor.replace("_", " "), []).append(row)
+        groups.setdefault(title_of(factor), []).append(row)
     for group in groups.values():
         group.sort(key=lambda row: 101.0 if row.recall is None else row.recall)
         del group[_MOST_ROWS:]
@@ -130,7 +135,7 @@ def _compared(one: Mapping[str, Any]) -> _Row:
     row = _Row(str(one["label"]), int(one["things"]), old, recall, new)
     if old is None or new is None:
         return row
-    style = "soft" if row.things < _SURE or new == old else "better" if new > old else "worse"
+    style = "soft" if row.is_few or new == old else "better" if new > old else "worse"
     return _Row(row.label, row.things, old, recall, new, f"{new - old:+.1f}", style)
 
 

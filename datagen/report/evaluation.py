@@ -29,7 +29,8 @@ _FACTORS = {
     "rule": "By a rule that led to it",
 }
 _DRAWN = 12  # slices of a factor in its figure; all are in the table
-_FEWEST = 30  # things of a slice that is named in the summary
+_FEWEST = 30  # things of a slice that is named in the summary; of fewer it is grey
+_SEEN = {"learned from": "learned from", "validated on": "was chosen by"}
 _NEARLY_ALL = 0.7  # of all things: such a slice tells no more than the whole
 
 
@@ -67,13 +68,17 @@ def summary(data: Mapping[str, Any]) -> list[str]:
     elif data["things"]:
         texts.append("Nothing right was found.")
     worst = worst_slices(data["slices"], data["things"])
-    if worst:
+    if worst and data["f1"] > 0:
         named = "; ".join(
-            f"{_title(one['factor']).removeprefix('By ')} {one['label']}: "
-            f"{100 * one['recall']:.0f} % of {one['things']:,} found"
+            f"{title_of(one['factor']).replace('By', 'by', 1)}, {one['label']} "
+            f"({100 * one['recall']:.0f} % of {one['things']:,})"
             for one in worst
         )
-        texts.append(f"Worst, {named}.")
+        texts.append(f"Found worst: {named}.")
+    if data.get("seen"):
+        texts.append(
+            f"The detector {_SEEN[data['seen']]} these very pictures: others are found less well."
+        )
     texts += _one_sided(data)
     return texts
 
@@ -99,7 +104,7 @@ def _of_kind(measures: Mapping[str, Any] | None, what: str) -> str:
         return ""
     if measures["AP50"] is None:
         return f"No thing counts, so {what} cannot be scored."
-    return f"AP50 of {what} {_percent(measures['AP50'])}, AP {_percent(measures['AP'])}."
+    return f"AP50 of {what} {_percent(measures['AP50'])} %, AP {_percent(measures['AP'])} %."
 
 
 def _one_sided(data: Mapping[str, Any]) -> list[str]:
@@ -140,6 +145,8 @@ def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
         "factors": _factors(data["slices"]),
         "pictures": [picture(folder, one) for one in data["sheets"]],
         "left_out": [(str(name), str(why)) for name, why in data["left_out"]],
+        "dashed": any(data["bbox"][name] is None for name in _MEASURES),
+        "fewest": _FEWEST,
         "version": str(data["datagen"]),
         "percent": _percent,
     }
@@ -153,7 +160,7 @@ def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
         "things that count": data["things"],
         "ignored": data["ignored"],
         "detections": data["detections"],
-        "trained on pictures": data["trained_on"],
+        "training pictures": data["trained_on"],
         "scored by": data["backend"],
     }
 
@@ -182,16 +189,19 @@ def _factors(parts: Sequence[Mapping[str, Any]]) -> list[_Factor]:
         if len(mine) > _DRAWN:
             drawn = sorted(mine, key=lambda one: one["recall"] or 0.0)[:_DRAWN]
         series = {
-            "AP50, normalised": [one["normalised"] or 0.0 for one in drawn],
-            "recall": [one["recall"] or 0.0 for one in drawn],
+            name: [100 * (one[key] or 0.0) for one in drawn]
+            for name, key in (("recall", "recall"), ("AP50, normalised", "normalised"))
         }
         labels = [str(one["label"]) for one in drawn]
-        figure = Markup(figures.histogram("", labels, series)) if len(mine) > 1 else None
-        found.append(_Factor(_title(factor), figure, mine))
+        figure = (
+            Markup(figures.histogram("percent", labels, series, 100.0)) if len(mine) > 1 else None
+        )
+        found.append(_Factor(title_of(factor), figure, mine))
     return found
 
 
-def _title(factor: str) -> str:
+def title_of(factor: str) -> str:
+    """What the slices of a factor are by, with its unit."""
     return _FACTORS.get(factor, factor)
 
 

@@ -45,8 +45,16 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
-    """SVG of bars side by side: one group a label, one bar a series (shares or counts)."""
+def histogram(
+    title: str,
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    top: float | None = None,
+) -> str:
+    """SVG of bars side by side: one group a label, one bar a series (shares or counts).
+
+    `top`: where the axis ends; None: a little above the highest bar.
+    """
     with matplotlib.rc_context(STYLE):
         inches = max(4.6, min(9.5, 1.6 + 0.42 * len(labels)))
         figure = Figure(figsize=(inches, 2.7), layout="constrained")
@@ -69,6 +77,7 @@ def histogram(title: str, labels: Sequence[str], series: Mapping[str, Sequence[f
         if len("".join(shown)) > 10 * inches:  # they would run into each other
             axes.set_xticks(range(0, len(labels), every), shown, rotation=35, ha="right")
         axes.tick_params(axis="x", length=0)
+        axes.set_ylim(0, top)
         finish(axes, title)
         figure.legend(loc="outside lower center", ncols=4, fontsize=9)
         return svg(figure)
@@ -80,8 +89,8 @@ def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: fl
         figure = Figure(figsize=(4.6, 2.4), layout="constrained")
         axes = figure.add_subplot()
         x, y = np.asarray(steps, float), np.asarray(values, float)
-        mean = _smoothed(y)
         noisy = len(y) > 24
+        mean = _smoothed(y) if noisy else y
         axes.plot(x, y, color="#3a8fd0", linewidth=0.8 if noisy else 1.8, alpha=0.4 if noisy else 1)
         if noisy:
             axes.plot(x, mean, color="#3a8fd0", linewidth=1.9)
@@ -94,6 +103,8 @@ def curve(title: str, steps: Sequence[float], values: Sequence[float], floor: fl
             )  # fmt: skip
         if min(y) > 0 and max(y) > 300 * min(y):
             axes.set_yscale("log")
+        if not y.any():
+            axes.set_ylim(0, 1)  # else negative numbers would stand there
         axes.set_xlabel("iteration", fontsize=9)
         axes.margins(x=0.02)
         finish(axes, title)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from datagen import rle
 from datagen.errors import InputError
@@ -27,8 +28,8 @@ class Given:
 class Numbered:
     """Names of a COCO file's pictures and categories by their ids: results know ids only."""
 
-    pictures: Mapping[int, str]
-    categories: Mapping[int, str]
+    pictures: Mapping[int | str, str]
+    categories: Mapping[int | str, str]
 
 
 def read_detections(path: Path, labelled: Labelled, numbered: Numbered | None = None) -> Given:
@@ -39,9 +40,17 @@ def read_detections(path: Path, labelled: Labelled, numbered: Numbered | None = 
     try:
         data = json.loads(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give a run of `train`, or a file of "
+            "detections"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {_REMEDY}") from error
+    if isinstance(data, dict) and not {"categories", "pictures"} <= data.keys():
+        raise InputError(
+            f"{path}: holds no detections; give the detections.json of an evaluation, or a list "
+            "of COCO results"
+        )
     try:
         if isinstance(data, list):
             return _of_results(path, data, labelled, numbered)
@@ -74,20 +83,27 @@ def _of_results(
             f"{labelled.folder} is none; give datagen's detections.json"
         )
     place = {number: k for k, number in enumerate(numbered.categories)}
+    masks = bool(data) and all(one.get("segmentation") is not None for one in data)
+    boxed = not masks or all("bbox" in one for one in data)  # COCO's results of masks have none
     rows: dict[str, dict[str, list[Any]]] = {}
     for one in data:
-        name = numbered.pictures[one["image_id"]]
+        image, category = one["image_id"], one["category_id"]
+        if image not in numbered.pictures or category not in place:
+            raise InputError(
+                f"{path}: has a detection of image {image!a}, category {category!a}, which "
+                f"{labelled.folder} does not have; give the dataset it was made for"
+            )
+        name = numbered.pictures[image]
         row = rows.setdefault(name, {"boxes": [], "scores": [], "categories": [], "masks": []})
-        row["boxes"].append(one["bbox"])
+        row["boxes"].append(one["bbox"] if boxed else None)
         row["scores"].append(one["score"])
-        row["categories"].append(place[one["category_id"]])
+        row["categories"].append(place[category])
         row["masks"].append(one.get("segmentation"))
-    masks = bool(data) and all(one.get("segmentation") is not None for one in data)
+    absent = {key: None for key, there in (("boxes", boxed), ("masks", masks)) if not there}
     nothing: dict[str, list[Any]] = {"boxes": [], "scores": [], "categories": [], "masks": []}
     found = []
     for picture in labelled.pictures:
-        row = rows.get(picture.name, nothing)
-        row = row if masks else {**row, "masks": None}
+        row = {**rows.get(picture.name, nothing), **absent}
         found.append(_detections(path, picture, row, len(place)))
     return Given(tuple(numbered.categories.values()), tuple(found))
 
@@ -95,7 +111,9 @@ def _of_results(
 def _detections(path: Path, picture: Picture, row: Mapping[str, Any], known: int) -> Detections:
     """The surest first, as Detections are."""
     where = f"{path}: picture {picture.name}"
-    boxes = np.array(row["boxes"], np.float64).reshape(-1, 4)
+    masks = None if row["masks"] is None else tuple(_masks(where, picture, row["masks"]))
+    boxes = _around(masks or ()) if row["boxes"] is None else row["boxes"]
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
     scores = np.array(row["scores"], np.float64).reshape(-1)
     categories = np.array(row["categories"], np.int64).reshape(-1)
     if not len(boxes) == len(scores) == len(categories):
@@ -106,7 +124,6 @@ def _detections(path: Path, picture: Picture, row: Mapping[str, Any], known: int
         raise InputError(f"{where}: a box is not x, y, width, height in pixels; {_REMEDY}")
     if ((categories < 0) | (categories >= known)).any():
         raise InputError(f"{where}: a category's number is not of its {known}; {_REMEDY}")
-    masks = None if row["masks"] is None else tuple(_masks(where, picture, row["masks"]))
     if masks is not None and len(masks) != len(boxes):
         raise InputError(f"{where}: has not one mask for each box; {_REMEDY}")
     order = np.argsort(-scores, kind="stable")
@@ -116,6 +133,11 @@ def _detections(path: Path, picture: Picture, row: Mapping[str, Any], known: int
         categories[order].astype(np.int32),
         None if masks is None else tuple(masks[k] for k in order),
     )
+
+
+def _around(masks: Sequence[rle.RLE]) -> np.ndarray:
+    """[N, 4]: the box of each mask, as COCO takes it."""
+    return np.asarray(coco_mask.toBbox(cast(Any, list(masks))))
 
 
 def _masks(where: str, picture: Picture, masks: Sequence[Any]) -> Iterator[rle.RLE]:

@@ -4,8 +4,8 @@ Written from the benchmark's definition (Geiger et al. 2012; 40 recalls: Simonel
 A thing counts when it is as high, as visible and as whole as the difficulty asks. All others of
 its category are ignored, as are those of the neighbouring category, and detections lower than
 that height. Detections that are over by the IoU's share in a region without labels (DontCare, or a
-crowd) are ignored, too. For each score the things choose: each gets the detection that overlaps
-it most, above the IoU, of those that are left.
+crowd) are ignored, too. For each score the things choose in the labels' order: each gets the
+detection that overlaps it most, above the IoU, of those that are left.
 
 The development kit reads the precision at 41 scores that it samples from those of the right
 detections, so that with less than some hundred things the higher recalls stay empty, and a perfect
@@ -156,11 +156,10 @@ def _side(
     boxes = _corners(found.boxes[mine])
     neighbour = NEIGHBOURS.get(truth.categories[category].lower())
     regions = [t for t in picture.things if _is_region(t) and t.category in (ANY, category)]
-    things = [t for t in picture.things if not _is_region(t)]
-    others = [t for t in things if truth.categories[t.category].lower() == neighbour]
-    things = [t for t in things if t.category == category]
-    counts = [_is_counted(thing, difficulty) for thing in things] + [False] * len(others)
-    union, _ = _overlaps(boxes, [*things, *others])
+    asked = {k for k, n in enumerate(truth.categories) if k == category or n.lower() == neighbour}
+    things = [t for t in picture.things if not _is_region(t) and t.category in asked]
+    counts = [t.category == category and _is_counted(t, difficulty) for t in things]
+    union, _ = _overlaps(boxes, things)
     _, inside = _overlaps(boxes, regions)
     return _Side(
         scores=found.scores[mine].astype(np.float64),

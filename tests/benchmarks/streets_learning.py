@@ -192,8 +192,9 @@ def sim_section(out: Path, media: Path) -> str:
         "## A hidden city",
         "",
         "The target: 800 pictures of `street_simple` with other laws for how many of everything",
-        "stand where, other paints and houses, other weather and light, and a noisier sensor",
-        "(`HIDDEN` in the script).",
+        "stand where, other paints and houses, other weather and light, another camera place, less",
+        "room to the cars ahead, and a noisier sensor (`HIDDEN` in the script). Structure alone is",
+        "learned. Minutes are upper bounds: other programs used the machine as well.",
         "The prior: `street_simple`. Cars: Wasserstein-1 distance between labelled cars an image,",
         "generated and in the target, which has "
         f"{target.mean():.1f} on average and the prior {before.mean():.1f}.",
