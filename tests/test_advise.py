@@ -188,6 +188,12 @@ def test_evaluations_of_different_targets_are_refused(changes, evaluated, tmp_pa
     done.refused(2, "different targets", "same")
 
 
+def test_the_same_evaluation_twice_is_refused(evaluated, tmp_path, cli):
+    folder = evaluated()
+    done = cli("advise", folder, tmp_path / "." / "eval", "--out", tmp_path / "advice")
+    done.refused(2, "given twice")
+
+
 def test_an_evaluation_on_photos_is_refused(evaluated, tmp_path, cli):
     slices = [one for one in report()["slices"] if one["factor"] != "symbol"]
     done = cli("advise", evaluated(slices=slices), "--out", tmp_path / "advice")

@@ -56,6 +56,7 @@ def advise(
     InputError for what cannot be read or re-weighted, and for an `out` that is not empty.
     """
     _check_out(out)
+    _check_once(request.evaluations)
     evaluations = [load(folder) for folder in request.evaluations]
     after = None if request.after is None else load(request.after)
     check_same_target([*evaluations, *([after] if after else [])])
@@ -74,6 +75,13 @@ def advise(
     report["summary"] = summary(report, wished, slices)
     _publish(out, before, proposal, report, progress)
     return report
+
+
+def _check_once(folders: Sequence[Path]) -> None:
+    places = [folder.resolve() for folder in folders]
+    for k, place in enumerate(places):
+        if place in places[:k]:
+            raise InputError(f"{folders[k]}: is given twice; name each evaluation once")
 
 
 def _check_out(out: Path) -> None:
