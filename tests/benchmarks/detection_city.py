@@ -69,6 +69,8 @@ ATTRIBUTES = (
     "learn.attributes.features.options={grid=[16, 6]}",
     'learn.attributes.gradient="score"',
     "learn.attributes.noise=0.02",
+    # At 1e-2 laws ran to the ends of their ranges: each of a hundred attributes says little.
+    "learn.attributes.learning_rate=0.001",
     "learn.attributes.steps=80",
     "learn.attributes.batch=32",
     "learn.attributes.leaps=0",

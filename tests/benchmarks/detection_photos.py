@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "results-detection-photos.md"
 SEEDS = (0, 1, 2)
 TRAIN = 1000  # pictures
 CANVAS = (480, 360)  # CamVid's
-STEPS, BATCH = 400, 8
+STEPS, BATCH = 250, 8
 SURE = 0.5  # of detections that are drawn
 SCENES = {"prior": "prior", "made": "learned"}  # name under OUT -> on the page
 # CamVid's label maps call everything on four wheels a car.
