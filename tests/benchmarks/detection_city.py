@@ -28,7 +28,6 @@ from streets_learning import (
     cars,
     hidden,
     once,
-    seconds,
     unlabelled,
 )
 
@@ -170,7 +169,7 @@ learned from; {TEST} others, with labels, are the test. Of each row {TRAIN:,} pi
 {BATCH} pictures. AP of boxes in per cent, AP50 also as mean of both categories; vans are neither
 right nor wrong, as in KITTI's benchmark; easy, moderate and hard are KITTI's, for cars at an
 overlap of 0.5. Cars: Wasserstein-1 distance of labelled cars an image to the test pictures.
-Frechet: of SqueezeNet's pooled features.
+Frechet: of SqueezeNet's pooled features. A row that is not there was not run.
 """
 
 
@@ -258,20 +257,19 @@ def _percent(value: float | None) -> str:
 
 
 def _pictures(out: Path) -> list[str]:
-    """Six training pictures of each row beside the test's, of the first seed there is."""
-    seed = next((s for s in SEEDS if (out / f"evaluation-{ROWS[-1]}-{s}.seconds").is_file()), None)
-    if seed is None:
-        return []
-    folders = [*(out / f"pictures-{row}-{seed}" for row in ROWS), out / "test"]
+    """Six training pictures of each row beside the test's, of the seed that has most rows."""
+    there = {s: [r for r in ROWS if (out / f"evaluation-{r}-{s}.seconds").is_file()] for s in SEEDS}
+    seed = max(SEEDS, key=lambda s: len(there[s]))
+    folders = [*(out / f"pictures-{row}-{seed}" for row in there[seed]), out / "test"]
     columns = [
         np.vstack([cv2.imread(str(i)) for i in sorted(f.glob("*/*/*.jpg"))[:6]]) for f in folders
     ]
     small = cv2.resize(np.hstack(columns), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     path = PAGE.with_name("detection_city.jpg")
     cv2.imwrite(str(path), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    text = f"Prior, structure, both, attributes (seed {seed}), and the hidden city."
-    minutes = seconds(out / f"detector-prior-{seed}") / 60
-    return [f"![{text}]({path.name})", "", text, "", f"A training took {minutes:.1f} minutes.", ""]
+    names = ", ".join(TOLD[row] for row in there[seed])
+    text = f"Seed {seed}: {names}; last, the hidden city."
+    return [f"![{text}]({path.name})", "", text, ""]
 
 
 if __name__ == "__main__":
