@@ -104,7 +104,7 @@ def page(out: Path) -> str:
     for told, values in means.items():
         spread = f"{100 * min(values):.1f} to {100 * max(values):.1f}"
         mean = f"{100 * statistics.mean(values):.1f}"
-        lines += ["", f"{told.capitalize()}: mean {mean} ({spread}) over {len(values)} seeds."]
+        lines += ["", f"{told.capitalize()}: mean {mean} ({spread}), seeds: {len(values)}."]
     return "\n".join([*lines, ""])
 
 
