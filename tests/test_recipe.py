@@ -71,7 +71,7 @@ def test_a_recipe_holds_the_text_of_its_grammar(tmp_path):
         ("[learn.features]\nbach = 3", ["unknown key `learn.features.bach`", "`batch`"]),
         ("[learn.features]\nuse = 'squeeznet'", ["did you mean `squeezenet`?"]),
         ("[learn.features]\nuse = 'squeezenet'\noptions = {layr = 'pool'}", ["`layr`", "`layer`"]),
-        ("[learn.features]\noptions = {grid = 3}", ['use = "counts"', "unknown key `grid`"]),
+        ("[learn.features]\noptions = {size = 3}", ['use = "counts"', "unknown key `size`"]),
         ("[learn.features]\nweights = 'gone.pth'", ["learn.features.weights", "gone.pth"]),
         ("[learn.features]\nweights = 3", ["learn.features.weights must be the path", "got 3"]),
         ("[learn]\nfeatures = 3", ["learn.features"]),
