@@ -8,9 +8,25 @@ from datagen.interfaces import Component
 from datagen.parts import Part
 
 
-class AttributeLearning(Component):
-    """Meta-Sim's distribution transformer against MMD (Kar et al., section 3.3)."""
+class Moments(Component):
+    """Whole laws by simulated moments; see learning.attributes.moments."""
 
+    rounds: int = Field(default=6, ge=1, le=10_000)
+    scenes: int = Field(default=512, ge=32, le=1_000_000)  # a round, each drawn three times
+    window: int = Field(default=6, ge=1, le=100)  # newest rounds that the model is fitted to
+    # Std by which a scene's laws are perturbed: logits of the place in a range, or radians.
+    step: float = Field(default=0.5, gt=0, le=5)
+    # Std of a law about the prior's, where pictures do not say: of its shift, of its spread.
+    held: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 0.5)
+
+
+class AttributeLearning(Component):
+    """Meta-Sim's distribution transformer against MMD (Kar et al., section 3.3), or whole laws."""
+
+    # "transformer": what each attribute should be, given its scene. "moments": a shift and a spread
+    # of each law alone, from far fewer pictures where a scene has many attributes.
+    method: Literal["transformer", "moments"] = "transformer"
+    moments: Moments = Moments()
     features: Part = Part(use="cells")
     steps: int = Field(default=300, ge=0, le=1_000_000)
     batch: int = Field(default=64, ge=2, le=65_536)  # generated scenes a step

@@ -24,8 +24,9 @@ from datagen.errors import InputError, RecipeError
 from datagen.interfaces import Component
 from datagen.learning.attributes.leaps import Look, leap
 from datagen.learning.attributes.moving import mover, new_transformer
+from datagen.learning.attributes.scenery import Scenery, viewer
 from datagen.learning.attributes.tasks import opened_task
-from datagen.learning.attributes.training import AttributeTrainee, viewer
+from datagen.learning.attributes.training import AttributeTrainee
 from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from renderers.raster import Renderer
@@ -33,16 +34,17 @@ from renderers.raster import Renderer
 
 def trainee(grammar, see, real, reward=None, **settings):
     settings = AttributeLearning(**{"steps": 60, "batch": 32, "targets": 100, **settings})
-    return AttributeTrainee(
+    transformer = new_transformer(grammar, settings.hidden, 0)
+    return AttributeTrainee(scenery(grammar, see), settings, transformer, real, reward)
+
+
+def scenery(grammar, see):
+    return Scenery.of(
         grammar,
-        settings,
         0,
-        new_transformer(grammar, settings.hidden, 0),
         lambda count, rng: [sample_prior(grammar, rng) for _ in range(count)],
         lambda derivation, rng: expand(grammar, derivation, rng),
         see,
-        real,
-        reward,
     )
 
 
@@ -57,7 +59,8 @@ def trained(one):
 
 
 def moved(one, count=300):
-    return mover(one.known.grammar, one.transformer)(prior_scenes(one.known.grammar, count, 5))
+    grammar = one.scenery.known.grammar
+    return mover(grammar, one.transformer)(prior_scenes(grammar, count, 5))
 
 
 @pytest.mark.parametrize("gradient", ["differences", "score"])
@@ -181,13 +184,13 @@ def look(see, real, count, seed):
 
 def test_a_valley_half_a_turn_off_is_left_by_a_leap():
     real, _ = target(see_nearly_symmetric, {"normal(0, 10)": "normal(172, 8)"})
-    offset = torch.zeros(2)
+    laws = torch.zeros(2, 2)
     taken = leap(
-        offset, look(see_nearly_symmetric, real, 32, 1), look(see_nearly_symmetric, real, 256, 2)
+        laws, look(see_nearly_symmetric, real, 32, 1), look(see_nearly_symmetric, real, 256, 2)
     )
     assert taken >= 1
-    assert apart(math.degrees(offset[1]), 172) < 8
-    assert offset[0] == 0  # the pictures do not show it
+    assert apart(math.degrees(laws[1, 0]), 172) < 8
+    assert not laws[0].any()  # the pictures do not show it
 
 
 def test_the_gradient_alone_stays_in_that_valley():
@@ -203,9 +206,9 @@ def test_the_gradient_alone_stays_in_that_valley():
 
 def test_nothing_leaps_where_the_law_is_right_already():
     real, _ = target(see_moments, {})
-    offset = torch.zeros(2)
-    assert leap(offset, look(see_moments, real, 32, 1), look(see_moments, real, 256, 2)) == 0
-    assert not offset.any()
+    laws = torch.zeros(2, 2)
+    assert leap(laws, look(see_moments, real, 32, 1), look(see_moments, real, 256, 2)) == 0
+    assert not laws.any()
 
 
 def see_twins(scenes, numbers):
@@ -218,9 +221,9 @@ def see_twins(scenes, numbers):
 def test_noise_alone_is_no_reason_to_leap():
     real, _ = target(see_twins, {})
     for seed in range(0, 12, 2):
-        offset = torch.zeros(2)
+        laws = torch.zeros(2, 2)
         rough, sure = look(see_twins, real, 32, seed), look(see_twins, real, 128, seed + 1)
-        assert leap(offset, rough, sure) == 0
+        assert leap(laws, rough, sure) == 0
 
 
 # ------------------------------------------------------------------------------------------ tasks

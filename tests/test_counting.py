@@ -205,6 +205,19 @@ def test_cells_hold_the_things_of_their_part_of_the_density_map(small, tmp_path)
     assert np.allclose(found, cells.flatten(1).numpy(), rtol=1e-5)
 
 
+def test_regions_come_after_the_counts(small, tmp_path):
+    heads, (page,) = count_heads_of(small), PriorAlbum(small, (), 5, 0, 1)
+    net = counting_net(small, heads)
+    save_counts(tmp_path / "net.safetensors", heads, net)
+    where = str(tmp_path / "net.safetensors")
+    with Features(weights=where, regions=(3, 2)).open() as see:
+        found = see(page.images)
+    with Features(weights=where, grid=(3, 2)).open() as see:
+        cells = see(page.images)
+    counts = CountFeatures(heads, net)(page.images)
+    assert np.array_equal(found, np.concatenate([counts, cells], 1))
+
+
 def test_features_of_whole_chunks_do_not_depend_on_who_else_is_measured(small):
     heads = count_heads_of(small)
     features = CountFeatures(heads, counting_net(small, heads))

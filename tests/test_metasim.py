@@ -95,10 +95,10 @@ def test_the_untrained_transformer_gives_zeros_that_gradients_can_change():
 def test_zero_corrections_give_the_value_back():
     value = doubles(0.5, 16, 31)
     low, high, zero = doubles(0, 0, 0), doubles(32, 32, 32), doubles(0, 0, 0)
-    same = moved_linear(value, zero, torch.zeros(3, 4).double(), zero, low, high)
+    same = moved_linear(value, zero, torch.zeros(3, 4).double(), law(3), low, high)
     assert same.tolist() == pytest.approx(value.tolist(), abs=1e-12)
     angles = doubles(-3.1, 0.2, 3.1)
-    turned = moved_angle(angles, zero, torch.zeros(3, 4).double(), zero)
+    turned = moved_angle(angles, zero, torch.zeros(3, 4).double(), law(3))
     assert turned.tolist() == pytest.approx(angles.tolist(), abs=1e-12)
 
 
@@ -106,29 +106,33 @@ def test_zero_corrections_give_the_value_back():
 def test_a_length_stays_within_its_range_and_keeps_its_order(shift):
     value = doubles(-3, 0, 1, 16, 31, 32, 50)
     zero, low, high = torch.zeros(7).double(), torch.zeros(7).double(), zero_to(32, 7)
-    there = moved_linear(value, zero, head([shift, 0, 0, 0]).expand(7, 4), zero, low, high)
+    there = moved_linear(value, zero, head([shift, 0, 0, 0]).expand(7, 4), law(7), low, high)
     assert (there >= 0).all()
     assert (there <= 32).all()
     assert (there.diff() >= 0).all()
+
+
+def law(count, shift=0.0, spread=0.0):
+    return doubles(shift, spread).expand(count, 2)
 
 
 def zero_to(high, count):
     return torch.full((count,), float(high), dtype=torch.float64)
 
 
-def test_an_offset_shifts_lengths_as_the_head_does():
+def test_a_law_shifts_and_spreads_lengths_as_the_head_does():
     value, z = doubles(4, 20), doubles(0.3, -1)
     low, high = doubles(0, 0), doubles(32, 32)
-    by_head = moved_linear(value, z, head([0.7, 0, 0, 0]).expand(2, 4), doubles(0, 0), low, high)
-    by_offset = moved_linear(value, z, torch.zeros(2, 4).double(), doubles(0.7, 0.7), low, high)
-    assert torch.equal(by_head, by_offset)
+    by_head = moved_linear(value, z, head([0.7, 0.2, 0, 0]).expand(2, 4), law(2), low, high)
+    by_law = moved_linear(value, z, torch.zeros(2, 4).double(), law(2, 0.7, 0.2), low, high)
+    assert torch.equal(by_head, by_law)
 
 
 def test_a_law_of_lengths_is_narrowed_through_the_standardised_value():
     z = torch.linspace(-2, 2, 9).double()
     value = 16 + z  # a spread of 1 px of 32
     there = moved_linear(
-        value, z, head([0, -4 / 32, 0, 0]).expand(9, 4), 0 * z, 0 * z, zero_to(32, 9)
+        value, z, head([0, -4 / 32, 0, 0]).expand(9, 4), law(9), 0 * z, zero_to(32, 9)
     )
     assert float(there.std() / value.std()) < 0.05
 
@@ -136,7 +140,7 @@ def test_a_law_of_lengths_is_narrowed_through_the_standardised_value():
 def test_an_angle_has_no_seam():
     corrections = head([0.4, 0.1, 0.7, -0.3]).expand(2, 4)
     z, zero = doubles(0.2, 0.2), doubles(0, 0)
-    left, right = moved_angle(doubles(math.pi - 1e-9, -math.pi + 1e-9), z, corrections, zero)
+    left, right = moved_angle(doubles(math.pi - 1e-9, -math.pi + 1e-9), z, corrections, law(2))
     assert math.cos(left - right) == pytest.approx(1, abs=1e-12)
 
 
@@ -145,13 +149,13 @@ def test_every_law_of_angles_can_be_narrowed_to_every_direction():
     zero = 0 * angles
     for direction in (0.0, 2.0, math.pi):
         pull = head([0, 0, 50 * math.cos(direction), 50 * math.sin(direction)]).expand(100, 4)
-        there = moved_angle(angles, zero, pull, zero)
+        there = moved_angle(angles, zero, pull, law(100))
         assert float((there - direction).cos().min()) > math.cos(math.radians(1.2))
 
 
-def test_an_offset_turns_the_narrowed_law_as_a_whole():
+def test_a_law_turns_the_narrowed_law_as_a_whole():
     angles = torch.linspace(-1, 1, 5).double()
     pull = head([0, 0, 3, 0]).expand(5, 4)
-    there = moved_angle(angles, 0 * angles, pull, 0 * angles)
-    turned = moved_angle(angles, 0 * angles, pull, 0 * angles + 2.5)
+    there = moved_angle(angles, 0 * angles, pull, law(5))
+    turned = moved_angle(angles, 0 * angles, pull, law(5, 2.5))
     assert torch.allclose(turned - there, torch.full((5,), 2.5).double())

@@ -68,13 +68,11 @@ def test_weights_of_another_grammar_are_refused_with_the_place():
 def test_missing_and_infinite_weights_are_refused():
     grammar = grammar_of()
     tensors = attribute_tensors(shaken(grammar))
-    with pytest.raises(InputError, match="attributes.offset is absent"):
-        load_transformer(
-            grammar, 16, {k: v for k, v in tensors.items() if "offset" not in k}, "here"
-        )
+    with pytest.raises(InputError, match="attributes.laws is absent"):
+        load_transformer(grammar, 16, {k: v for k, v in tensors.items() if "laws" not in k}, "here")
     with pytest.raises(InputError, match="not a finite number"):
         load_transformer(
-            grammar, 16, tensors | {"attributes.offset": torch.full((2,), torch.inf)}, "here"
+            grammar, 16, tensors | {"attributes.laws": torch.full((2, 2), torch.inf)}, "here"
         )
 
 

@@ -160,4 +160,7 @@ def test_counting_features_are_seen_together_alone_and_row_by_row():
     assert len(heads.columns()) == 9
     views = count_views(heads)
     assert [v.columns for v in views] == [(0, 1, 2), (2,), (3, 4, 5), (6, 7, 8)]
+    within = count_views(heads, (1, 2))
+    assert within[:4] == views
+    assert [v.columns for v in within[4:]] == [(9, 10), (11, 12)]
     assert heads.columns()[3:6] == ("car of Road 1", "car of Road 2", "car of Road 3")

@@ -62,10 +62,16 @@ class Heads(Component):
 
 
 class CountFeatures:
-    """uint8 [N, H, W, 3] -> float32 [N, columns]: posterior mean counts, then counts along rows."""
+    """uint8 [N, H, W, 3] -> float32 [N, columns].
 
-    def __init__(self, heads: Heads, net: CountingNet) -> None:
-        self.heads, self.net = heads, net.eval()
+    Posterior mean counts, counts along rows, and with `regions`, columns and rows of them, how much
+    of each category lies in each region.
+    """
+
+    def __init__(
+        self, heads: Heads, net: CountingNet, regions: tuple[int, int] | None = None
+    ) -> None:
+        self.heads, self.net, self.regions = heads, net.eval(), regions
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self._over_chunks(images, self._columns)
@@ -77,19 +83,17 @@ class CountFeatures:
     def in_cells(self, columns: int, rows: int) -> Callable[[np.ndarray], np.ndarray]:
         """uint8 [N, H, W, 3] -> float32 [N, categories * rows * columns]: things in each cell."""
 
-        def read(seen: Seen) -> Tensor:
-            h, w = seen.density.shape[2:]
-            cells = nn.functional.adaptive_avg_pool2d(seen.density, (rows, columns))
-            return cells.flatten(1) * (h * w / (rows * columns))
-
-        return lambda images: self._over_chunks(images, read)
+        return lambda images: self._over_chunks(images, lambda seen: _in_cells(seen, columns, rows))
 
     def _columns(self, seen: Seen) -> Tensor:
         inner = [
             counts[:, :, list(row.categories)].transpose(1, 2).flatten(1)
             for row, counts in zip(self.heads.rows, seen.rows, strict=True)
         ]
-        return torch.cat([self.net.expected(seen.logits), *inner], 1)
+        parts = [self.net.expected(seen.logits), *inner]
+        if self.regions is not None:
+            parts.append(_in_cells(seen, *self.regions))
+        return torch.cat(parts, 1)
 
     def _over_chunks(self, images: np.ndarray, read: Callable[[Seen], Tensor]) -> np.ndarray:
         with torch.inference_mode():
@@ -101,17 +105,27 @@ class CountFeatures:
             return self.net(pictures)
 
 
+def _in_cells(seen: Seen, columns: int, rows: int) -> Tensor:
+    """Things of each category in each cell, row by row: [N, categories * rows * columns]."""
+    h, w = seen.density.shape[2:]
+    cells = nn.functional.adaptive_avg_pool2d(seen.density, (rows, columns))
+    return cells.flatten(1) * (h * w / (rows * columns))
+
+
 class Features(Component):
     """`weights`: the features.safetensors of a run of `datagen learn`.
 
     With `grid`, columns and rows of cells, it tells where things are and not how many: for
-    attributes. What things look like does not matter to it then, as it does to `cells`.
+    attributes. What things look like does not matter to it then, as it does to `cells`. With
+    `regions`, a few large cells, it tells both: for structure, where a rule's things stand in a
+    part of the picture, as on one side of a street.
     """
 
     name: ClassVar[str] = "counts"
     standardise: ClassVar[bool] = False  # all columns are things a picture, or a cell
     weights: str
     grid: tuple[Cells, Cells] | None = None
+    regions: tuple[Cells, Cells] | None = None
 
     @contextmanager
     def open(self) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
@@ -119,7 +133,7 @@ class Features(Component):
         heads = decode(Heads, _weights.described(path, _ENTRY, _OF), f"{path}: header")
         net = heads.net()
         _weights.fill(net, _weights.read(path, _CAP), "", path, _OF)
-        features = CountFeatures(heads, net)
+        features = CountFeatures(heads, net, self.regions)
         yield features if self.grid is None else features.in_cells(*self.grid)
 
 

@@ -54,5 +54,5 @@ def scaling(prior: np.ndarray, real: np.ndarray, components: int) -> Scaling:
 def views_of(extract: Extract, columns: int) -> tuple[View, ...]:
     """How the columns are compared: those of a counting network have a meaning each."""
     if isinstance(extract, CountFeatures):
-        return count_views(extract.heads)
+        return count_views(extract.heads, extract.regions)
     return whole(columns)

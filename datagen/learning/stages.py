@@ -16,9 +16,11 @@ from datagen.learn_settings import TRAINED
 from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
 from datagen.learning.arranging import Placer, settled
+from datagen.learning.attributes.moments import LawTrainee
 from datagen.learning.attributes.moving import Moved, mover, new_transformer
+from datagen.learning.attributes.scenery import Scenery, viewer
 from datagen.learning.attributes.tasks import described_task, opened_task
-from datagen.learning.attributes.training import AttributeTrainee, viewer
+from datagen.learning.attributes.training import AttributeTrainee
 from datagen.learning.counts import count_heads
 from datagen.learning.extraction import FILE, Extract, extractor, scaling, views_of
 from datagen.learning.loop import Tick, Trainee, train
@@ -150,7 +152,8 @@ class _Stages:
     stack: ExitStack
 
     def train(self, phase: str, trainee: Trainee) -> None:
-        every = self.recipe.learn.checkpoint_every
+        # A round of `moments` is a thousand pictures, and there are few.
+        every = 1 if isinstance(trainee, LawTrainee) else self.recipe.learn.checkpoint_every
         train(self.run, phase, trainee, checkpoint_every=every, progress=self.progress)
 
     def train_features(self) -> None:
@@ -228,21 +231,23 @@ class _Stages:
         with ExitStack() as stack:
             extract = stack.enter_context(extractor(settings.features, self.run.path).open())
             render = stack.enter_context(opened_renderers(recipe, frozenset((LABELS,))))
-            task = None
-            if settings.task is not None:
-                task = stack.enter_context(opened_task(settings.task, render, learn.seed))
-            trainee = AttributeTrainee(
+            scenery = Scenery.of(
                 grammar,
-                settings,
                 learn.seed,
-                transformer,
                 lambda count, rng: derivations(grammar, structure, count, rng),
                 Placer(grammar, spacing),
                 viewer(render, extract, learn.seed),
-                extract(targets.images),
-                task,
-                time * settings.steps,
             )
+            real = extract(targets.images)
+            if settings.method == "moments":
+                first = time * settings.moments.rounds
+                trainee = LawTrainee(scenery, settings.moments, transformer, real, first)
+            else:
+                task = None
+                if settings.task is not None:
+                    task = stack.enter_context(opened_task(settings.task, render, learn.seed))
+                first = time * settings.steps
+                trainee = AttributeTrainee(scenery, settings, transformer, real, task, first)
             self.train(_named("attributes", time), trainee)
         return transformer, mover(grammar, transformer.eval())
 

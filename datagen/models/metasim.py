@@ -47,13 +47,14 @@ class GraphConvolution(nn.Module):
 class DistributionTransformer(nn.Module):
     """Two graph convolutions encode, two decode; at the start all that they give is zero.
 
-    `offset` is a shift or a turn of a whole law, one number for each of the `kinds` of attributes
+    `laws` [kinds, 2] are what the network need not find for each node: the first column shifts
+    or turns a whole law, the second spreads or narrows it, for each of the `kinds` of attributes
     that may be moved, whichever node they belong to.
     """
 
     def __init__(self, inputs: int, attributes: int, kinds: int, hidden: int) -> None:
         super().__init__()
-        self.offset = nn.Parameter(torch.zeros(kinds))
+        self.laws = nn.Parameter(torch.zeros(kinds, 2))
         sizes = [inputs, hidden, hidden, hidden, HEAD * attributes]
         self.layers = nn.ModuleList(map(GraphConvolution, sizes[:-1], sizes[1:]))
         last = self.layers[-1].get_submodule("maps")
@@ -69,27 +70,29 @@ class DistributionTransformer(nn.Module):
 
 
 def moved_linear(
-    value: Tensor, z: Tensor, head: Tensor, offset: Tensor, low: Tensor, high: Tensor
+    value: Tensor, z: Tensor, head: Tensor, law: Tensor, low: Tensor, high: Tensor
 ) -> Tensor:
-    """Values in [low, high] after a shift of their logit by head_0 + head_1 z + offset: all [S].
+    """Values [S] in [low, high] after a shift of their logit.
+
+    The shift is head_0 + law_0 + (head_1 + law_1) z, from head [S, HEAD] and law [S, 2].
 
     With t the value's place in [0, 1] and s the shift, logit t' = logit t + s, so that s = 0
-    gives t back. z is the value in standard deviations of its prior: by head_1 a law is narrowed
-    or spread. At the very ends nothing would move, so values begin 0.1 % inside.
+    gives t back. z is the value in standard deviations of its prior: by its factor a law is
+    narrowed or spread. At the very ends nothing would move, so values begin 0.1 % inside.
     """
     t = ((value - low) / (high - low)).clamp(1e-3, 1 - 1e-3)
-    shift = (head[:, 0] + head[:, 1] * z + offset).clamp(-30, 30) / 2
+    shift = (head[:, 0] + law[:, 0] + (head[:, 1] + law[:, 1]) * z).clamp(-30, 30) / 2
     up, down = t * shift.exp(), (1 - t) * (-shift).exp()
     return low + (high - low) * up / (up + down)
 
 
-def moved_angle(radians: Tensor, z: Tensor, head: Tensor, offset: Tensor) -> Tensor:
-    """Angles turned by head_0 + head_1 z, drawn to the vector (head_2, head_3), then turned by the
-    offset: all [S].
+def moved_angle(radians: Tensor, z: Tensor, head: Tensor, law: Tensor) -> Tensor:
+    """Angles [S] turned by head_0 + (head_1 + law_1) z, drawn to the vector (head_2, head_3), then
+    turned by law_0; head [S, HEAD], law [S, 2].
 
     The unit vector of the turned angle and that vector are added: there is no seam, and a vector
     far longer than 1 narrows any law, the uniform one too. z is sin(angle - mean) in standard
     deviations of the prior. The result may be more than a turn from 0.
     """
-    turned = radians + head[:, 0] + head[:, 1] * z
-    return torch.atan2(turned.sin() + head[:, 3], turned.cos() + head[:, 2]) + offset
+    turned = radians + head[:, 0] + (head[:, 1] + law[:, 1]) * z
+    return torch.atan2(turned.sin() + head[:, 3], turned.cos() + head[:, 2]) + law[:, 0]

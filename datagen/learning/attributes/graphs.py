@@ -155,14 +155,18 @@ class SceneGraphs:
         """Length of the mutable range, float64 [S]; a circle's is 2 pi."""
         return self.high - self.low
 
-    def moved(self, corrections: Tensor, offset: Tensor) -> Tensor:
-        """Values [S] after corrections [V, attributes, HEAD] and an offset [kinds]."""
+    def moved(self, corrections: Tensor, laws: Tensor) -> Tensor:
+        """Values [S] after corrections [V, attributes, HEAD] and changes of whole laws.
+
+        laws: [kinds, 2], or [M, kinds, 2] where each scene has its own.
+        """
         row = torch.tensor([slot.row for slot in self.slots], dtype=torch.int64)
         column = torch.tensor([slot.column for slot in self.slots], dtype=torch.int64)
         z = torch.tensor([slot.z for slot in self.slots], dtype=torch.float64)
-        head, shift = corrections[row, column].double(), offset[self.kind].double()
-        line = moved_linear(self.value, z, head, shift, self.low, self.high)
-        return torch.where(self.on_circle, moved_angle(self.value, z, head, shift), line)
+        head = corrections[row, column].double()
+        law = (laws[self.kind] if laws.ndim == 2 else laws[self.scene, self.kind]).double()
+        line = moved_linear(self.value, z, head, law, self.low, self.high)
+        return torch.where(self.on_circle, moved_angle(self.value, z, head, law), line)
 
     def kept(self, values: Tensor) -> Tensor:
         """Values [S] within their ranges: cut off at the ends, or brought round the circle."""

@@ -38,25 +38,25 @@ class Look:
         """The symbol of each kind of attribute."""
         return [symbol for symbol, _ in self.batch.known.kinds]
 
-    def shifted(self, offset: Tensor, kind: int, shares: Tensor) -> Tensor:
-        """Offsets with one attribute's mean moved by shares [P] of its range: [P, kinds].
+    def shifted(self, laws: Tensor, kind: int, shares: Tensor) -> Tensor:
+        """Laws with one attribute's mean moved by shares [P] of its range: [P, kinds, 2].
 
         Off one end of an interval is in at the other, as on a circle.
         """
         graphs = self.batch.graphs
         mine = graphs.kind == kind
-        tried = offset.repeat(len(shares), 1)
+        tried = laws.repeat(len(shares), 1, 1)
         if graphs.on_circle[mine].any():
-            tried[:, kind] += 2 * math.pi * shares
+            tried[:, kind, 0] += 2 * math.pi * shares
         elif mine.any():
-            values = graphs.moved(self.corrections, offset)
+            values = graphs.moved(self.corrections, laws)
             here = ((values - graphs.low) / graphs.span)[mine].clamp(0.02, 0.98).mean()
             there = (here.float() + shares).remainder(1).clamp(0.02, 0.98)
-            tried[:, kind] += there.logit() - here.float().logit()
+            tried[:, kind, 0] += there.logit() - here.float().logit()
         return tried
 
-    def readings(self, offsets: Tensor) -> Tensor:
-        """What each scene adds to MMD^2 at each offset: [P, kinds] -> [P, M].
+    def readings(self, places: Tensor) -> Tensor:
+        """What each scene adds to MMD^2 with each of the laws: [P, kinds, 2] -> [P, M].
 
         Scenes, pixel noise and kernels (those of the first) are the same everywhere, so that
         places are compared scene by scene.
@@ -64,8 +64,8 @@ class Look:
         graphs = self.batch.graphs
         rows: list[Tensor] = []
         variances: list[float] = []
-        for offset in offsets:
-            scenes = self.batch.at(graphs.kept(graphs.moved(self.corrections, offset)))
+        for laws in places:
+            scenes = self.batch.at(graphs.kept(graphs.moved(self.corrections, laws)))
             seen = torch.from_numpy(self.see(scenes, self.batch.numbers))
             across = squared(seen, self.target.features)
             variances = variances or median_variances(across, self.multiples)
@@ -73,8 +73,8 @@ class Look:
         return torch.stack(rows)
 
 
-def leap(offset: Tensor, rough: Look, sure: Look) -> int:
-    """Moves the offsets [kinds] of attributes that other places suit better: how many leaps.
+def leap(laws: Tensor, rough: Look, sure: Look) -> int:
+    """Moves the laws [kinds, 2] of attributes that other places suit better: how many leaps.
 
     The best place but the present one is looked for by the scenes of `rough`, and taken when those
     of `sure`, more and others, say beyond doubt that it is better.
@@ -83,23 +83,23 @@ def leap(offset: Tensor, rough: Look, sure: Look) -> int:
     for _ in range(_SWEEPS):
         before = leaps
         for kind in rough.batch.known.kinds.values():
-            found = _elsewhere(rough, offset, kind)
+            found = _elsewhere(rough, laws, kind)
             if found is None:
                 continue
             # Against here settled as well: what others gain by settling speaks for no leap.
-            here = _settled(rough, offset, kind)
+            here = _settled(rough, laws, kind)
             if _is_better(sure.readings(torch.stack([here, found]))):
-                offset.copy_(found)
+                laws.copy_(found)
                 leaps += 1
         if leaps == before:
             break
     return leaps
 
 
-def _elsewhere(look: Look, offset: Tensor, kind: int) -> Tensor | None:
-    """The best offsets with another place for one attribute, if it can be about as good as here."""
-    tried = look.shifted(offset, kind, torch.arange(1, _PLACES) / _PLACES)
-    readings = look.readings(torch.cat([offset[None], tried])).mean(1)
+def _elsewhere(look: Look, laws: Tensor, kind: int) -> Tensor | None:
+    """The best laws with another place for one attribute, if it can be about as good as here."""
+    tried = look.shifted(laws, kind, torch.arange(1, _PLACES) / _PLACES)
+    readings = look.readings(torch.cat([laws[None], tried])).mean(1)
     others = readings[2:-1]  # next door is where a gradient leads
     best = int(others.argmin())
     if others[best] >= readings.min() + _HOPEFUL * (readings.max() - readings.min()):
@@ -107,15 +107,15 @@ def _elsewhere(look: Look, offset: Tensor, kind: int) -> Tensor | None:
     return _settled(look, tried[1 + best], kind)
 
 
-def _settled(look: Look, offset: Tensor, kind: int) -> Tensor:
-    """The offsets after a search by ever smaller steps in all attributes of the same symbol."""
+def _settled(look: Look, laws: Tensor, kind: int) -> Tensor:
+    """The laws after a search by ever smaller steps in all attributes of the same symbol."""
     for step in _FINER:
         for other, symbol in enumerate(look.symbols):
             if symbol == look.symbols[kind]:
-                tried = look.shifted(offset, other, torch.tensor([-step, step]))
-                tried = torch.cat([offset[None], tried])
-                offset = tried[int(look.readings(tried).mean(1).argmin())]
-    return offset
+                tried = look.shifted(laws, other, torch.tensor([-step, step]))
+                tried = torch.cat([laws[None], tried])
+                laws = tried[int(look.readings(tried).mean(1).argmin())]
+    return laws
 
 
 def _is_better(readings: Tensor) -> bool:

@@ -36,7 +36,7 @@ def mover(grammar: Grammar, transformer: DistributionTransformer) -> Moved:
         # One scene at a time: in a larger batch, rounding would depend on its neighbours.
         graphs = graphs_of(known, [scene])
         corrections = transformer(graphs.nodes, graphs.edges)
-        values = graphs.kept(graphs.moved(corrections, transformer.offset))
+        values = graphs.kept(graphs.moved(corrections, transformer.laws))
         return scenes_of(known, [scene], graphs, values)[0]
 
     return lambda scenes: [one(scene) for scene in scenes]

@@ -5,56 +5,31 @@ pictures' features are to be distributed like the target's (Kar et al. 2019, sec
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datagen.attribute_settings import AttributeLearning
-from datagen.derivation import Derivation
-from datagen.errors import InputError
-from datagen.grammar import Grammar
 from datagen.learning.attributes.gradients import (
     Batch,
     Estimate,
-    See,
     Target,
     differences,
     reinforce,
     score,
 )
-from datagen.learning.attributes.graphs import graphs_of, vocabulary
 from datagen.learning.attributes.leaps import Look, leap
+from datagen.learning.attributes.scenery import Scenery
 from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.run import restore, state_of
 from datagen.models.metasim import DistributionTransformer
-from datagen.rendering import Render
 from datagen.rng import Stream, rng_for
-from datagen.scene import Scene
 
-Derivations = Callable[[int, np.random.Generator], Sequence[Derivation]]  # (how many, rng)
-Place = Callable[[Derivation, np.random.Generator], Scene]
-
-_CHUNK = 64  # pictures at once
 _MANY = 512  # scenes, and target pictures, by which a leap is decided
 _ROUGH, _SURE = 1 << 40, 1 << 41  # scenes of looks around are numbered from here
 _NEWEST = 0.7  # weight of the last reward in the moving average, as in the authors' code
-
-
-def viewer(render: Render, features: Callable[[np.ndarray], np.ndarray], seed: int) -> See:
-    """Features [N, D] of the pictures that a renderer makes."""
-
-    def see(scenes: Sequence[Scene], numbers: Sequence[int]) -> np.ndarray:
-        rows = []
-        for start in range(0, len(scenes), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            rngs = [rng_for(seed, number, Stream.REPAINT) for number in numbers[part]]
-            frames = render(scenes[part], rngs)
-            rows.append(features(np.stack([frame.image for frame in frames])))
-        return np.concatenate(rows)
-
-    return see
 
 
 class AttributeTrainee:
@@ -62,27 +37,16 @@ class AttributeTrainee:
 
     def __init__(
         self,
-        grammar: Grammar,
+        scenery: Scenery,
         settings: AttributeLearning,
-        seed: int,
         transformer: DistributionTransformer,
-        derivations: Derivations,
-        place: Place,
-        see: See,
         real: np.ndarray,  # float32 [N, D], features of the target pictures
         reward: SceneReward | None = None,
         first: int = 0,  # number of its first step; a stage that comes again goes on counting
     ) -> None:
         self.first = first
-        self.known = vocabulary(grammar)
-        if not self.known.kinds:
-            raise InputError(
-                f"{grammar.world} has no `mutable` attribute, so there is nothing to learn; write "
-                "`mutable` behind those that learning may change"
-            )
-        self.settings, self.seed, self.transformer = settings, seed, transformer
-        self.derivations, self.place = derivations, place
-        self.see, self.reward = see, reward
+        self.scenery, self.settings, self.transformer = scenery, settings, transformer
+        self.reward = reward
         self.target = Target.of(torch.from_numpy(real))
         self.usual: float | None = None  # moving average of the reward
         rate = settings.learning_rate
@@ -97,13 +61,13 @@ class AttributeTrainee:
 
     def step(self, k: int) -> Mapping[str, float]:
         s = self.settings
-        rng = rng_for(self.seed, self.first + k, Stream.ATTRIBUTES)
+        rng = rng_for(self.scenery.seed, self.first + k, Stream.ATTRIBUTES)
         target = self._some_target(s.targets, rng)
         readings: dict[str, float] = {"leaps": self._leap(k, rng)}
-        batch = self._batch((self.first + k) * s.batch, s.batch, rng)
+        batch = self.scenery.batch((self.first + k) * s.batch, s.batch, rng)
         graphs = batch.graphs
         corrections = self.transformer(graphs.nodes, graphs.edges)
-        values = graphs.moved(corrections, self.transformer.offset)
+        values = graphs.moved(corrections, self.transformer.laws)
         estimate = self._estimate(batch, values.detach(), target, rng)
         readings |= {"mmd": estimate.mmd, "kernel_spread": estimate.kernel_spread}
         gradient = estimate.gradient
@@ -120,14 +84,6 @@ class AttributeTrainee:
         self.optimizer.step()
         return readings
 
-    def _batch(self, first: int, count: int, rng: np.random.Generator) -> Batch:
-        """Scenes with the prior's attributes, numbered from `first`."""
-        numbers = range(first, first + count)
-        rngs = [rng_for(self.seed, n, Stream.PRIOR_VALUES) for n in numbers]
-        derivations = self.derivations(count, rng)
-        scenes = [self.place(d, r) for d, r in zip(derivations, rngs, strict=True)]
-        return Batch(self.known, scenes, numbers, graphs_of(self.known, scenes))
-
     def _some_target(self, count: int, rng: np.random.Generator) -> Target:
         rows = rng.permutation(len(self.target.features))[:count]
         return self.target.some(torch.from_numpy(rows))
@@ -140,11 +96,11 @@ class AttributeTrainee:
             return 0
         looks = []
         for first, count in ((_ROUGH, s.batch), (_SURE, _MANY)):
-            batch = self._batch(first + (self.first + k) * _MANY, count, rng)
+            batch = self.scenery.batch(first + (self.first + k) * _MANY, count, rng)
             corrections = self.transformer(batch.graphs.nodes, batch.graphs.edges)
             target = self._some_target(max(s.targets, _MANY), rng)
-            looks.append(Look(batch, corrections, self.see, target, s.bandwidths))
-        return leap(self.transformer.offset, *looks)
+            looks.append(Look(batch, corrections, self.scenery.see, target, s.bandwidths))
+        return leap(self.transformer.laws, *looks)
 
     def _estimate(
         self, batch: Batch, values: Tensor, target: Target, rng: np.random.Generator
@@ -152,8 +108,8 @@ class AttributeTrainee:
         s, graphs = self.settings, batch.graphs
         values = graphs.kept(values)
         if s.gradient == "score":
-            return score(batch, values, self.see, target, s, s.noise * graphs.span, rng)
-        return differences(batch, values, self.see, target, s, rng)
+            return score(batch, values, self.scenery.see, target, s, s.noise * graphs.span, rng)
+        return differences(batch, values, self.scenery.see, target, s, rng)
 
     def tensors(self) -> dict[str, Tensor]:
         usual = torch.tensor([math.nan if self.usual is None else self.usual], dtype=torch.float64)

@@ -1,5 +1,7 @@
 """Which features are compared together; see `rewards.View`."""
 
+import math
+
 from datagen.features.counts import Heads
 from datagen.learning.structure.rewards import View
 
@@ -7,11 +9,12 @@ _TOTAL_SCALE = 2.0  # of the total among the other counts
 _TOTAL_STD = 0.3  # of the kernel on the total alone, in things
 
 
-def count_views(heads: Heads) -> tuple[View, ...]:
+def count_views(heads: Heads, regions: tuple[int, int] | None = None) -> tuple[View, ...]:
     """Views of a counting network's columns.
 
     All totals together, the number of all things twice as large as in a picture; that number
-    alone, or rare high counts blur; and for each row what its items hold, category by category.
+    alone, or rare high counts blur; for each row what its items hold, category by category; and
+    for each category what is in each of the regions.
     """
     several = len(heads.names) > 1
     last = len(heads.names) - 1
@@ -24,4 +27,8 @@ def count_views(heads: Heads) -> tuple[View, ...]:
         for _ in row.categories:
             views.append(View(tuple(range(at, at + row.items)), (1.0,) * row.items))
             at += row.items
+    cells = math.prod(regions or (0,))
+    for _ in range(heads.categories if cells else 0):
+        views.append(View(tuple(range(at, at + cells)), (1.0,) * cells))
+        at += cells
     return tuple(views)
