@@ -8,6 +8,7 @@ from typing import Any
 
 from datagen import pipeline, recipe
 from datagen.errors import InputError, VerifyError
+from datagen.jobs.executors import Workers
 from datagen.learning.job import LearnReport, learn
 from datagen.learning.loop import Tick
 
@@ -47,7 +48,7 @@ class DemoReport:
 def demo(
     out: Path,
     *,
-    workers: int,
+    workers: Workers,
     resume: bool,
     say: Callable[[str], None],
     progress: Callable[[str, int, int], None],
@@ -78,7 +79,7 @@ def demo(
     return DemoReport(target, out / "run", out / "dataset", learned, made.count, made.annotations)
 
 
-def _unlabelled(out: Path, workers: int, progress: Callable[[pipeline.Progress], None]) -> Path:
+def _unlabelled(out: Path, workers: Workers, progress: Callable[[pipeline.Progress], None]) -> Path:
     """A folder of pictures and nothing else: their labels are deleted."""
     target, labelled = out / "target", out / "labelled-target"
     if not target.is_dir():

@@ -76,6 +76,24 @@ class DiskFullError(DatagenError):
     """The disk is full; what was published stays, and the run can be resumed."""
 
 
+class Cancelled(DatagenError):
+    """Somebody asked the job to stop; what was published stays, and the job can be resumed."""
+
+
+class JobError(DatagenError):
+    """A job came to no good end; the command exits as it would have without a queue."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+class Detached(DatagenError):
+    """Nobody watches the job any more, by Ctrl-C; it goes on."""
+
+    exit_code = 130
+
+
 class AuditError(DatagenError):
     """A label breaks one of the product's promises; such a frame is never written."""
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside, synced, renamed; and one writer a folder."""
+"""Files that are whole or absent: written aside, synced, renamed; and folders of one writer."""
 
 import contextlib
 import errno
@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -56,6 +56,25 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refuse_filled(out: Path, inputs: Sequence[Path] = ()) -> None:
+    """InputError for an `out` that is a file, holds anything, or lies inside one of the inputs."""
+    if out.is_file():
+        raise InputError(f"{out}: is a file; give a new folder with --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: is not empty; name a new folder with --out")
+    for folder in inputs:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{out}: lies inside {folder}; name a folder outside it")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, and those above it, where they are not there; InputError where none can."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder ({error.strerror})") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -3,7 +3,7 @@
 Boxes are (x, y, width, height) in pixels from the picture's upper left corner, as in COCO.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -32,6 +32,11 @@ class Thing:
     ignored: bool = False  # to find it is neither right nor wrong: a crowd, or hardly visible
     facts: Mapping[str, float | str] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        """To find it is right, and to miss it is wrong."""
+        return not self.ignored and self.category != ANY
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -54,6 +59,12 @@ class Labelled:
     pictures: tuple[Picture, ...]
     masks: bool  # every thing that is not ignored has a mask
     rejected: tuple[tuple[str, str], ...] = ()  # (file, why it was left out)
+
+    def called(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The categories that these names mean: letter for letter, else upper case or lower."""
+        wanted = set(names)
+        loose = {name.lower() for name in wanted - set(self.categories)}
+        return tuple(n for n in self.categories if n in wanted or n.lower() in loose)
 
     def merged(self, categories: Mapping[str, Sequence[str]], ignored: Sequence[str] = ()) -> Self:
         """The same pictures in another taxonomy: new name -> old names.

@@ -17,15 +17,18 @@ from datagen.dataset.manifest import finish
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.dataset.verify import VerifyReport, read_recipe
+from datagen.decoding import decode
 from datagen.digest import canonical
 from datagen.errors import InputError, PartialError
 from datagen.files import write_atomic
 from datagen.frame import Frame
 from datagen.frames import label as label
 from datagen.frames import opened as opened
+from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
-from datagen.jobs.executors import InProcess, Processes
-from datagen.jobs.work import shard_payloads
+from datagen.jobs.conducted import Conducted, Order
+from datagen.jobs.executors import Executor, Workers, hired
+from datagen.jobs.work import quoted, shard_payloads, unquoted
 from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.scene import Scene
@@ -33,8 +36,6 @@ from datagen.shards import make_shard as make_shard
 from datagen.shards import rendered_digest
 
 log = logging.getLogger(__name__)
-
-MAX_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,21 @@ def generate(
     recipe: Recipe,
     out: str | Path,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Write the recipe's dataset to `out`; the number of workers changes no byte of it."""
-    out = Path(out)
-    if not 1 <= workers <= MAX_WORKERS:
-        raise InputError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers}")
-    began = time.monotonic()
+    """Write the recipe's dataset to `out`; who works, and how many, changes no byte of it."""
+    out, began = Path(out), time.monotonic()
+    meter = _Meter(recipe.count, progress, began)
+    executor = hired(workers, meter)  # a wrong number is told before anything is made
     with claimed(recipe, out, resume=resume) as held:
         shards = store.shards_of(recipe.count, recipe.shard_size)
         missing = [shard for shard in shards if not store.is_published(out, shard)]
         if missing or not store.is_complete(out):
             store.reopen(out)
-            meter = _Meter(recipe.count, missing, progress, began)
-            _render(recipe, out, missing, workers, meter)
+            meter.before = recipe.count - sum(map(len, missing))
+            _render(recipe, out, missing, executor, meter)
             totals = finish(held, out, shards)
         else:
             totals = add_up(out, shards, recipe.world().categories)
@@ -189,25 +189,24 @@ class _Meter:
     """How far a run is, from what each shard says."""
 
     total: int
-    missing: list[Shard]
     tell: Callable[[Progress], None] | None
     began: float
+    before: int = 0  # images that were there
     done: dict[int, int] = field(default_factory=dict)  # shard's first image -> images done
 
     def __call__(self, payload: dict[str, Any], done: int) -> None:
         self.done[payload["start"]] = done
         if self.tell is not None:
             now = sum(self.done.values())
-            before = self.total - sum(map(len, self.missing))
             seconds = max(time.monotonic() - self.began, 1e-9)
-            self.tell(Progress(before + now, self.total, now / seconds))
+            self.tell(Progress(self.before + now, self.total, now / seconds))
 
 
-def _render(recipe: Recipe, out: Path, missing: list[Shard], workers: int, meter: _Meter) -> None:
+def _render(
+    recipe: Recipe, out: Path, missing: list[Shard], executor: Executor, meter: _Meter
+) -> None:
     """Publish the missing shards; what fails for good is put aside and told at the end."""
     payloads = shard_payloads(out.resolve(), missing)
-    workers = min(workers, max(len(payloads), 1))
-    executor = InProcess(meter) if workers == 1 else Processes(workers, meter)
     failed: list[dict[str, Any]] = []
     with closing(executor.run("make_shard", payloads)) as reports:
         for report in reports:
@@ -250,3 +249,37 @@ def _report(recipe: Recipe, out: Path, totals: Totals, rendered: int, seconds: f
         rendered=rendered,
         seconds=seconds,
     )
+
+
+# ------------------------------------------------------------------------------------------- jobs
+
+
+class _Ordered(Component):
+    """The arguments of a job: a dataset to be made in `out`, percent-encoded."""
+
+    recipe: Recipe
+    out: str
+
+
+def order(recipe: Recipe, out: Path, *, resume: bool = False) -> Order:
+    """The job of making the dataset; `out` is taken for it as by `generate`."""
+
+    def claim() -> None:
+        with claimed(recipe, out, resume=resume):
+            pass
+
+    arguments = {"recipe": recipe.encode(), "out": quoted(out.resolve())}
+    return Order("generate", arguments, claim)
+
+
+def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
+    """Carry out a job of `order`; gives the Report as plain data."""
+    asked = decode(_Ordered, arguments, "job")
+    report = generate(
+        asked.recipe,
+        unquoted(asked.out),
+        workers=means.executor,
+        resume=True,
+        progress=lambda p: means.progress(p.done, p.total, ""),
+    )
+    return report.to_json()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from datagen import digest, freezing, plugins
+from datagen.dataset.folders import is_evaluation, is_train_run
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
 from datagen.errors import RecipeError
 from datagen.frame import Frame
@@ -167,7 +168,7 @@ def _find(source: str | Path) -> Path:
             return path
         named = str(source) in plugins.names("configs")
         if not named and path.is_dir():
-            raise RecipeError(f"{path} holds no recipe.json: it is no run and no dataset")
+            raise RecipeError(f"{path} {_instead(path)}")
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         raise RecipeError(f"cannot read the recipe {str(source)[:80]!r}: {error}") from error
     if named:
@@ -178,6 +179,15 @@ def _find(source: str | Path) -> Path:
     raise RecipeError(
         f"`{str(source)[:80]}` is no recipe file, no folder and no name in configs{hint}"
     )
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without a recipe is, and what to give."""
+    if is_train_run(folder):
+        return "is a run of `train`, no recipe; give the recipe or dataset that it learned from"
+    if is_evaluation(folder):
+        return "was written by `datagen evaluate`, and is no recipe; give a recipe or a dataset"
+    return "holds no recipe.json: it is no run of `learn` and no dataset"
 
 
 # -------------------------------------------------------------------------------------- checking

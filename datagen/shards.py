@@ -13,8 +13,8 @@ from datagen.errors import DiskFullError
 from datagen.frames import LabelledFrame, MakeFrame, label, named
 from datagen.recipe import Recipe
 
-_ESTIMATE_AFTER = 8  # images
-_ESTIMATE_MARGIN = 1.2
+_SPACE_AFTER = 8  # images
+SPACE_MARGIN = 1.2  # of what a run asks for beside the bytes that it expects
 
 
 def make_shard(
@@ -55,7 +55,7 @@ def _fill(
         digests.append(content_digest(record, scene))
         categories.update(a["category"] for a in labelled.annotations)
         empty += not labelled.annotations
-        if done == min(_ESTIMATE_AFTER, len(folder.shard)):
+        if done == min(_SPACE_AFTER, len(folder.shard)):
             # Labels and scenes are written twice: in the shard, and joined at the end.
             size = folder.size + 2 * (len(records) + len(scenes))
             _check_space(folder.out, size / done, len(folder.shard) - done + to_come)
@@ -119,7 +119,7 @@ def content_digest(record: dict[str, Any], scene: dict[str, Any]) -> str:
 
 def _check_space(out: Path, bytes_per_image: float, images: int) -> None:
     """Stop early rather than with a full disk, which harms others as well."""
-    needed = bytes_per_image * images * _ESTIMATE_MARGIN
+    needed = bytes_per_image * images * SPACE_MARGIN
     free = shutil.disk_usage(out).free
     if needed > free:
         raise DiskFullError(

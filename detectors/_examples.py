@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from datagen import rle
-from datagen.labelled import ANY, Picture, Thing
+from datagen.labelled import Picture, Thing
 from datagen.reading import load_image
 
 _CACHE = 1 << 30  # bytes of pictures that stay decoded
@@ -41,11 +41,11 @@ class Album:
         image = self._image(k)
         height, width = image.shape[:2]
         scale = np.array([width / picture.width, height / picture.height] * 2, np.float32)
-        things = [t for t in picture.things if not t.ignored]
+        things = [t for t in picture.things if t.counts]
         found = _boxes(things, scale, width, height)
         seen = _has_area(found)
         things = [t for t, is_seen in zip(things, seen, strict=True) if is_seen]
-        ignored = _boxes([t for t in picture.things if t.ignored], scale, width, height)
+        ignored = _boxes([t for t in picture.things if not t.counts], scale, width, height)
         return Example(
             image,
             found[seen],
@@ -91,7 +91,7 @@ def _masks(things: Sequence[Thing], width: int, height: int) -> np.ndarray:
     """uint8 [N, H, W]; a mask too thin for the smaller picture may come out empty."""
     masks = np.zeros((len(things), height, width), np.uint8)
     found = rle.decode([t.mask for t in things if t.mask is not None]) if things else masks
-    assert len(found) == len(things) and all(t.category != ANY for t in things)
+    assert len(found) == len(things), "all have masks"
     for mask, columns in zip(masks, found, strict=True):  # columns: COCO's order, [W, H]
         if columns.shape == (width, height):
             mask[:] = columns.T

@@ -16,6 +16,7 @@ from datagen.errors import DatagenError
 from datagen.labelled import Detections
 
 from ._examples import resized
+from ._ignoring import Judges
 from ._weights import Header
 
 _NO_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
@@ -47,12 +48,23 @@ def memory_said(remedy: str) -> Iterator[None]:
 
 
 def find(
-    net: GeneralizedRCNN, header: Header, images: Sequence[np.ndarray], side: int | None
+    net: GeneralizedRCNN,
+    header: Header,
+    images: Sequence[np.ndarray],
+    side: int | None,
+    *,
+    masks: bool = True,
 ) -> list[Detections]:
-    """What the network finds in uint8 [H, W, 3] pictures of any sizes."""
+    """What the network finds in uint8 [H, W, 3] pictures of any sizes.
+
+    Without `masks` it takes a third of the time, and the boxes are the same.
+    """
     found: list[Detections] = []
     where = next(net.parameters()).device
     net.eval()
+    judges = net.get_submodule("roi_heads")
+    assert isinstance(judges, Judges), judges
+    judges.boxes_only = not masks
     # Only pictures of one size share a batch: padding would make what is found depend on others.
     for _, same in groupby(images, lambda image: image.shape):
         group = list(same)

@@ -42,6 +42,11 @@ class Proposals(RegionProposalNetwork):
 class Judges(RoIHeads):
     """Say what a proposal shows, its box and its mask."""
 
+    boxes_only = False  # no masks are found; they are learned all the same
+
+    def has_mask(self) -> bool:
+        return super().has_mask() and (self.training or not self.boxes_only)
+
     def forward(
         self,
         features: dict[str, Tensor],

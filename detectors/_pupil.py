@@ -94,9 +94,9 @@ class Pupil:
         """Publish the weights as they are now."""
         save_detector(path, self._header, self._net.state_dict())
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+    def detect(self, images: Sequence[np.ndarray], *, masks: bool = True) -> list[Detections]:
         """What it finds with the weights as they are now, in uint8 [H, W, 3] pictures."""
-        return find(self._net, self._header, images, self._header.side)
+        return find(self._net, self._header, images, self._header.side, masks=masks)
 
     def _losses(self, k: int) -> dict[str, Tensor]:
         examples = [self._shown(k * self._settings.batch + n) for n in range(self._settings.batch)]

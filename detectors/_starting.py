@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .mask_rcnn import Detector
 
 _OF_CATEGORIES = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
-_OF_MASKS = "roi_heads.mask_"
 
 
 def pupil(detector: "Detector", labelled: Labelled, settings: Train, start: Path | None) -> Pupil:

@@ -16,6 +16,7 @@ from torchvision.models import get_model_weights
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
 from datagen.decoding import decode, parse_json
+from datagen.detecting.snapshot import ENTRY, FORMAT
 from datagen.errors import InputError, MissingError
 from datagen.features import _weights
 from datagen.files import write_atomic
@@ -23,8 +24,6 @@ from datagen.interfaces import Component
 
 from ._network import Size, backbone_name, network
 
-_FORMAT = "datagen-detector-1"
-_ENTRY = "datagen"
 _CAP = 1 << 30  # bytes; a ResNet-50 detector has 180 MB
 _MOST = 1000  # tensors; a ResNet-50 detector has 350
 
@@ -34,7 +33,7 @@ Precision = Literal["float32", "bfloat16"]
 class Header(Component):
     """What a file of weights says of itself."""
 
-    format: Literal["datagen-detector-1"] = _FORMAT
+    format: Literal["datagen-detector-1"] = FORMAT
     use: Literal["mask_rcnn"] = "mask_rcnn"
     size: Size
     categories: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=1000)]
@@ -60,18 +59,18 @@ def save_detector(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
     """Publish the weights at `path` by one rename."""
     whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     # One entry: safetensors writes several in any order, and equal weights are to be equal bytes.
-    write_atomic(path, save(whole, {_ENTRY: header.model_dump_json()}))
+    write_atomic(path, save(whole, {ENTRY: header.model_dump_json()}))
 
 
 def read_detector(path: Path) -> tuple[Header, dict[str, Tensor]]:
     """Header and tensors, which are those of the network that the header describes."""
     entries, shapes = _look(path)
-    if _ENTRY not in entries:
+    if ENTRY not in entries:
         raise InputError(f"{path}: are no weights written by `datagen train`")
-    said = parse_json(entries[_ENTRY], f"{path}: header")
-    if said.get("format") != _FORMAT:
+    said = parse_json(entries[ENTRY], f"{path}: header")
+    if said.get("format") != FORMAT:
         raise InputError(
-            f"{path}: has the format {said.get('format')!r}, expected {_FORMAT!r}; "
+            f"{path}: has the format {said.get('format')!r}, expected {FORMAT!r}; "
             "name the model.safetensors of a run of `datagen train`"
         )
     header = decode(Header, said, f"{path}: header")

@@ -1,4 +1,4 @@
-"""What several test modules share: the command line in this process, and small worlds."""
+"""What several test modules share: the command line in this process, small worlds, a training."""
 
 import os
 import signal
@@ -98,3 +98,21 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared/data with real images is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory) -> Path:
+    """A dozen pictures with a labelled square each; read-only."""
+    from taught import write_squares  # loads torch
+
+    return write_squares(tmp_path_factory.mktemp("squares") / "squares")
+
+
+@pytest.fixture(scope="session")
+def trained_run(squares, tmp_path_factory) -> Path:
+    """A run of `train` on them that nothing disturbed; read-only."""
+    from trainings import taught
+
+    out = tmp_path_factory.mktemp("runs") / "run"
+    taught(squares, out)
+    return out

@@ -84,8 +84,9 @@ class Pupil:
         said |= {"categories": self.labelled.categories, "masks": self.labelled.masks}
         write_atomic(path, save({"shift": self.shift.clone()}, {"datagen": json.dumps(said)}))
 
-    def detect(self, images):
-        return [_found(image, float(self.shift), self.labelled.masks) for image in images]
+    def detect(self, images, *, masks):
+        masks = masks and self.labelled.masks
+        return [_found(image, float(self.shift), masks) for image in images]
 
 
 def _found(image, shift, masks):

@@ -74,7 +74,7 @@ def test_a_proposal_can_be_generated_and_holds_more_of_what_is_missed(
     assert things["car"] == pytest.approx(3.0, abs=0.1)
     assert said["categories"]["after"]["tree"] == pytest.approx(things["tree"], abs=1e-3)
     assert "mean count 3.00 ->" in said["diff"]
-    assert "no rule for it: Distance 10-20" in done.err
+    assert "no rule for it: By distance, metres, 10-20: 20 % found" in done.err
     assert "made more: tree" in done.err
     old, new = recipe.load(source), recipe.load(out / "recipe.toml")
     assert recipe.differences(old, new)[0].startswith("grammar.name: small -> proposed")
@@ -122,7 +122,7 @@ def test_several_evaluations_give_the_curve_and_the_best_trained_gives_the_slice
     assert done.code == 0, done.err
     assert "10,000 more images: +1." in done.err
     said = json.loads((out / "report.json").read_text())
-    assert said["facts"]["AP50"] == 48.9
+    assert said["facts"]["AP50 of boxes, %"] == 48.9
     assert '<svg class="figure"' in (out / "report.html").read_text()
 
 
@@ -202,6 +202,25 @@ def test_an_evaluation_on_photos_is_refused(evaluated, tmp_path, cli):
 
 def test_a_run_that_does_not_say_its_recipe_is_refused(evaluated, tmp_path, cli):
     cli("advise", evaluated(), "--out", tmp_path / "advice").refused(2, "runs/none", "--recipe")
+
+
+def test_a_run_of_train_is_no_recipe_and_what_it_learned_from_is_named(
+    evaluated, write_recipe, tmp_path, cli
+):
+    data, run = tmp_path / "my data", tmp_path / "run"
+    assert cli("generate", write_recipe(WORLD), "--out", data).code == 0
+    run.mkdir()
+    (run / "meta.json").write_text('{"verb": "train"}')
+    options = ("--recipe", run, "--out", tmp_path / "advice")
+    done = cli("advise", evaluated(), *options)
+    done.refused(2, f"{run} is a run of `train`, no recipe", "that it learned from")
+    (run / RESULT).write_text(json.dumps({"source": str(data)}))
+    done = cli("advise", tmp_path / "eval", *options)
+    done.refused(2, "is a run of `datagen train`, no recipe", f"--recipe '{data}'")
+    (tmp_path / "eval" / "detections.json").touch()
+    (tmp_path / "eval" / "report.html").touch()
+    done = cli("advise", tmp_path / "eval", "--recipe", tmp_path / "eval", *options[2:])
+    done.refused(2, "was written by `datagen evaluate`, and is no recipe")
 
 
 def test_a_file_of_detections_does_not_make_the_folder_around_it_the_training(

@@ -355,7 +355,7 @@ def test_what_no_rule_controls_is_said_in_words():
     far = found("50-80", 500, 0.1, "distance")
     near = found("0-10", 500, 0.9, "distance")
     text = uncontrolled([far, near, found("car", 500, 0.1)])
-    assert text.startswith("Distance 50-80: 10% found, 50% of all")
+    assert text.startswith("By distance, metres, 50-80: 10 % found, of all things 50 %;")
     assert "nothing is proposed" in text
     assert uncontrolled([replace(far, things=5), near]) == ""
     assert uncontrolled([replace(far, recall=0.89), near]) == ""

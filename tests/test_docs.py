@@ -20,6 +20,7 @@ from datagen.dataset import pictures
 from datagen.dataset.export import FORMATS
 from datagen.dataset.export.to_kitti import TYPES
 from datagen.frame import Box3D
+from datagen.jobs.ledger import State
 from datagen.labels import Annotation
 from datagen.learn_settings import Learn
 from datagen.parts import Part
@@ -85,10 +86,16 @@ def test_every_command_on_a_page_exists_with_its_options(path, cli):
         else:
             verb = words[0]
             assert verb in VERBS, words
-            known = cli(verb, "--help").out + "--debug --quiet"
+            known = help_of(cli, words) + "--debug --quiet"
         for word in words:
             if re.match(r"--?[a-z]", word):
                 assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", known), (verb, word)
+
+
+def help_of(cli, words) -> str:
+    """Of a command, or of the one inside it, as `jobs list` and `submit generate`."""
+    inner = words[:2] if words[0] in ("jobs", "submit") and words[1].islower() else words[:1]
+    return cli(*inner, "--help").out
 
 
 def test_the_pages_name_every_command():
@@ -158,6 +165,25 @@ def test_the_recipe_of_recipes_md_is_read(tmp_path):
     (tmp_path / "r.toml").write_text(text.partition("[assets]")[0])
     assert datagen.load_recipe(tmp_path / "r.toml").renderers[0].options == {"noise": 2.0}
     assert set(tomllib.loads(text)) <= set(Recipe.model_fields)
+
+
+# ---------------------------------------------------------------------------------- jobs
+
+
+def test_jobs_md_has_every_state_and_every_option_of_a_worker(cli):
+    states = [code(state)[0] for state, *_ in rows(page("jobs.md"), "How a job stands")]
+    assert states == [str(state) for state in State]
+    told = {code(option)[0] for option, *_ in rows(page("jobs.md"), "On several machines")}
+    known = set(re.findall(r"--[a-z-]+", cli("worker", "--help").out))
+    assert known - told == {"--help"}
+
+
+def test_jobs_md_names_the_figures_that_a_worker_gives():
+    source = (ROOT / "datagen" / "jobs" / "metrics.py").read_text()
+    given = set(re.findall(r'_(?:plain|labelled)\(\s*"([a-z_]+)"', source))
+    table = rows(page("jobs.md"), "Figures for Prometheus")
+    told = {name.partition("{")[0] for cell, _ in table for name in code(cell)}
+    assert told == {f"datagen_{name}" for name in given}
 
 
 # ---------------------------------------------------------------------------------- datasets

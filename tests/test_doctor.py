@@ -4,8 +4,8 @@ import json
 
 from packaging.requirements import Requirement
 
-from datagen import doctor
-from datagen.doctor import Check, State
+from datagen.doctor import machine as doctor
+from datagen.doctor.check import Check, State
 
 
 def test_a_package_below_its_floor_fails_with_the_remedy():

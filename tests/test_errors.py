@@ -3,7 +3,7 @@
 import pytest
 
 from datagen import errors
-from datagen.errors import DatagenError, GrammarError, ImageError, InputError
+from datagen.errors import DatagenError, GrammarError, ImageError, InputError, JobError
 
 TEXT = "world w\nScene -> car *\ncar {}\n"
 
@@ -65,6 +65,10 @@ def test_an_image_error_carries_its_index():
     assert (str(error), error.index) == ("image 7: too bright", 7)
 
 
+def test_an_error_of_a_job_has_the_exit_code_of_what_stopped_it():
+    assert (JobError("partly", 4).exit_code, JobError("failed").exit_code) == (4, 1)
+
+
 def test_every_error_is_one_of_ours_with_the_exit_code_of_its_kind():
     kinds = {v for v in vars(errors).values() if isinstance(v, type)}
     assert all(issubclass(kind, DatagenError) for kind in kinds)
@@ -79,6 +83,9 @@ def test_every_error_is_one_of_ours_with_the_exit_code_of_its_kind():
         "MissingError": 5,
         "BusyError": 1,
         "DiskFullError": 1,
+        "Cancelled": 1,
+        "JobError": 1,
+        "Detached": 130,
         "AuditError": 1,
         "ImageError": 1,
     }

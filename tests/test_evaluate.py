@@ -16,6 +16,7 @@ from datagen import cli as command_line
 from datagen.comparing.world import grammar_of
 from datagen.detecting import evaluation
 from datagen.detecting.evaluation import Request, evaluate
+from datagen.detecting.material import in_its_categories
 from datagen.detecting.origins import origins_of
 from datagen.detecting.sides import aligned
 from datagen.detecting.spec import Spec
@@ -210,6 +211,18 @@ def test_odd_datasets_are_scored_without_a_warning(cli, tmp_path, backend):
     assert_strict(Page(tmp_path / "e" / "report.html"))
 
 
+@pytest.mark.parametrize("place", ["instances_val.json", "annotations/instances_val.json"])
+def test_results_are_explained_by_a_coco_file_of_any_name(tmp_path, place):
+    folder = coco_set(tmp_path / "set")
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / "annotations.json").rename(folder / place)
+    given = results(tmp_path / "results.json")
+    by_folder = evaluate(Request(given, folder), tmp_path / "a")
+    by_file = evaluate(Request(given, folder / place), tmp_path / "b")
+    assert by_folder["bbox"] == by_file["bbox"]
+    assert by_folder["bbox"]["AP50"] == pytest.approx(1)
+
+
 def test_categories_are_brought_together_by_name_and_merged_as_asked(tmp_path):
     folder = coco_set(tmp_path / "set")
     text = (folder / "annotations.json").read_text().replace('"car"', '"Car"')
@@ -250,6 +263,7 @@ def test_names_that_differ_in_case_alone_are_two_and_ids_may_be_text(tmp_path):
         # Its names for the labels come before the detector's own.
         ({"car": ("van",), "bus": ("car",)}, (), ("car", "bus"), {"car": ["van"], "bus": ["car"]}),
         ({}, ("van",), ("car",), {"car": ["car"]}),
+        ({}, ("VAN",), ("car",), {"car": ["car"]}),
     ],
 )
 def test_the_labels_are_taken_as_in_the_training(categories, ignored, names, expected):
@@ -265,7 +279,7 @@ def test_the_labels_are_taken_as_in_the_training(categories, ignored, names, exp
         if not new.ignored:
             made.setdefault(sides.truth.categories[new.category], []).append(kinds[old.category])
     assert made == expected
-    trained = labelled.merged(settings.categories, settings.ignored).pictures[0].things
+    trained = in_its_categories(labelled, settings).pictures[0].things
     assert [t.ignored for t in trained] == [t.ignored for t in sides.truth.pictures[0].things]
 
 

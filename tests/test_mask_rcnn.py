@@ -150,6 +150,17 @@ def test_pictures_without_things_crowds_and_one_pixel_things_can_be_learned_from
     assert all(np.isfinite(list(r.values())).all() for r in readings)
 
 
+def test_boxes_can_be_found_without_their_masks_and_are_the_same(tmp_path):
+    lesson = scattered(tmp_path, 2)
+    pupil, _ = trained(lesson, Train(steps=2, batch=2))
+    images = [load_image(one) for one in lesson.pictures]
+    whole, boxes = pupil.detect(images), pupil.detect(images, masks=False)
+    for a, b in zip(whole, boxes, strict=True):
+        assert len(a.masks) == len(a.scores) and b.masks is None
+        assert np.array_equal(a.boxes, b.boxes) and np.array_equal(a.scores, b.scores)
+    assert "mask" in pupil.step(2)
+
+
 def test_without_masks_only_boxes_are_learned_and_found(tmp_path):
     lesson = scattered(tmp_path, 3, masks=False)
     bare = [

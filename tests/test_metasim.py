@@ -139,7 +139,7 @@ def test_a_law_of_lengths_is_narrowed_through_the_standardised_value():
 
 def test_an_angle_has_no_seam():
     corrections = head([0.4, 0.1, 0.7, -0.3]).expand(2, 4)
-    z, zero = doubles(0.2, 0.2), doubles(0, 0)
+    z = doubles(0.2, 0.2)
     left, right = moved_angle(doubles(math.pi - 1e-9, -math.pi + 1e-9), z, corrections, law(2))
     assert math.cos(left - right) == pytest.approx(1, abs=1e-12)
 

@@ -151,7 +151,7 @@ def test_a_path_that_is_not_there_is_refused(name):
 
 
 def test_a_folder_without_recipe_json_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="no run and no dataset"):
+    with pytest.raises(RecipeError, match="no run of `learn` and no dataset"):
         recipe.load(tmp_path)
 
 

@@ -8,6 +8,7 @@ import pytest
 from test_gallery import NASTY, Page, assert_strict
 
 from datagen.errors import InputError
+from datagen.report.advice import write_advice
 from datagen.report.figures import curve, histogram
 from datagen.report.learning import write_report
 from datagen.report.page import shown_number
@@ -176,13 +177,13 @@ def test_a_sheet_that_is_no_picture_is_an_input_error(tmp_path):
 def test_a_missing_sheet_is_said(tmp_path):
     run_folder(tmp_path, report())
     (tmp_path / "sheet.png").unlink()
-    assert "picture is not in the run folder" in write_report(tmp_path).read_text()
+    assert "picture is not in the folder" in write_report(tmp_path).read_text()
 
 
 def test_a_sheet_outside_the_run_is_refused(tmp_path):
     data = report()
     data["sheets"][0]["file"] = "../../etc/passwd"
-    with pytest.raises(InputError, match="outside the run folder"):
+    with pytest.raises(InputError, match="outside the folder"):
         write_report(run_folder(tmp_path / "run", data))
 
 
@@ -199,6 +200,21 @@ def test_a_sheet_outside_the_run_is_refused(tmp_path):
 def test_a_report_of_another_form_is_an_input_error(tmp_path, key, value):
     with pytest.raises(InputError, match=r"report\.json has another form"):
         write_report(run_folder(tmp_path, {**report(), key: value}))
+
+
+def test_text_that_is_none_is_shown_as_escapes(tmp_path):
+    """As in the name of a file with bytes that are no UTF-8."""
+    path = write_report(run_folder(tmp_path, {**report(), "title": "d\udce9j\u00e0"}))
+    assert "<h1>d\\udce9j\u00e0</h1>" in path.read_text()
+
+
+def test_what_a_template_asks_in_vain_is_an_input_error(tmp_path):
+    advice = {"title": "x", "summary": [], "facts": {}, "rule": "", "reached": [], "sheets": []}
+    advice |= {"categories": {"before": {}, "after": {}}, "after": None, "slices": [], "diff": ""}
+    advice |= {"budget": {"points": [], "why": "few"}, "evaluations": [{}], "datagen": "0"}
+    (tmp_path / "report.json").write_text(json.dumps(advice))
+    with pytest.raises(InputError, match=r"has another form .*; advise again, or use the version"):
+        write_advice(tmp_path)
 
 
 def test_a_folder_without_a_report_is_an_input_error(tmp_path):

@@ -24,7 +24,7 @@ ROOMS = [
     ["frames"],
     ["shards"],
     ["jobs"],
-    ["pipeline"],
+    ["pipeline", "estimating"],
     ["models"],
     ["features"],
     ["learning"],

@@ -8,13 +8,13 @@ import pytest
 from taught import write_squares
 
 from datagen.dataset.store import Shard
-from datagen.detecting.finding import detect, read_found
+from datagen.detecting.finding import detect
 from datagen.detecting.job import train
 from datagen.detecting.lessons import lesson
 from datagen.detecting.work import detecting, payloads, shard_file
 from datagen.errors import InputError
-from datagen.labelled import Detections
 from datagen.reading import read
+from datagen.scoring.given import read_detections
 
 PICTURES = 70  # more than two pieces of work
 
@@ -51,12 +51,11 @@ def test_detections_are_of_all_pictures_in_their_order(found, labelled):
     assert data["pictures"][4]["boxes"] == [] and data["pictures"][4]["masks"] == []
 
 
-def test_what_is_read_again_is_what_was_found(found):
-    read_again = read_found(found)
+def test_what_is_read_again_is_what_was_found(found, labelled):
+    read_again = read_detections(found, labelled)
     assert read_again.categories == ("square",)
-    assert len(read_again.detections) == PICTURES
-    one, none = read_again.detections[0], read_again.detections[4]
-    assert isinstance(one, Detections)
+    assert len(read_again.found) == PICTURES
+    one, none = read_again.found[0], read_again.found[4]
     assert one.boxes.shape == (1, 4) and one.boxes.dtype == np.float32
     assert one.scores.tolist() == [np.float32(0.9)]
     assert none.boxes.shape == (0, 4) and none.masks == ()
@@ -126,9 +125,3 @@ def test_what_is_no_detector_is_refused(place, labelled, tmp_path):
     with pytest.raises(InputError, match="is not there"):
         detect(place / "none", labelled, tmp_path / "eval")
     assert not (tmp_path / "eval").exists()
-
-
-def test_a_file_that_holds_no_detections_is_refused(tmp_path):
-    (tmp_path / "detections.json").write_text('{"categories": []}')
-    with pytest.raises(InputError, match="holds no detections"):
-        read_found(tmp_path / "detections.json")

@@ -10,8 +10,8 @@ from typing import Any
 
 from datagen.dataset.store import read_json
 from datagen.errors import InputError
+from datagen.report.evaluation import FORMAT
 
-FORMAT = "datagen-evaluation-1"
 _NESTED = ("under", "rule")  # factors in which a thing may lie in several slices
 
 

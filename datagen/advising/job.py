@@ -20,13 +20,13 @@ from datagen.advising.evaluations import (
     pooled,
 )
 from datagen.advising.origin import Origin, origin, proposed
-from datagen.advising.reweighting import Proposal, reweighted
+from datagen.advising.reweighting import DRAWS, Proposal, reweighted
 from datagen.advising.wishes import Wish, wishes
 from datagen.advising.words import rule_of, summary
 from datagen.advising.writing import as_toml
 from datagen.dataset.targets import display_name
 from datagen.errors import InputError, MissingError
-from datagen.files import write_atomic
+from datagen.files import make_folder, refuse_filled, write_atomic
 from datagen.grammar import Grammar
 from datagen.recipe import Recipe
 from datagen.report.advice import write_advice
@@ -55,7 +55,7 @@ def advise(
 
     InputError for what cannot be read or re-weighted, and for an `out` that is not empty.
     """
-    _check_out(out)
+    refuse_filled(out)
     _check_once(request.evaluations)
     evaluations = [load(folder) for folder in request.evaluations]
     after = None if request.after is None else load(request.after)
@@ -84,13 +84,6 @@ def _check_once(folders: Sequence[Path]) -> None:
             raise InputError(f"{folders[k]}: is given twice; name each evaluation once")
 
 
-def _check_out(out: Path) -> None:
-    if out.is_file():
-        raise InputError(f"{out}: is a file; give a new folder with --out")
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out}: is not empty; name a new folder with --out")
-
-
 def _check_symbols(best: Evaluation, slices: Sequence[Slice]) -> None:
     if not any(one.factor == SYMBOL for one in slices):
         raise InputError(
@@ -117,11 +110,13 @@ def _report(
         "facts": {
             "recipe": display_name(before.name),
             "evaluated on": display_name(evaluations[0].dataset),
-            "pictures": evaluations[0].pictures,
-            "things": evaluations[0].things,
-            "AP50": _percent(mean_of([one.ap50 for one in best_trained(evaluations)])),
+            "evaluated pictures": evaluations[0].pictures,
+            "things in them": evaluations[0].things,
+            "AP50 of boxes, %": _percent(mean_of([one.ap50 for one in best_trained(evaluations)])),
             "strength": float(request.strength),
-            "things a picture": "exact" if proposal.exact else "from 1,000 sampled scenes",
+            "numbers of things made": "calculated"
+            if proposal.exact
+            else f"means of {DRAWS:,} scenes",
         },
         "changed": proposal.after != proposal.before,
         "estimated": before.estimated,
@@ -199,10 +194,7 @@ def _compared(best: Sequence[Evaluation], after: Evaluation) -> dict[str, Any]:
 def _publish(
     out: Path, before: Origin, proposal: Proposal, report: dict[str, Any], progress: Advance
 ) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot make this folder ({error.strerror})") from error
+    make_folder(out)
     notes = [
         f"Proposed by datagen {__version__} from {report['facts']['recipe']}, by "
         f"{', '.join(one['folder'] for one in report['evaluations'])}.",

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from datagen import freezing, recipe
 from datagen.advising.evaluations import Evaluation
+from datagen.dataset.folders import is_train_run
 from datagen.dataset.store import read_json
 from datagen.derivation import recover
 from datagen.errors import InputError
@@ -35,6 +37,7 @@ class Origin:
 def origin(given: str | None, evaluations: Sequence[Evaluation]) -> Origin:
     """Of the recipe, dataset or run that was given, else of what the detector was trained on."""
     name = given if given is not None else _trained_by(evaluations)
+    _refuse_training(Path(name))
     found = recipe.load(name, allow_empty=True)
     grammar = freezing.parsed(found.grammar.text, found.grammar.name)
     generator = found.generator.component("generators")
@@ -62,6 +65,16 @@ def _trained_by(evaluations: Sequence[Evaluation]) -> str:
         f"{evaluations[0].folder}: its run {evaluations[0].run} does not lead to a recipe that the "
         "detector was trained on; give that recipe or dataset with --recipe"
     )
+
+
+def _refuse_training(run: Path) -> None:
+    """A run of `train` is no recipe, but mostly it knows one."""
+    source = _source(run) if is_train_run(run) else None
+    if source is not None and (source / "recipe.json").is_file():
+        raise InputError(
+            f"{run}: is a run of `datagen train`, no recipe; give what it learned from: "
+            f"--recipe {quote(str(source))}"
+        )
 
 
 def _source(run: Path) -> Path | None:

@@ -19,7 +19,7 @@ _BESIDE = 0.5  # weight of a wish by rule, beside 1 for a symbol's
 _NOTHING = 0.03  # a lever moved by less is left alone: 3 % is not worth a line in the diff
 _HALVINGS = 6
 _TOO_OFTEN = 0.05  # of scenes may come to outgrow the caps
-_DRAWS = 1000  # scenes that are counted where caps cut some off
+DRAWS = 1000  # scenes that are counted where caps cut some off
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def counted(grammar: Grammar, *, exact: bool) -> dict[str, float]:
     if exact:
         return expected_counts(grammar)
     found = dict.fromkeys(grammar.symbols, 0.0)
-    for k in range(_DRAWS):
+    for k in range(DRAWS):
         derivation = sample_prior(grammar, rng_for(0, k, Stream.SCENE))
         for node in parse_tree(grammar, derivation):
-            found[node.symbol] += 1 / _DRAWS
+            found[node.symbol] += 1 / DRAWS
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from datagen.advising.amounts import CUTS, SYMBOL
 from datagen.advising.evaluations import Slice
 from datagen.advising.wishes import LEAST, MOST, Wish
+from datagen.report.evaluation import title_of
 
 _NAMED = 5  # symbols, slices or reasons that are named
 _WORTH = 1.05  # times as many, at least, for a symbol to be named
@@ -46,8 +47,8 @@ def _made_more(report: Mapping[str, Any], wished: Sequence[Wish]) -> str:
     raised.sort(key=lambda one: -(one.factor or 1.0) if one.key.factor != SYMBOL else -MOST - 1)
     reached = {(one["factor"], one["label"]): one["after"] for one in report["reached"]}
     parts = [
-        f"{named(one)} ({one.missed:.0f} of {one.things:,} missed, {one.share_missed or 0:.0%} of "
-        f"all that is missed and {one.share_made or 0:.0%} of what is made): {one.made or 0:.2f} "
+        f"{named(one)} ({one.missed:.0f} of {one.things:,} missed, {_percent(one.share_missed)} of "
+        f"all that is missed and {_percent(one.share_made)} of what is made): {one.made or 0:.2f} "
         f"-> {reached[one.key]:.2f} a picture"
         for one in raised[:_NAMED]
     ]
@@ -93,12 +94,12 @@ def uncontrolled(slices: Sequence[Slice]) -> str:
         noise = 2 * math.sqrt(mean * (1 - mean) / worst.things)
         if mean - (worst.recall or 0.0) >= max(_WORSE, noise):
             parts.append(
-                f"{factor.replace('_', ' ')} {worst.label}: {worst.recall or 0.0:.0%} found, "
-                f"{mean:.0%} of all; {_UNCONTROLLED.get(factor, _OTHER)}"
+                f"{title_of(factor)}, {worst.label}: {_percent(worst.recall)} found, of all things "
+                f"{_percent(mean)}; {_UNCONTROLLED.get(factor, _OTHER)}"
             )
     if not parts:
         return ""
-    return ". ".join(part[:1].upper() + part[1:] for part in parts) + (
+    return ". ".join(parts) + (
         ". Weights and counts do not control these, and nothing is proposed for them: change those "
         "laws by hand, or learn them with `datagen learn`."
     )
@@ -109,7 +110,7 @@ def _held_back(report: Mapping[str, Any]) -> str:
     if share == 1:
         return ""
     return (
-        f"Levers are moved {share:.0%} of the way only: farther, scenes would outgrow the "
+        f"Levers are moved {_percent(share)} of the way only: farther, scenes would outgrow the "
         "grammar's max_nodes or max_depth, or never end."
     )
 
@@ -158,6 +159,10 @@ def gain_text(gain: Mapping[str, Any]) -> str:
             "AP50, which is no answer. Evaluate detectors trained on more pictures, or more of them"
         )
     return f"{gain['more']:,} more images: {points(gain['gain'])} ({span}) points of AP50"
+
+
+def _percent(share: float | None) -> str:
+    return f"{100 * (share or 0.0):.0f} %"
 
 
 def points(share: float) -> str:

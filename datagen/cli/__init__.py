@@ -12,13 +12,14 @@ from typer.exceptions import TyperException
 
 from datagen import __version__
 from datagen.cli.screen import Screen
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, Detached
 
 # Each verb is the module datagen/cli/<verb>.py, whose `command` does it.
 VERBS = {
     "demo": "Go from unlabelled images to a labelled dataset, in minutes.",
     "check": "Show what a grammar makes, and its mistakes.",
     "preview": "Draw a contact sheet of a few images with their labels.",
+    "estimate": "Say what a dataset will take in time, memory and disk.",
     "generate": "Write a labelled dataset.",
     "learn": "Fit a recipe's grammar to a folder of unlabelled images.",
     "train": "Teach a detector what is in labelled images.",
@@ -29,17 +30,21 @@ VERBS = {
     "export": "Write a dataset in another format.",
     "view": "Write a dataset's gallery as a static HTML page.",
     "regen": "Make one image of a dataset again.",
+    "submit": "Queue a job for workers, and do not wait for it.",
+    "worker": "Do the work of a jobs folder, here and on other machines.",
+    "jobs": "List, show, cancel or retry jobs.",
     "list": "Name the grammars, recipes and plug-ins that are here.",
     "cite": "Print BibTeX for the methods that a recipe uses.",
     "doctor": "Say what this machine can do, and what is missing.",
 }
+GROUPS = ("jobs",)  # verbs with commands of their own, in the module's `group`
 GLOBALS = ("--debug", "--quiet")  # understood anywhere, since people put them last
 BROKEN_PIPE = 141  # what a shell shows for a program that wrote to a closed pipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 to 5 as in the README, 130 when interrupted."""
-    args = _globals_first(sys.argv[1:] if argv is None else argv)
+    args = _detached(_globals_first(sys.argv[1:] if argv is None else argv))
     try:
         code = _app(args)(args, prog_name="datagen", standalone_mode=False)
         sys.stdout.flush()
@@ -52,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         code, message = explain(error)
         typer.echo(message, err=True)
+        return code
     if code == 130:
         typer.echo("interrupted; what was published is kept, --resume goes on", err=True)
     return code if isinstance(code, int) else 0
@@ -62,6 +68,8 @@ def explain(error: Exception) -> tuple[int, str]:
     match error:
         case TyperException():
             return error.exit_code, _usage(error)
+        case Detached():
+            return error.exit_code, str(error)
         case DatagenError():
             return error.exit_code, f"error: {error}"
         case MemoryError():
@@ -95,8 +103,13 @@ def _app(args: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_globals)
+    asked = next((word for word in args if not word.startswith("-")), "")
     for verb, summary in VERBS.items():
-        command = import_module(f"datagen.cli.{verb}").command if verb in args else _not_loaded
+        module = import_module(f"datagen.cli.{verb}") if verb == asked else None
+        if module is not None and verb in GROUPS:
+            app.add_typer(module.group, name=verb, help=summary)
+            continue
+        command = _not_loaded if module is None else module.command
         app.command(verb, help=_help(command, summary), short_help=summary)(command)
     return app
 
@@ -131,3 +144,16 @@ def _globals_first(argv: Sequence[str]) -> list[str]:
     end = argv.index("--") if "--" in argv else len(argv)
     found = [flag for flag in GLOBALS if flag in argv[:end]]
     return found + [a for k, a in enumerate(argv) if k >= end or a not in GLOBALS]
+
+
+def _detached(args: list[str]) -> list[str]:
+    """`submit VERB ...` is VERB with --detach; what cannot be queued, `submit` itself refuses."""
+    k = next((k for k, word in enumerate(args) if word not in GLOBALS), len(args))
+    if args[k : k + 1] != ["submit"] or args[k + 1 : k + 2] == []:
+        return args
+    from datagen.cli.submit import VERBS as queued
+
+    verb = args[k + 1]
+    if verb in queued:
+        return [*args[:k], verb, "--detach", *args[k + 2 :]]
+    return args if verb.startswith("-") else args[: k + 2]

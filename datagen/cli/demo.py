@@ -6,7 +6,6 @@ from typing import Annotated
 
 from typer import Context, Option
 
-from datagen.cli.learn import note
 from datagen.cli.options import Json, Resume
 from datagen.demo import demo
 
@@ -25,6 +24,6 @@ def command(
             resume=resume,
             say=screen.say,
             progress=lambda what, done, total: advance(done, total, what),
-            tick=lambda tick: advance(tick.step, tick.steps, note(tick)),
+            tick=lambda tick: advance(tick.step, tick.steps, tick.words),
         )
     screen.result(report.text(), report.to_json(), as_json=json)

@@ -8,7 +8,8 @@ from rich.text import Text
 from typer import Context, Exit
 
 from datagen.cli.options import Json
-from datagen.doctor import Check, State, examine
+from datagen.doctor.check import Check, State
+from datagen.doctor.machine import examine
 
 PIPE_WIDTH = 200  # columns; a line a check, for grep
 COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}

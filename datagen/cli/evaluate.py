@@ -1,13 +1,16 @@
 """datagen evaluate"""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Context, Option
 
-from datagen.cli.options import Json, Resume
-from datagen.detecting.evaluation import Request, evaluate
-from datagen.errors import InputError
+from datagen.cli.options import Broker, Detach, Json, Merge, QueueIn, Resume, merged
+from datagen.cli.queueing import carry_out, place
+from datagen.cli.screen import Screen
+from datagen.detecting import evaluation
+from datagen.detecting.evaluation import Request
 from datagen.labelled import Kind
 from datagen.report.evaluation import summary
 from datagen.scoring.coco import Backend
@@ -24,10 +27,6 @@ By = Annotated[Backend, Option("--backend", help="Whose COCO evaluator; the numb
 Official = Annotated[
     bool, Option("--kitti-official", help="KITTI's IoU of 0.7 for cars, not 0.5 for all.")
 ]
-Merge = Annotated[
-    list[str] | None,
-    Option("--merge", metavar="OLD=NEW", help="Put a category into another one; repeatable."),
-]
 
 
 def command(
@@ -41,23 +40,30 @@ def command(
     kitti_official: Official = False,
     merge: Merge = None,
     resume: Resume = False,
+    broker: Broker = None,
+    jobs: QueueIn = None,
+    detach: Detach = False,
     json: Json = False,
 ) -> None:
     """COCO's and KITTI's measures, and AP50 by what is known of the things."""
-    pairs = _pairs(merge or [])
-    request = Request(source, dataset, kind, workers, backend, kitti_official, pairs)
+    to = place(context, broker, jobs, detach)
+    request = Request(source, dataset, kind, workers, backend, kitti_official, merged(merge))
+    told = partial(tell, context.obj, out, json, official=kitti_official)
+    if to is not None:
+        order = evaluation.order(request, out, resume=resume)
+        carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
+        return
     with context.obj.progress("evaluating") as advance:
-        report = evaluate(request, out, resume=resume, progress=advance)
+        report = evaluation.evaluate(request, out, resume=resume, progress=advance)
+    told(report)
+
+
+def tell(
+    screen: Screen, out: Path, json: bool, report: dict[str, Any], *, official: bool = False
+) -> None:
+    """Show what came of it."""
     for text in summary(report):
-        context.obj.say(text)
-    if kitti_official and report["kitti"] is None:
-        context.obj.say("KITTI's measure was left out: what is hidden of the things is not known.")
-    context.obj.result(str(out / "report.html"), report, as_json=json)
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for old, equals, new in pairs:
-        if not (old and equals and new):
-            raise InputError(f"--merge {old}{equals}{new}: write it as OLD=NEW")
-    return {old: new for old, _, new in pairs}
+        screen.say(text)
+    if official and report["kitti"] is None:
+        screen.say("KITTI's measure was left out: what is hidden of the things is not known.")
+    screen.result(str(out / "report.html"), report, as_json=json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Context, Option
 
-from datagen.cli.options import DatasetFolder, Json
+from datagen.cli.options import DatasetFolder, Json, Merge, merged, pairs
 from datagen.dataset import export
 from datagen.errors import InputError
 
@@ -15,10 +15,6 @@ MinVisible = Annotated[
     float, Option("--min-visible", help="Least visible share of a thing, from 0 to 1.")
 ]
 MinPixels = Annotated[int, Option("--min-pixels", help="Least visible pixels of a thing.")]
-Merge = Annotated[
-    list[str] | None,
-    Option("--merge", metavar="OLD=NEW", help="Put a category into another one; repeatable."),
-]
 Split = Annotated[
     str, Option("--split", metavar="NAME=SHARE,...", help="For example train=0.8,val=0.2.")
 ]
@@ -47,7 +43,7 @@ def command(
         out,
         min_visible_fraction=min_visible,
         min_pixels=min_pixels,
-        merge=_pairs("--merge", merge or []),
+        merge=merged(merge),
         splits=_shares(split),
         link=link,
     )
@@ -56,17 +52,9 @@ def command(
     context.obj.result(str(out), report.to_json(), as_json=json)
 
 
-def _pairs(option: str, texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for name, equals, value in pairs:
-        if not (name and equals and value):
-            raise InputError(f"{option} {name}{equals}{value}: write it as NAME=VALUE")
-    return {name: value for name, _, value in pairs}
-
-
 def _shares(split: str) -> dict[str, float]:
-    pairs = _pairs("--split", [part for part in split.split(",") if part])
+    parts = pairs("--split", [part for part in split.split(",") if part], "NAME=SHARE,...")
     try:
-        return {name: float(share) for name, share in pairs.items()}
+        return {name: float(share) for name, share in parts.items()}
     except ValueError as error:
         raise InputError(f"--split {split}: the shares must be numbers") from error

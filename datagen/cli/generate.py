@@ -1,12 +1,25 @@
 """datagen generate"""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Context, Option
 
 from datagen import pipeline, recipe
-from datagen.cli.options import Assets, Json, RecipeName, Resume, Sets, overrides
+from datagen.cli.options import (
+    Assets,
+    Broker,
+    Detach,
+    Json,
+    QueueIn,
+    RecipeName,
+    Resume,
+    Sets,
+    overrides,
+)
+from datagen.cli.queueing import carry_out, place
+from datagen.cli.screen import Screen
 
 Out = Annotated[Path, Option("--out", help="A new folder for the dataset.")]
 Count = Annotated[int | None, Option("--count", help="Images; else as in the recipe.")]
@@ -28,11 +41,20 @@ def command(
     allow_empty: AllowEmpty = False,
     sets: Sets = None,
     assets: Assets = None,
+    broker: Broker = None,
+    jobs: QueueIn = None,
+    detach: Detach = False,
     json: Json = False,
 ) -> None:
     """An interrupted run goes on with --resume; no image is made twice or lost."""
+    to = place(context, broker, jobs, detach)
     changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)
     loaded = recipe.load(source, changed, allow_empty=allow_empty)
+    told = partial(tell, context.obj, out, json)
+    if to is not None:
+        order = pipeline.order(loaded, out, resume=resume)
+        carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
+        return
     with context.obj.progress("images") as advance:
         report = pipeline.generate(
             loaded,
@@ -41,6 +63,11 @@ def command(
             resume=resume,
             progress=lambda p: advance(p.done, p.total, f"{p.images_per_second:.0f} images/s"),
         )
-    rate = f"{report.rendered} made now, {report.images_per_second:.0f} a second"
-    context.obj.say(f"{report.count} images ({rate}), {report.annotations} labels")
-    context.obj.result(str(out), report.to_json(), as_json=json)
+    told(report.to_json())
+
+
+def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
+    """Show what came of it."""
+    rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
+    screen.say(f"{report['count']} images ({rate}), {report['annotations']} labels")
+    screen.result(str(out), report | {"out": str(out)}, as_json=json)

@@ -1,14 +1,26 @@
 """datagen learn"""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Context, Option
 
 from datagen import recipe
-from datagen.cli.options import Assets, Json, RecipeName, Resume, Sets, overrides
-from datagen.learning.job import learn
-from datagen.learning.loop import Tick
+from datagen.cli.options import (
+    Assets,
+    Broker,
+    Detach,
+    Json,
+    QueueIn,
+    RecipeName,
+    Resume,
+    Sets,
+    overrides,
+)
+from datagen.cli.queueing import carry_out, place
+from datagen.cli.screen import Screen
+from datagen.learning import job
 
 Target = Annotated[Path, Option("--target", help="A folder of photos; labels are not needed.")]
 Out = Annotated[Path, Option("--out", help="A new folder for the run.")]
@@ -27,26 +39,34 @@ def command(
     truth: Truth = None,
     sets: Sets = None,
     assets: Assets = None,
+    broker: Broker = None,
+    jobs: QueueIn = None,
+    detach: Detach = False,
     json: Json = False,
 ) -> None:
     """Give the run folder to generate: `datagen generate RUN --out DIR`."""
+    to = place(context, broker, jobs, detach)
     loaded = recipe.load(source, overrides(sets, assets), allow_empty=True)
+    told = partial(tell, context.obj, out, json)
+    if to is not None:
+        order = job.order(loaded, target, out, resume=resume, truth=truth)
+        carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
+        return
     with context.obj.progress("learning") as advance:
-        report = learn(
+        report = job.learn(
             loaded,
             target,
             out,
             resume=resume,
             truth=truth,
-            progress=lambda tick: advance(tick.step, tick.steps, note(tick)),
+            progress=lambda tick: advance(tick.step, tick.steps, tick.words),
         )
-    for statement in report.statements:
-        context.obj.say(f"{statement.kind}: {statement.text}")
-    context.obj.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
-    context.obj.result(str(out), report.to_json(), as_json=json)
+    told(report.to_json())
 
 
-def note(tick: Tick) -> str:
-    """The phase and its readings, in a few words."""
-    values = "  ".join(f"{name} {value:.3g}" for name, value in tick.values.items())
-    return f"{tick.phase}  {values}"
+def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
+    """Show what came of it."""
+    for statement in report["statements"]:
+        screen.say(f"{statement['kind']}: {statement['text']}")
+    screen.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
+    screen.result(str(out), report | {"run": str(out)}, as_json=json)

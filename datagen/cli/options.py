@@ -28,11 +28,42 @@ Moved = Annotated[
     list[str] | None,
     Option("--set", metavar="KEY=PATH", help="Where an asset of the dataset is now; repeatable."),
 ]
+Merge = Annotated[
+    list[str] | None,
+    Option("--merge", metavar="OLD=NEW", help="Put a category into another one; repeatable."),
+]
 Resume = Annotated[bool, Option("--resume", help="Go on with what is there already.")]
+Broker = Annotated[
+    str | None,
+    Option("--broker", metavar="URL", help="Queue it for the workers at this Redis."),
+]
+QueueIn = Annotated[
+    Path | None,
+    Option("--jobs", metavar="DIR", help="Queue it in this jobs folder, for who attends it."),
+]
+JobsFolder = Annotated[
+    Path | None,
+    Option("--jobs", metavar="DIR", help="The jobs folder.", show_default="DATAGEN_JOBS, out/jobs"),
+]
+Detach = Annotated[bool, Option("--detach", help="Queue it, print the job's id, do not wait.")]
 RecipeName = Annotated[
     str, Argument(metavar="RECIPE", help="A recipe file, the name of one, or a run folder.")
 ]
 DatasetFolder = Annotated[Path, Argument(metavar="DATASET", help="A dataset folder.")]
+
+
+def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:
+    """`van=car` and such, given by `option`, as left -> right; `form` is how they are written."""
+    parts = [text.partition("=") for text in texts]
+    for left, equals, right in parts:
+        if not (left and equals and right):
+            raise InputError(f"{option} {left}{equals}{right}: write it as {form}")
+    return {left: right for left, _, right in parts}
+
+
+def merged(given: Sequence[str] | None) -> dict[str, str]:
+    """`--merge` texts: old name of a category -> new one."""
+    return pairs("--merge", given or (), "OLD=NEW")
 
 
 def overrides(

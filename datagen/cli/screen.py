@@ -21,6 +21,11 @@ class Screen:
 
     quiet: bool = False
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether progress is a bar, with the time to go."""
+        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
     def say(self, text: str) -> None:
         """A remark for the person who waits."""
         if not self.quiet:
@@ -35,7 +40,7 @@ class Screen:
         """A bar on a terminal, else a line every ten seconds, or nothing when quiet."""
         if self.quiet:
             yield lambda done, total, note: None
-        elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        elif self.has_bar:
             with _bar(what) as advance:
                 yield advance
         else:

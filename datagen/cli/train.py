@@ -1,14 +1,17 @@
 """datagen train"""
 
 import json as as_text
+from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Context, Option
 
-from datagen.cli.options import Json, Resume, Sets
-from datagen.detecting.job import train
+from datagen.cli.options import Broker, Detach, Json, QueueIn, Resume, Sets
+from datagen.cli.queueing import carry_out, place
+from datagen.cli.screen import Screen
+from datagen.detecting import job
 from datagen.detecting.lessons import lesson
 from datagen.detecting.snapshot import weights_of
 from datagen.reading import read
@@ -40,13 +43,22 @@ def command(
     resume: Resume = False,
     sets: Sets = None,
     workers: Workers = 1,
+    broker: Broker = None,
+    jobs: QueueIn = None,
+    detach: Detach = False,
     json: Json = False,
 ) -> None:
     """Labels: a dataset of ours, COCO, KITTI, YOLO or CamVid. An interrupted run can --resume."""
+    to = place(context, broker, jobs, detach)
     given = lesson(source, [*(sets or ()), *_started(start)])
+    told = partial(tell, context.obj, out, json)
+    if to is not None:
+        order = job.order(given, Path(source), out, val=val, resume=resume)
+        carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
+        return
     other = None if val is None else read(val)
     with context.obj.progress("training") as advance:
-        report = train(
+        report = job.train(
             given,
             out,
             val=other,
@@ -55,9 +67,14 @@ def command(
             progress=advance,
             say=context.obj.say,
         )
-    context.obj.say(f"{_good(report.ap50)}; see {out / 'report.html'}")
-    context.obj.say(f"score it on other pictures: datagen evaluate {quote(str(out))} DATASET")
-    context.obj.result(str(out), report.to_json(), as_json=json)
+    told(report.to_json())
+
+
+def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
+    """Show what came of it."""
+    screen.say(f"{_good(report['AP50'])}; see {out / 'report.html'}")
+    screen.say(f"score it on other pictures: datagen evaluate {quote(str(out))} DATASET")
+    screen.result(str(out), report | {"run": str(out)}, as_json=json)
 
 
 def _started(start: Path | None) -> list[str]:

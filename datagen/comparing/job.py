@@ -1,7 +1,7 @@
 """`datagen compare`: generated pictures beside a target, as a page and as numbers."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from datagen.comparing.extractors import Choice, Extractor, chosen
 from datagen.comparing.findings import TARGET, Found
 from datagen.comparing.sides import Side, load_side, picture_size
 from datagen.errors import InputError
-from datagen.files import write_atomic
+from datagen.files import make_folder, refuse_filled, write_atomic
 from datagen.learning.gap import Gap, Scale, common_scale, gap
 from datagen.learning.gap.measure import ROWS
 from datagen.report.comparison import write_comparison
@@ -49,7 +49,7 @@ def compare(
     for name, folder in folders.items():
         if not folder.is_dir():
             raise InputError(f"{name}: {folder} is no folder; give one that holds pictures")
-    _check_out(out, [*folders.values()])
+    refuse_filled(out, [*folders.values()])
     choice = chosen(request.features, request.weights)
     steps = _Steps(3 * len(request.generated) + 2, progress)
     with one_thread():
@@ -79,16 +79,6 @@ class _Steps:
 
     def say(self, what: str) -> None:
         self.progress(self.done, self.total, what)
-
-
-def _check_out(out: Path, inputs: Sequence[Path]) -> None:
-    if out.is_file():
-        raise InputError(f"{out}: is a file; give a new folder with --out")
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out}: is not empty; name a new folder")
-    for folder in inputs:
-        if out.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{out}: lies inside {folder}; name a folder outside it")
 
 
 def _sides(request: Request, choice: Choice, steps: _Steps) -> dict[str, Side]:
@@ -131,10 +121,7 @@ def _gap(
 
 
 def _publish(out: Path, sides: Mapping[str, Side], report: Mapping[str, Any]) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot make this folder ({error.strerror})") from error
+    make_folder(out)
     for name, side in sides.items():
         count = len(side.images)
         shown = [side.images[k * count // _SHOWN] for k in range(min(_SHOWN, count))]

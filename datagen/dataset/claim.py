@@ -11,7 +11,7 @@ from datagen import recipe as recipes
 from datagen.dataset import store, versions, weights
 from datagen.digest import canonical
 from datagen.errors import DatagenError, InputError
-from datagen.files import disk_space, locked, write_atomic
+from datagen.files import disk_space, locked, make_folder, write_atomic
 from datagen.parts import Source
 from datagen.recipe import Recipe
 
@@ -57,10 +57,7 @@ def _prepare(out: Path, resume: bool) -> bool:
         if not resume:
             _refuse_filled(out)
         return False
-    try:
-        out.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot make this folder ({error.strerror})") from error
+    make_folder(out)
     return True
 
 

@@ -11,6 +11,7 @@ from datagen import __version__
 from datagen.dataset import coco
 from datagen.dataset.folders import is_dataset
 from datagen.dataset.store import LOCK, read_json
+from datagen.decoding import decode
 from datagen.detecting.finding import detect
 from datagen.detecting.lessons import DATASET
 from datagen.detecting.misses import Failures, failures
@@ -20,11 +21,17 @@ from datagen.detecting.snapshot import header_of, weights_of
 from datagen.detecting.spec import read_spec
 from datagen.detecting.work import PICTURES
 from datagen.errors import InputError
-from datagen.files import locked, write_atomic
+from datagen.files import locked, make_folder, write_atomic
+from datagen.interfaces import Component
+from datagen.jobs.conducted import Conducted, Order
+from datagen.jobs.executors import Workers
+from datagen.jobs.work import quoted, unquoted
 from datagen.labelled import Kind, Labelled
 from datagen.reading import read
-from datagen.report.evaluation import write_evaluation
+from datagen.reading.coco import file_of
+from datagen.report.evaluation import FORMAT, write_evaluation
 from datagen.report.sheet import save_png
+from datagen.report.training import RESULT
 from datagen.scoring.coco import Backend, Score, score
 from datagen.scoring.confusion import best_threshold, confusion
 from datagen.scoring.given import Given, Numbered, read_detections
@@ -32,8 +39,6 @@ from datagen.scoring.kitti import is_judged, kitti
 from datagen.scoring.matching import Matches, match
 from datagen.scoring.slices import slices
 from datagen.train_settings import Train
-
-FORMAT = "datagen-evaluation-1"
 
 Advance = Callable[[int, int, str], None]  # done, total, a few words
 
@@ -45,7 +50,7 @@ class Request:
     source: Path
     dataset: Path
     kind: Kind | None = None
-    workers: int = 1
+    workers: Workers = 1
     backend: Backend = "pycocotools"
     official: bool = False  # KITTI's own IoUs instead of 0.5
     merge: Mapping[str, str] = field(default_factory=dict)  # old category name -> new one
@@ -74,11 +79,7 @@ def evaluate(
 
     InputError for what cannot be read, and for an `out` that is not empty without `resume`.
     """
-    if not _are_detections(request.source):
-        header_of(weights_of(request.source))  # refused before anything is written
-    labelled = read(request.dataset, request.kind)
-    settings, given = _known(request, labelled)
-    aligned(labelled, given, settings, request.merge)  # refused before hours of detection
+    labelled, settings, given = _looked_at(request)
     with _opened(request, labelled, out, resume):
         if settings is not None:
             file = detect(request.source, labelled, out, request.workers, progress)
@@ -97,6 +98,16 @@ def evaluate(
     return report
 
 
+def _looked_at(request: Request) -> tuple[Labelled, Train | None, Given]:
+    """What is there to evaluate; refused before anything is written, or hours of detection."""
+    if not _are_detections(request.source):
+        header_of(weights_of(request.source))
+    labelled = read(request.dataset, request.kind)
+    settings, given = _known(request, labelled)
+    aligned(labelled, given, settings, request.merge)
+    return labelled, settings, given
+
+
 @contextmanager
 def _opened(request: Request, labelled: Labelled, out: Path, resume: bool) -> Iterator[None]:
     """`out`, made where it is not there, and held against other runs."""
@@ -109,10 +120,7 @@ def _opened(request: Request, labelled: Labelled, out: Path, resume: bool) -> It
         raise InputError(f"{out}: is a file; give a new folder with --out")
     if out.is_dir() and any(one.name != LOCK for one in out.iterdir()) and not resume:
         raise InputError(f"{out}: is not empty; name a new folder, or go on with --resume")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot make this folder ({error.strerror})") from error
+    make_folder(out)
     with locked(out):
         yield
 
@@ -142,13 +150,10 @@ def _are_detections(source: Path) -> bool:
 
 
 def _numbered(dataset: Path, labelled: Labelled) -> Numbered | None:
-    """The ids of a COCO file; None for other kinds, or where the file's name is not plain."""
+    """The ids of a COCO file; None for other kinds."""
     if labelled.kind != "coco":
         return None
-    file = dataset if dataset.is_file() else dataset / "annotations.json"
-    if not file.is_file():
-        return None
-    data = coco.read(file)
+    data = coco.read(file_of(dataset))
     return Numbered(
         {one["id"]: str(one["file_name"]) for one in data["images"]},
         {one["id"]: str(one["name"]) for one in data["categories"]},
@@ -230,7 +235,7 @@ def _curves(boxes: Score) -> dict[str, list[float]]:
 
 def _trained_on(source: Path) -> int | None:
     """Pictures that the run learned from, where it says so."""
-    file = source / "train.json"
+    file = source / RESULT
     pictures = read_json(file).get("pictures") if file.is_file() else None
     return pictures if isinstance(pictures, int) else None
 
@@ -238,3 +243,48 @@ def _trained_on(source: Path) -> int | None:
 def _text(name: Path | str) -> str:
     """A file's name may hold bytes that are no text."""
     return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+# ------------------------------------------------------------------------------------------- jobs
+
+
+class _Ordered(Component):
+    """The arguments of a job: a Request and where its report goes. Paths are percent-encoded."""
+
+    source: str
+    dataset: str
+    kind: Kind | None
+    backend: Backend
+    official: bool
+    merge: dict[str, str]
+    out: str
+
+
+def order(request: Request, out: Path, *, resume: bool = False) -> Order:
+    """The job of an evaluation; its `workers` are those that attend the queue."""
+
+    def claim() -> None:
+        labelled, _, _ = _looked_at(request)
+        with _opened(request, labelled, out, resume):
+            pass
+
+    places = {"source": request.source, "dataset": request.dataset, "out": out}
+    arguments: dict[str, Any] = {name: quoted(path.resolve()) for name, path in places.items()}
+    for name in ("kind", "backend", "official"):
+        arguments[name] = getattr(request, name)
+    return Order("evaluate", arguments | {"merge": dict(request.merge)}, claim)
+
+
+def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
+    """Carry out a job of `order`; gives the report."""
+    asked = decode(_Ordered, arguments, "job")
+    request = Request(
+        unquoted(asked.source),
+        unquoted(asked.dataset),
+        asked.kind,
+        means.executor,
+        asked.backend,
+        asked.official,
+        asked.merge,
+    )
+    return evaluate(request, unquoted(asked.out), resume=True, progress=means.progress)

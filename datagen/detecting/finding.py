@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datagen import __version__
 from datagen.dataset import store
 from datagen.dataset.store import Shard, read_json
@@ -17,8 +15,8 @@ from datagen.detecting.work import PICTURES, list_pictures, payloads, shard_file
 from datagen.errors import InputError
 from datagen.files import atomic_file
 from datagen.jobs.attempt import raised
-from datagen.jobs.executors import InProcess, Processes
-from datagen.labelled import Detections, Labelled
+from datagen.jobs.executors import Workers, hired
+from datagen.labelled import Labelled
 from datagen.reading import digest
 
 FOUND = "detections.json"
@@ -27,20 +25,11 @@ _SHARD = 32  # pictures that are looked at as one piece of work
 Advance = Callable[[int, int, str], None]  # done, total, a few words
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a detector finds in pictures, in their order. Categories are its own."""
-
-    categories: tuple[str, ...]
-    names: tuple[str, ...]  # of the pictures
-    detections: tuple[Detections, ...]
-
-
 def detect(
     run: Path,
     labelled: Labelled,
     out: Path,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Advance = lambda done, total, words: None,
 ) -> Path:
     """Write OUT/detections.json: what the detector of `run` finds in the pictures.
@@ -52,35 +41,12 @@ def detect(
     shards = store.shards_of(len(labelled.pictures), _SHARD)
     missing = [shard for shard in shards if not shard_file(out, shard).is_file()]
     meter = _Meter(len(labelled.pictures), sum(map(len, shards)) - sum(map(len, missing)), progress)
-    executor = InProcess(meter) if workers == 1 else Processes(workers, meter)
-    with closing(executor.run("detect", payloads(run, out, missing))) as reports:
+    with closing(hired(workers, meter).run("detect", payloads(run, out, missing))) as reports:
         for report in reports:
             if "error" in report:
                 raise raised(report["error"])
             meter(report["payload"], report["payload"]["stop"] - report["payload"]["start"])
     return _joined(asked, out, shards)
-
-
-def read_found(path: Path) -> Found:
-    """What `detect` wrote."""
-    data = read_json(path)
-    try:
-        categories = tuple(map(str, data["categories"]))
-        rows = data["pictures"]
-        found = Found(categories, tuple(str(r["name"]) for r in rows), tuple(map(_from_json, rows)))
-    except (LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: holds no detections ({error}); detect again") from error
-    return found
-
-
-def _from_json(row: dict[str, Any]) -> Detections:
-    masks = row["masks"]
-    return Detections(
-        np.array(row["boxes"], np.float32).reshape(-1, 4),
-        np.array(row["scores"], np.float32),
-        np.array(row["categories"], np.int32),
-        None if masks is None else tuple(masks),
-    )
 
 
 @dataclass

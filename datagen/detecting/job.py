@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen import __version__
+from datagen.decoding import decode
 from datagen.detecting.events import opened_events
 from datagen.detecting.lessons import Advance, Lesson
 from datagen.detecting.material import Material, material
@@ -15,11 +16,16 @@ from datagen.detecting.snapshot import MODEL, header_of
 from datagen.detecting.spec import Spec
 from datagen.detecting.teaching import Pupil, Standing, Watched
 from datagen.errors import InputError
+from datagen.interfaces import Component
+from datagen.jobs.conducted import Conducted, Order
+from datagen.jobs.executors import Workers
+from datagen.jobs.work import quoted, unquoted
 from datagen.labelled import Labelled
 from datagen.learning import loop
 from datagen.learning.loop import Tick
 from datagen.learning.run import RunFolder, opened_run
-from datagen.reading import digest
+from datagen.reading import digest, read
+from datagen.recipe import Recipe
 from datagen.threads import one_thread
 from datagen.train_settings import Train
 
@@ -52,7 +58,7 @@ def train(
     out: Path,
     *,
     val: Labelled | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     resume: bool = False,
     progress: Advance = lambda done, total, words: None,
     say: Callable[[str], None] = lambda remark: None,
@@ -64,19 +70,12 @@ def train(
     `say` is told, before the first step, what a person must know.
     """
     settings = lesson.settings
-    lesson.keep_apart(out)
-    _check_sources(settings)
-    described = settings.described()
-    validation = None if val is None else digest(val)
-    spec = Spec(settings, lesson.digest, validation, __version__)
-    # Pictures that are there are looked at before anything is written.
-    there = lesson.source if isinstance(lesson.source, Labelled) else None
-    ready = None if there is None else material(there, val, settings)
+    spec, ready = _looked_at(lesson, val, out)
     with opened_run(out, spec=spec, resume=resume) as run:
         both = ready or material(lesson.labelled(run.path, workers, progress), val, settings)
         start = None if settings.goes_on is None else Path(settings.goes_on.source)
         with one_thread():
-            pupil = described.pupil(both.training, settings, start)
+            pupil = settings.described().pupil(both.training, settings, start)
             remarks = (*both.remarks, *pupil.remarks())
             for remark in remarks:
                 say(remark)
@@ -86,6 +85,20 @@ def train(
             )
             publish(run, spec, both, report.to_json(), progress)
     return report
+
+
+def _looked_at(lesson: Lesson, val: Labelled | None, out: Path) -> tuple[Spec, Material | None]:
+    """Everything that can be refused is, before anything is written.
+
+    The material is None where a recipe makes the pictures.
+    """
+    settings = lesson.settings
+    lesson.keep_apart(out)
+    _check_sources(settings)
+    validation = None if val is None else digest(val)
+    spec = Spec(settings, lesson.digest, validation, __version__)
+    there = lesson.source if isinstance(lesson.source, Labelled) else None
+    return spec, None if there is None else material(there, val, settings)
 
 
 def _check_sources(settings: Train) -> None:
@@ -127,3 +140,55 @@ class _Teller:
         shown = {n: self._readings[n] for n in ("loss", "AP50") if n in self._readings}
         said = "".join(f"{name} {value:.3g}  " for name, value in shown.items())
         self._progress(tick.step, tick.steps, f"{said}{rate:.3g} images/s")
+
+
+# ------------------------------------------------------------------------------------------- jobs
+
+
+class _Ordered(Component):
+    """The arguments of a job: a recipe, or pictures with settings. Paths are percent-encoded."""
+
+    recipe: Recipe | None
+    pictures: str | None
+    settings: Train
+    val: str | None
+    out: str
+
+    def lesson(self) -> Lesson:
+        if self.recipe is not None:
+            return Lesson(self.recipe, self.settings)
+        if self.pictures is None:
+            raise InputError("job: it names neither a recipe nor pictures")
+        return Lesson(read(unquoted(self.pictures)), self.settings)
+
+
+def order(
+    lesson: Lesson, pictures: Path, out: Path, *, val: Path | None = None, resume: bool = False
+) -> Order:
+    """The job of a training in `out`; `pictures` is where the lesson's are, if they are there."""
+
+    def claim() -> None:
+        spec, _ = _looked_at(lesson, None if val is None else read(val), out)
+        with opened_run(out, spec=spec, resume=resume):
+            pass
+
+    recipe = lesson.source.encode() if isinstance(lesson.source, Recipe) else None
+    places = {"pictures": pictures if recipe is None else None, "val": val, "out": out}
+    paths = {name: None if at is None else quoted(at.resolve()) for name, at in places.items()}
+    settings = lesson.settings.model_dump(mode="json")
+    return Order("train", {"recipe": recipe, "settings": settings, **paths}, claim)
+
+
+def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
+    """Carry out a job of `order`; gives the TrainReport as plain data."""
+    asked = decode(_Ordered, arguments, "job")
+    report = train(
+        asked.lesson(),
+        unquoted(asked.out),
+        val=None if asked.val is None else read(unquoted(asked.val)),
+        workers=means.executor,
+        resume=True,
+        progress=means.progress,
+        say=means.say,
+    )
+    return report.to_json()

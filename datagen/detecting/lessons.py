@@ -10,6 +10,7 @@ from datagen import recipe as recipes
 from datagen.dataset import store
 from datagen.dataset.folders import is_dataset, is_train_run
 from datagen.errors import InputError
+from datagen.jobs.executors import Workers
 from datagen.labelled import Labelled
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
@@ -42,7 +43,7 @@ class Lesson:
         if out.resolve().is_relative_to(folder):
             raise InputError(f"{out}: lies inside {folder}, which is learned from; choose another")
 
-    def labelled(self, run: Path, workers: int, progress: Advance) -> Labelled:
+    def labelled(self, run: Path, workers: Workers, progress: Advance) -> Labelled:
         """The pictures; those of a recipe are made, or completed, in the run's folder."""
         if not isinstance(self.source, Recipe):
             return self.source

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from datagen.errors import InputError
-from datagen.labelled import ANY, Labelled
+from datagen.labelled import Labelled
 from datagen.plugins import did_you_mean
 from datagen.train_settings import Train
 
@@ -37,7 +37,7 @@ def material(labelled: Labelled, separate: Labelled | None, settings: Train) -> 
 
 def in_its_categories(labelled: Labelled, settings: Train) -> Labelled:
     """In the taxonomy of `settings`; what hardly shows is neither right nor wrong to find."""
-    merged = labelled.merged(settings.categories, settings.ignored)
+    merged = labelled.merged(settings.categories, labelled.called(settings.ignored))
     return merged.ignoring(settings.min_visible_fraction, settings.min_pixels)
 
 
@@ -60,7 +60,7 @@ def count_things(labelled: Labelled) -> dict[str, int]:
     counts = dict.fromkeys(labelled.categories, 0)
     for picture in labelled.pictures:
         for thing in picture.things:
-            if not thing.ignored and thing.category != ANY:
+            if thing.counts:
                 counts[labelled.categories[thing.category]] += 1
     return counts
 
@@ -105,8 +105,9 @@ def _remarks(
     if labelled.rejected:
         file, reason = labelled.rejected[0]
         yield f"{len(labelled.rejected)} of the labels or pictures were left out ({file}: {reason})"
-    named = {old for olds in settings.categories.values() for old in olds} | {*settings.ignored}
-    if unknown := sorted(named - set(labelled.categories)):
+    named = {old for olds in settings.categories.values() for old in olds} - {*labelled.categories}
+    named |= {name for name in settings.ignored if not labelled.called([name])}
+    if unknown := sorted(named):
         yield f"The training pictures have nothing called {_listed(unknown)}."
     learned = count_things(training)
     if never := [name for name, count in learned.items() if not count]:

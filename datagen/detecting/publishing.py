@@ -15,7 +15,8 @@ from datagen.files import write_atomic
 from datagen.labelled import Detections, Labelled
 from datagen.learning.run import RunFolder
 from datagen.reading import load_image
-from datagen.report.predictions import predictions_sheet, save_jpeg
+from datagen.report.predictions import predictions_sheet
+from datagen.report.sheet import save_jpeg
 from datagen.report.training import RESULT, write_training
 from datagen.scoring.coco import score
 

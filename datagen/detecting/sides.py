@@ -30,8 +30,8 @@ def aligned(
 
     `merge`: old name -> new one, of categories on both sides. InputError when nothing is shared.
     """
-    skipped = {name.lower() for name in settings.ignored} if settings else set()
-    ignored = [n for n in labelled.categories if n.lower() in skipped and n not in merge]
+    skipped = labelled.called(settings.ignored if settings else ())
+    ignored = [name for name in skipped if name not in merge]
     groups = _groups(labelled, given, settings, merge, ignored)
     used = {old for olds in groups.values() for old in olds}
     truth = labelled.merged(groups, ignored)

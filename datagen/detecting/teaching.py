@@ -6,6 +6,7 @@ whatever a killed run had written since, it comes back to the file that belongs 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +29,7 @@ class Pupil(Trainee, Protocol):
     """A detector that learns: a Trainee that can be asked and kept at any step."""
 
     def remarks(self) -> list[str]: ...  # what a person must know of where it starts
-    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]: ...
+    def detect(self, images: Sequence[np.ndarray], *, masks: bool) -> list[Detections]: ...
     def save(self, path: Path) -> None: ...  # one file, whole or not at all
 
 
@@ -105,7 +106,8 @@ class Watched:
         return values
 
     def _validate(self, validation: Labelled, step: int) -> dict[str, float]:
-        found = score(validation, list(looked_at(self._pupil.detect, validation.pictures))).AP50
+        boxes = partial(self._pupil.detect, masks=False)  # no mask is asked for: it is the dearest
+        found = score(validation, list(looked_at(boxes, validation.pictures))).AP50
         if found is None:  # nothing there counts
             return {}
         self.standing = self.standing.after(step, found, self._settings.patience)

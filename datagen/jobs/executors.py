@@ -4,8 +4,9 @@ import json
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from datagen.errors import InputError
 from datagen.jobs.attempt import attempt
 from datagen.jobs.crew import Member, listen
 from datagen.jobs.work import find
@@ -14,6 +15,45 @@ Payload = dict[str, Any]
 Progress = Callable[[Payload, int], None]  # (payload, images done)
 
 ATTEMPTS = 3  # a payload that takes its process down this often is given up
+MAX_WORKERS = 256  # processes of one machine
+
+
+class Executor(Protocol):
+    """Runs one work function over many payloads; reports come in the order of completion."""
+
+    def run(
+        self, work: str, payloads: Sequence[Payload]
+    ) -> Generator[dict[str, Any], None, None]: ...
+
+
+# Who does the work: so many processes of this machine, or what makes an executor that tells its
+# argument how far each payload is.
+Workers = int | Callable[[Progress], Executor]
+
+
+def hired(workers: Workers, progress: Progress) -> Executor:
+    """The executor that `workers` ask for; who works changes no byte of what is made.
+
+    InputError for a number that is out of range.
+    """
+    if callable(workers):
+        return workers(progress)
+    if not 1 <= workers <= MAX_WORKERS:
+        raise InputError(f"workers must be a whole number from 1 to {MAX_WORKERS}, got {workers}")
+    return Local(workers, progress)
+
+
+@dataclass(frozen=True)
+class Local:
+    """At most `workers` processes of this machine; this one where one is enough."""
+
+    workers: int
+    progress: Progress
+
+    def run(self, work: str, payloads: Sequence[Payload]) -> Generator[dict[str, Any], None, None]:
+        one = min(self.workers, len(payloads)) <= 1
+        executor = InProcess(self.progress) if one else Processes(self.workers, self.progress)
+        return executor.run(work, payloads)
 
 
 @dataclass(frozen=True)

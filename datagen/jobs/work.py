@@ -92,7 +92,12 @@ WORK = {
     "make_shard": "datagen.jobs.work:shard_making",
     "measure": "datagen.learning.measuring:measuring",
     "detect": "datagen.detecting.work:detecting",
+    "rehearse": "datagen.estimating.rehearsal:rehearsing",
 }
+
+# Queues that workers attend, and which work is sent to which.
+QUEUES = ("render", "eval")
+QUEUE_OF = {"make_shard": "render", "measure": "render", "detect": "eval", "rehearse": "render"}
 
 
 def find(name: str) -> Callable[[], AbstractContextManager[Run]]:

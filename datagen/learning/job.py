@@ -10,8 +10,12 @@ import numpy as np
 from datagen import __version__
 from datagen.dataset.coco import check_number
 from datagen.dataset.targets import Targets, load_targets, write_rejected
+from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.grammar import Grammar
+from datagen.interfaces import Component
+from datagen.jobs.conducted import Conducted, Order
+from datagen.jobs.work import quoted, unquoted
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
@@ -55,6 +59,27 @@ def learn(
     `truth` is a COCO file of the targets, for the report alone: nothing is learned from it.
     Killed at any moment, the run goes on from its last checkpoint with `resume`.
     """
+    given = _looked_at(recipe, target, out, truth)
+    targets = given.targets
+    with opened_run(out, spec=given.spec, resume=resume) as run:
+        write_rejected(out / "rejected.jsonl", targets.rejected)
+        with run_stages(recipe, run, targets, progress) as learned:
+            comparison = compare(learned, given.known)
+            said = publish(learned, comparison)
+    return LearnReport(out, len(targets.images), len(targets.rejected), comparison, tuple(said))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What there is to learn from."""
+
+    targets: Targets
+    known: np.ndarray | None  # the true counts, for the report
+    spec: Spec
+
+
+def _looked_at(recipe: Recipe, target: Path, out: Path, truth: Path | None) -> _Given:
+    """Everything that can be refused is, before anything is written."""
     recipe.check_sources()
     grammar = recipe.world()
     _keep_apart(target, out)
@@ -62,13 +87,7 @@ def learn(
     _check(grammar, target, targets)
     try_on(recipe, targets)
     known = None if truth is None else _known(truth, count_heads(grammar), len(targets.images))
-    spec = Spec(recipe, targets.digest, __version__)
-    with opened_run(out, spec=spec, resume=resume) as run:
-        write_rejected(out / "rejected.jsonl", targets.rejected)
-        with run_stages(recipe, run, targets, progress) as learned:
-            comparison = compare(learned, known)
-            said = publish(learned, comparison)
-    return LearnReport(out, len(targets.images), len(targets.rejected), comparison, tuple(said))
+    return _Given(targets, known, Spec(recipe, targets.digest, __version__))
 
 
 def _known(truth: Path, heads: tuple[str, ...], pictures: int) -> np.ndarray:
@@ -94,3 +113,44 @@ def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
         raise InputError(
             f"{folder}: need at least {_FEWEST} images to learn from, found {len(targets.images)}"
         )
+
+
+# ------------------------------------------------------------------------------------------- jobs
+
+
+class _Ordered(Component):
+    """The arguments of a job; paths are percent-encoded."""
+
+    recipe: Recipe
+    target: str
+    truth: str | None
+    out: str
+
+
+def order(
+    recipe: Recipe, target: Path, out: Path, *, resume: bool = False, truth: Path | None = None
+) -> Order:
+    """The job of learning in `out`, which is taken for it as by `learn`."""
+
+    def claim() -> None:
+        given = _looked_at(recipe, target, out, truth)
+        with opened_run(out, spec=given.spec, resume=resume):
+            pass
+
+    places = {"target": target, "truth": truth, "out": out}
+    paths = {name: None if at is None else quoted(at.resolve()) for name, at in places.items()}
+    return Order("learn", {"recipe": recipe.encode(), **paths}, claim)
+
+
+def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
+    """Carry out a job of `order`; gives the LearnReport as plain data."""
+    asked = decode(_Ordered, arguments, "job")
+    report = learn(
+        asked.recipe,
+        unquoted(asked.target),
+        unquoted(asked.out),
+        resume=True,
+        truth=None if asked.truth is None else unquoted(asked.truth),
+        progress=lambda tick: means.progress(tick.step, tick.steps, tick.words),
+    )
+    return report.to_json()

@@ -33,6 +33,12 @@ class Tick:
     steps: int
     values: Mapping[str, float]
 
+    @property
+    def words(self) -> str:
+        """The phase and its readings, for people."""
+        values = "  ".join(f"{name} {value:.3g}" for name, value in self.values.items())
+        return f"{self.phase}  {values}"
+
 
 def train(
     run: RunFolder,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from datagen.digest import of_bytes
 from datagen.errors import InputError
-from datagen.files import disk_space, locked, sync, write_atomic
+from datagen.files import disk_space, locked, make_folder, sync, write_atomic
 
 _STATE, _DIGEST = "state.safetensors", "state.sha256"
 _KEPT = 2  # checkpoints of a phase; the older one serves when the newer is damaged
@@ -112,10 +112,7 @@ def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
             raise InputError(f"{path}: is not empty; add --resume to go on, or name a new folder")
     if resume and path.is_dir() and _is_strange(path):
         raise InputError(f"{path}: holds no meta.json: it is no run of `{spec.verb}` to resume")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot make this folder ({error.strerror})") from error
+    make_folder(path)
     with locked(path):
         _agree(path / "meta.json", spec)
         for stale in path.glob("checkpoints/.*"):

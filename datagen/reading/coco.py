@@ -36,7 +36,7 @@ def found(folder: Path) -> list[Path]:
 
 def read(path: Path) -> Labelled:
     """The pictures of a COCO file, or of the folder of one, in the file's order."""
-    file = path if path.is_file() else _file(path)
+    file = file_of(path)
     data = coco.read(file)
     _check_unique(file, data)
     coco.check_links(file, data)
@@ -55,8 +55,10 @@ def read(path: Path) -> Labelled:
     return Labelled(root, "coco", categories, tuple(pictures), masks, (*lost, *odd))
 
 
-def _file(folder: Path) -> Path:
-    """The one COCO file of a folder."""
+def file_of(folder: Path) -> Path:
+    """The one COCO file of a folder; a file is that itself."""
+    if folder.is_file():
+        return folder
     if is_dataset(folder) and not store.is_complete(folder):
         raise InputError(f"{folder}: is not finished; run `datagen generate` with --resume first")
     files = found(folder)

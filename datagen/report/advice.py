@@ -1,33 +1,27 @@
 """The page of `datagen advise`: one HTML file that needs nothing beside it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from datagen.dataset.store import read_json
-from datagen.errors import InputError
-from datagen.files import write_atomic
-from datagen.report import figures
+from datagen.report import curves, figures
 from datagen.report.embedded import picture
 from datagen.report.evaluation import title_of
-from datagen.report.page import render
+from datagen.report.page import write_page
 
 _MOST_ROWS = 12  # of one factor's slices; the others are found better
 _WORTH = 1.05  # times as many, for a cut by rule to be shown
 _CUTS = {"symbol": "symbol", "under": "what is under", "rule": "what a rule makes"}
 _MOST_BARS = 24  # symbols in one figure
-_CURVE = "#3a8fd0"
 _SURE = 30  # things; what is measured on fewer is grey
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A slice: things in the evaluated pictures, and readings in percent."""
+    """A slice: things in the evaluated pictures, and readings from 0 to 1."""
 
     label: str
     things: int
@@ -44,32 +38,27 @@ class _Row:
 
 def write_advice(folder: Path) -> Path:
     """Write `report.html` into the folder, from `report.json` and the contact sheets there."""
-    path = folder / "report.json"
-    data = read_json(path)
-    try:
-        context = {
-            "title": str(data["title"]),
-            "summary": [(str(one["about"]), str(one["text"])) for one in data["summary"]],
-            "facts": dict(data["facts"]),
-            "rule": str(data["rule"]),
-            "wishes": _wishes(data["reached"]),
-            "figures": [*_amounts(data)],
-            "pictures": [picture(folder, one) for one in data["sheets"]],
-            "slices": _slices(data),
-            "after": data["after"] is not None,
-            "diff": str(data["diff"]),
-            "budget": _budget(data["budget"]),
-            "evaluations": list(data["evaluations"]),
-            "version": str(data["datagen"]),
-        }
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} has another form than this page needs: {type(error).__name__} {error}; "
-            "advise again, or use the version that wrote it"
-        ) from error
-    page = folder / "report.html"
-    write_atomic(page, render("advice.html", context))
-    return page
+    return write_page(
+        folder / "report.json", "advice.html", "advise", lambda data: _context(folder, data)
+    )
+
+
+def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": str(data["title"]),
+        "summary": [(str(one["about"]), str(one["text"])) for one in data["summary"]],
+        "facts": dict(data["facts"]),
+        "rule": str(data["rule"]),
+        "wishes": _wishes(data["reached"]),
+        "figures": [*_amounts(data)],
+        "pictures": [picture(folder, one) for one in data["sheets"]],
+        "slices": _slices(data),
+        "after": data["after"] is not None,
+        "diff": str(data["diff"]),
+        "budget": _budget(data["budget"]),
+        "evaluations": list(data["evaluations"]),
+        "version": str(data["datagen"]),
+    }
 
 
 def _wishes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -118,29 +107,28 @@ def _slices(data: Mapping[str, Any]) -> dict[str, list[_Row]]:
     for factor, row in rows:
         groups.setdefault(title_of(factor), []).append(row)
     for group in groups.values():
-        group.sort(key=lambda row: 101.0 if row.recall is None else row.recall)
+        group.sort(key=lambda row: 2.0 if row.recall is None else row.recall)
         del group[_MOST_ROWS:]
     return groups
 
 
 def _measured(one: Mapping[str, Any]) -> _Row:
-    return _Row(
-        str(one["label"]), int(one["things"]), _percent(one["ap50"]), _percent(one["recall"])
-    )
+    return _Row(str(one["label"]), int(one["things"]), _share(one["ap50"]), _share(one["recall"]))
 
 
 def _compared(one: Mapping[str, Any]) -> _Row:
-    old, new = (_percent(one["AP50"][side]) for side in ("before", "after"))
-    recall = _percent(one["recall"]["before"])
+    old, new = (_share(one["AP50"][side]) for side in ("before", "after"))
+    recall = _share(one["recall"]["before"])
     row = _Row(str(one["label"]), int(one["things"]), old, recall, new)
     if old is None or new is None:
         return row
-    style = "soft" if row.is_few or new == old else "better" if new > old else "worse"
-    return _Row(row.label, row.things, old, recall, new, f"{new - old:+.1f}", style)
+    points = round(100 * (new - old), 1)
+    style = "soft" if row.is_few or not points else "better" if points > 0 else "worse"
+    return replace(row, difference=f"{points + 0.0:+.1f}", style=style)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * float(share), 1)
+def _share(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 # ------------------------------------------------------------------------------------------ budget
@@ -152,44 +140,13 @@ def _budget(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     curve = data.get("curve")
     equation = "" if curve is None else _equation(curve)
-    figure = Markup(budget_figure(data)) if data["points"] else None
+    figure = Markup(curves.growth(data)) if data["points"] else None
     return {"why": data.get("why"), "figure": figure, "equation": equation}
 
 
 def _equation(curve: Mapping[str, Any]) -> str:
     a, b, c = (float(curve[key]) for key in "abc")
-    return f"AP50(n) = {100 * a:.1f} - {100 * b:.3g} n^-{c:.2f}, noise {100 * curve['noise']:.1f}"
-
-
-def budget_figure(data: Mapping[str, Any]) -> str:
-    """SVG of AP50 in percent against training pictures: evaluations, curve, 95 % interval."""
-    with matplotlib.rc_context(figures.STYLE):
-        figure = Figure(figsize=(6.4, 3.0), layout="constrained")
-        axes = figure.add_subplot()
-        band = data.get("band")
-        if band is not None:
-            x = band["pictures"]
-            low, high, middle = ([100 * v for v in band[key]] for key in ("low", "high", "AP50"))
-            axes.fill_between(x, low, high, color=_CURVE, alpha=0.2, linewidth=0, label="95 %")
-            axes.plot(x, middle, color=_CURVE, linewidth=1.8, label="curve")
-        numbers = [one["pictures"] for one in data["points"]]
-        values = [100 * one["AP50"] for one in data["points"]]
-        axes.plot(numbers, values, "o", color=figures.INK, markersize=4.5, label="evaluations")
-        _number_axis(axes, [*numbers, *([band["pictures"][-1]] if band else [])])
-        axes.set_xlabel("training pictures", fontsize=9)
-        figures.finish(axes, "AP50, percent")
-        figure.legend(loc="outside lower center", ncols=3, fontsize=9)
-        return figures.svg(figure)
-
-
-def _number_axis(axes: Any, numbers: Sequence[float]) -> None:
-    """Logarithmic where there is something to see; a tick at 1, 2, 5, 10, ... only."""
-    if max(numbers) > 2 * min(numbers):
-        axes.set_xscale("log")
-        ticks = [m * 10**k for k in range(9) for m in (1, 2, 5)]
-        shown = [one for one in ticks if min(numbers) * 0.8 <= one <= max(numbers) * 1.2]
-        axes.set_xticks(shown, [f"{one:,}" for one in shown])
-        axes.minorticks_off()
-    else:
-        shown = sorted(set(numbers))
-        axes.set_xticks(shown, [f"{one:,.0f}" for one in shown])
+    return (
+        f"With n training pictures AP50 is {100 * a:.1f} - {100 * b:.3g} n^-{c:.2f} percent, with "
+        f"a noise of {100 * curve['noise']:.1f} points."
+    )

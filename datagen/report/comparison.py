@@ -7,12 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from datagen.dataset.store import read_json
-from datagen.errors import InputError
-from datagen.files import write_atomic
 from datagen.report import figures
 from datagen.report.embedded import Picture, picture
-from datagen.report.page import render
+from datagen.report.page import write_page
 
 _DRAWN = 14  # marginals of a section with a figure; the others have a line
 _MOST_BARS = 14  # side by side in half a page
@@ -74,27 +71,22 @@ class _Section:
 
 def write_comparison(folder: Path) -> Path:
     """Write `report.html` into the folder, from `report.json` and the contact sheets there."""
-    path = folder / "report.json"
-    data = read_json(path)
-    try:
-        context = {
-            "title": str(data["title"]),
-            "summary": [(str(one["about"]), str(one["text"])) for one in data["summary"]],
-            "facts": dict(data["facts"]),
-            "distances": [_distance(one) for one in data["distances"]],
-            "sections": _sections(data["marginals"]),
-            "pictures": _pictures(folder, data["sheets"]),
-            "left_out": _left_out(data),
-            "version": str(data["datagen"]),
-        }
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} has another form than this page needs: {type(error).__name__} {error}; "
-            "compare again, or use the version that wrote it"
-        ) from error
-    page = folder / "report.html"
-    write_atomic(page, render("comparison.html", context))
-    return page
+    return write_page(
+        folder / "report.json", "comparison.html", "compare", lambda data: _context(folder, data)
+    )
+
+
+def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": str(data["title"]),
+        "summary": [(str(one["about"]), str(one["text"])) for one in data["summary"]],
+        "facts": dict(data["facts"]),
+        "distances": [_distance(one) for one in data["distances"]],
+        "sections": _sections(data["marginals"]),
+        "pictures": _pictures(folder, data["sheets"]),
+        "left_out": _left_out(data),
+        "version": str(data["datagen"]),
+    }
 
 
 def _distance(data: Mapping[str, Any]) -> _Distance:

@@ -1,6 +1,7 @@
-"""Figures of an evaluation: precision over recall, and what was taken for what."""
+"""Figures of evaluations: precision over recall, what was taken for what, more pictures."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from datagen.report import PALETTE, figures
 
 _MOST_NAMED = 10  # curves with a name of their own
+_GROWTH = "#3a8fd0"
 
 
 def precision_recall(
@@ -66,3 +68,37 @@ def confusion(names: Sequence[str], table: np.ndarray) -> str:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         return figures.svg(figure)
+
+
+def growth(data: Mapping[str, Any]) -> str:
+    """SVG of AP50 in percent against training pictures: evaluations, curve, 95 % interval."""
+    with matplotlib.rc_context(figures.STYLE):
+        figure = Figure(figsize=(6.4, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        band = data.get("band")
+        if band is not None:
+            x = band["pictures"]
+            low, high, middle = ([100 * v for v in band[key]] for key in ("low", "high", "AP50"))
+            axes.fill_between(x, low, high, color=_GROWTH, alpha=0.2, linewidth=0, label="95 %")
+            axes.plot(x, middle, color=_GROWTH, linewidth=1.8, label="curve")
+        numbers = [one["pictures"] for one in data["points"]]
+        values = [100 * one["AP50"] for one in data["points"]]
+        axes.plot(numbers, values, "o", color=figures.INK, markersize=4.5, label="evaluations")
+        _number_axis(axes, [*numbers, *([band["pictures"][-1]] if band else [])])
+        axes.set_xlabel("training pictures", fontsize=9)
+        figures.finish(axes, "AP50, percent")
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+        return figures.svg(figure)
+
+
+def _number_axis(axes: Any, numbers: Sequence[float]) -> None:
+    """Logarithmic where there is something to see; a tick at 1, 2, 5, 10, ... only."""
+    if max(numbers) > 2 * min(numbers):
+        axes.set_xscale("log")
+        ticks = [m * 10**k for k in range(9) for m in (1, 2, 5)]
+        shown = [one for one in ticks if min(numbers) * 0.8 <= one <= max(numbers) * 1.2]
+        axes.set_xticks(shown, [f"{one:,}" for one in shown])
+        axes.minorticks_off()
+    else:
+        shown = sorted(set(numbers))
+        axes.set_xticks(shown, [f"{one:,.0f}" for one in shown])

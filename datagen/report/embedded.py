@@ -26,7 +26,7 @@ def picture(folder: Path, data: Mapping[str, Any]) -> Picture:
     """The sheet that `data` gives the title and the file of; ValueError for one that is none."""
     path = (folder / str(data["file"])).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"sheet {data['file']} lies outside the run folder")
+        raise ValueError(f"sheet {data['file']} lies outside the folder")
     source = None
     if path.is_file():
         source = "data:image/webp;base64," + base64.b64encode(_small(path)).decode()

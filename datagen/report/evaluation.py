@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from datagen.dataset.store import read_json
-from datagen.errors import InputError
-from datagen.files import write_atomic
 from datagen.report import curves, figures
 from datagen.report.embedded import picture
-from datagen.report.page import render
+from datagen.report.page import shown_percent, write_page
+from datagen.scoring.coco import RECALLS
 
+FORMAT = "datagen-evaluation-1"  # of report.json
 _MEASURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 _FACTORS = {
     "visible_fraction": "By the share that is visible",
@@ -43,18 +42,9 @@ class _Factor:
 
 def write_evaluation(folder: Path) -> Path:
     """Write `report.html` into the folder, from `report.json` and the sheets there."""
-    path = folder / "report.json"
-    data = read_json(path)
-    try:
-        context = _context(folder, data)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} has another form than this page needs: {type(error).__name__} {error}; "
-            "evaluate again, or use the version that wrote it"
-        ) from error
-    page = folder / "report.html"
-    write_atomic(page, render("evaluation.html", context))
-    return page
+    return write_page(
+        folder / "report.json", "evaluation.html", "evaluate", lambda data: _context(folder, data)
+    )
 
 
 def summary(data: Mapping[str, Any]) -> list[str]:
@@ -104,7 +94,9 @@ def _of_kind(measures: Mapping[str, Any] | None, what: str) -> str:
         return ""
     if measures["AP50"] is None:
         return f"No thing counts, so {what} cannot be scored."
-    return f"AP50 of {what} {_percent(measures['AP50'])} %, AP {_percent(measures['AP'])} %."
+    return (
+        f"AP50 of {what} {shown_percent(measures['AP50'])} %, AP {shown_percent(measures['AP'])} %."
+    )
 
 
 def _one_sided(data: Mapping[str, Any]) -> list[str]:
@@ -128,7 +120,6 @@ def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     names = [str(name) for name in data["categories"]]
     table = np.array(data["confusion"], np.int64).reshape(len(names) + 1, len(names) + 1)
     lines = {str(k): [float(v) for v in values] for k, values in data["curves"].items()}
-    recalls = np.linspace(0, 1, 101).tolist()
     return {
         "title": f"{Path(data['run']).name} on {Path(data['dataset']).name}",
         "summary": summary(data),
@@ -139,7 +130,7 @@ def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
         "kitti": data["kitti"],
         "kitti_r11": data["kitti_r11"],
         "kitti_ious": data["kitti_ious"],
-        "curve": Markup(curves.precision_recall(lines, recalls, "Boxes at IoU 0.5")),
+        "curve": Markup(curves.precision_recall(lines, RECALLS.tolist(), "Boxes at IoU 0.5")),
         "confusion": Markup(curves.confusion(names, table)),
         "threshold": float(data["threshold"]),
         "factors": _factors(data["slices"]),
@@ -148,7 +139,6 @@ def _context(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
         "dashed": any(data["bbox"][name] is None for name in _MEASURES),
         "fewest": _FEWEST,
         "version": str(data["datagen"]),
-        "percent": _percent,
     }
 
 
@@ -203,7 +193,3 @@ def _factors(parts: Sequence[Mapping[str, Any]]) -> list[_Factor]:
 def title_of(factor: str) -> str:
     """What the slices of a factor are by, with its unit."""
     return _FACTORS.get(factor, factor)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"

@@ -9,12 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from datagen.dataset.store import read_json
 from datagen.errors import InputError
-from datagen.files import write_atomic
 from datagen.report import figures
 from datagen.report.embedded import picture
-from datagen.report.page import render
+from datagen.report.page import write_page
 
 PHASES = {
     "features": "Features: a network learns to see the world of the prior",
@@ -50,29 +48,25 @@ def write_report(run: Path) -> Path:
         raise InputError(
             f"{run / 'report.json'} is not there; `datagen learn` writes it at its end"
         )
-    data = read_json(run / "report.json")
+    return write_page(
+        run / "report.json", "learning.html", "learn", lambda data: _context(run, data)
+    )
+
+
+def _context(run: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     records, broken = _metrics(run / "metrics.jsonl")
-    try:
-        context = {
-            "title": str(data.get("title") or "Learning report"),
-            "grammar": str(data.get("grammar") or ""),
-            "facts": dict(data.get("facts") or {}),
-            "statements": [(str(s["kind"]), str(s["text"])) for s in data.get("statements") or ()],
-            "distances": _distances(data.get("distances") or {}),
-            "histograms": [_histogram(one) for one in data.get("histograms") or ()],
-            "pictures": [picture(run, one) for one in data.get("sheets") or ()],
-            "diff": _diff(str(data.get("diff") or "")),
-            "phases": _phases(records),
-            "broken": broken,
-        }
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{run / 'report.json'} has another form than this report needs: "
-            f"{type(error).__name__} {error}; learn again, or use the version that wrote it"
-        ) from error
-    page = run / "report.html"
-    write_atomic(page, render("learning.html", context))
-    return page
+    return {
+        "title": str(data.get("title") or "Learning report"),
+        "grammar": str(data.get("grammar") or ""),
+        "facts": dict(data.get("facts") or {}),
+        "statements": [(str(s["kind"]), str(s["text"])) for s in data.get("statements") or ()],
+        "distances": _distances(data.get("distances") or {}),
+        "histograms": [_histogram(one) for one in data.get("histograms") or ()],
+        "pictures": [picture(run, one) for one in data.get("sheets") or ()],
+        "diff": _diff(str(data.get("diff") or "")),
+        "phases": _phases(records),
+        "broken": broken,
+    }
 
 
 def _metrics(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -1,10 +1,8 @@
 """A sheet of pictures with what is in them and, beside it, what a detector finds."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,9 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from datagen import rle
-from datagen.errors import InputError
-from datagen.files import write_atomic
-from datagen.labelled import ANY, Box, Detections, Thing
+from datagen.labelled import Box, Detections, Thing
 from datagen.report import colour_of, ink_on
 from datagen.report.sheet import contact_sheet
 
@@ -69,18 +65,8 @@ def predictions_sheet(
     )
 
 
-def save_jpeg(path: Path, sheet: np.ndarray) -> None:
-    """Write a sheet, whole or not at all."""
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, format="JPEG", quality=90)
-    try:
-        write_atomic(path, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another") from error
-
-
 def _of_thing(thing: Thing, categories: Sequence[str]) -> _Drawn:
-    if thing.ignored or thing.category == ANY:
+    if not thing.counts:
         return _Drawn(thing.box, _GREY, None)
     number = thing.category + 1
     name = categories[thing.category]

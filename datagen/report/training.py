@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from datagen.dataset.store import read_json
-from datagen.errors import InputError
-from datagen.files import write_atomic
 from datagen.report import colour_of, figures
 from datagen.report.embedded import picture
-from datagen.report.page import render
+from datagen.report.page import write_page
 
 RESULT = "train.json"
 _POINTS = 600  # of a curve; more are averaged
@@ -37,28 +34,25 @@ class _Row:
 
 def write_training(run: Path, records: Sequence[Mapping[str, Any]]) -> Path:
     """Write `report.html` into the run's folder, from its train.json and the readings."""
-    data = read_json(run / RESULT)
-    try:
-        context = {
-            "title": str(data["title"]),
-            "facts": _facts(data),
-            "remarks": [str(one) for one in data["remarks"]],
-            "heads": _heads(data["validation"]),
-            "rows": list(_rows(data)),
-            "pictures": [picture(run, one) for one in data["sheets"]],
-            "curves": list(_curves(records)),
-            "settings": sorted(_flat(data["settings"])),
-            "version": str(data["datagen"]),
-        }
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{run / RESULT} has another form than this report needs: {type(error).__name__} "
-            f"{error}; train again, or use the version that wrote it"
-        ) from error
-    page = run / "report.html"
-    # Names of files may hold bytes that are no text; those are shown as escapes.
-    write_atomic(page, render("training.html", context).encode("utf-8", "backslashreplace"))
-    return page
+    return write_page(
+        run / RESULT, "training.html", "train", lambda data: _context(run, data, records)
+    )
+
+
+def _context(
+    run: Path, data: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "title": str(data["title"]),
+        "facts": _facts(data),
+        "remarks": [str(one) for one in data["remarks"]],
+        "heads": _heads(data["validation"]),
+        "rows": list(_rows(data)),
+        "pictures": [picture(run, one) for one in data["sheets"]],
+        "curves": list(_curves(records)),
+        "settings": sorted(_flat(data["settings"])),
+        "version": str(data["datagen"]),
+    }
 
 
 def _facts(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,7 @@ from datagen.scoring.tables import Kind, found_table, truth_table
 
 Backend = Literal["pycocotools", "faster-coco-eval"]
 BACKENDS = {"pycocotools": reference.arrays, "faster-coco-eval": fast.arrays}
-IOUS = np.linspace(0.5, 0.95, 10)  # T
 RECALLS = np.linspace(0.0, 1.0, 101)  # R
-AREAS = ("all", "small", "medium", "large")  # A: px of a mask (of a box), borders 32^2 and 96^2
 MOST = (1, 10, 100)  # M: the surest detections of a category in a picture
 
 
@@ -22,7 +20,9 @@ MOST = (1, 10, 100)  # M: the surest detections of a category in a picture
 class Score:
     """COCO's measures, 0 to 1; None where there is nothing to measure.
 
-    K counts categories. The arrays hold -1 where no thing counts.
+    T counts IoUs from 0.50 to 0.95 by 0.05; R RECALLS; K categories; A all things, then small,
+    medium and large ones (px of the mask, or box; borders 32^2 and 96^2); M the numbers of MOST.
+    The arrays hold -1 where no thing counts.
     """
 
     kind: Kind

@@ -71,7 +71,7 @@ def kitti(
 
 def is_judged(truth: Labelled) -> bool:
     """Is it known of every thing how much of it is hidden, so that difficulties can be told?"""
-    things = [t for one in truth.pictures for t in one.things if not _is_region(t)]
+    things = [t for one in truth.pictures for t in one.things if t.counts]
     known = ("occluded", "visible_fraction")
     return bool(things) and all(any(name in t.facts for name in known) for t in things)
 
@@ -155,9 +155,9 @@ def _side(
     mine = mine[np.argsort(-found.scores[mine], kind="stable")]
     boxes = _corners(found.boxes[mine])
     neighbour = NEIGHBOURS.get(truth.categories[category].lower())
-    regions = [t for t in picture.things if _is_region(t) and t.category in (ANY, category)]
+    regions = [t for t in picture.things if not t.counts and t.category in (ANY, category)]
     asked = {k for k, n in enumerate(truth.categories) if k == category or n.lower() == neighbour}
-    things = [t for t in picture.things if not _is_region(t) and t.category in asked]
+    things = [t for t in picture.things if t.counts and t.category in asked]
     counts = [t.category == category and _is_counted(t, difficulty) for t in things]
     union, _ = _overlaps(boxes, things)
     _, inside = _overlaps(boxes, regions)
@@ -169,10 +169,6 @@ def _side(
         pardoned=np.any(inside > least, axis=1).reshape(-1),
         least=least,
     )
-
-
-def _is_region(thing: Thing) -> bool:
-    return thing.ignored or thing.category == ANY
 
 
 def _is_counted(thing: Thing, difficulty: Difficulty) -> bool:

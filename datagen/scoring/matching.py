@@ -60,7 +60,7 @@ def match(truth: Labelled, found: Sequence[Detections]) -> Matches:
     for number, (picture, one) in enumerate(zip(truth.pictures, found, strict=True)):
         rows = np.full(len(picture.things), LET_PASS)  # thing -> its row among the targets
         for place, thing in enumerate(picture.things):
-            if not is_ignored(thing):
+            if thing.counts:
                 rows[place] = len(targets)
                 targets.append(Target(number, place, thing))
         matched = match_picture(picture, one)
@@ -75,10 +75,6 @@ def match(truth: Labelled, found: Sequence[Detections]) -> Matches:
     return Matches(truth.categories, tuple(targets), **sorted_columns)
 
 
-def is_ignored(thing: Thing) -> bool:
-    return thing.ignored or thing.category == ANY
-
-
 def match_picture(picture: Picture, found: Detections) -> np.ndarray:
     """intp [N]: place of the thing that each detection found, NOTHING, or LET_PASS.
 
@@ -89,10 +85,10 @@ def match_picture(picture: Picture, found: Detections) -> np.ndarray:
         mine = np.flatnonzero(found.categories == category)
         mine = mine[np.argsort(-found.scores[mine], kind="stable")][: MOST[-1]]
         places = [k for k, t in enumerate(picture.things) if t.category in (category, ANY)]
-        places.sort(key=lambda k: is_ignored(picture.things[k]))  # what counts comes first
+        places.sort(key=lambda k: not picture.things[k].counts)  # what counts comes first
         things = [picture.things[k] for k in places]
         chosen = choose(
-            overlaps(found.boxes[mine], things), np.array([is_ignored(t) for t in things], bool)
+            overlaps(found.boxes[mine], things), np.array([not t.counts for t in things], bool)
         )
         matched[mine] = np.where(chosen >= 0, _taken(np.array(places, np.intp), chosen), NOTHING)
     return matched
@@ -103,7 +99,7 @@ def overlaps(boxes: np.ndarray, things: Sequence[Thing]) -> np.ndarray:
     if not len(boxes) or not things:
         return np.zeros((len(boxes), len(things)))
     theirs = np.array([thing.box for thing in things], np.float64)
-    crowds = [int(is_ignored(thing)) for thing in things]
+    crowds = [int(not thing.counts) for thing in things]
     return np.asarray(coco_mask.iou(cast(Any, boxes.astype(np.float64)), cast(Any, theirs), crowds))
 
 

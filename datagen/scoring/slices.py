@@ -17,7 +17,7 @@ import numpy as np
 
 from datagen.labelled import Labelled, Thing
 from datagen.scoring.coco import RECALLS
-from datagen.scoring.matching import NOTHING, Matches, is_ignored
+from datagen.scoring.matching import NOTHING, Matches
 
 HEIGHT = "height"
 EDGES: Mapping[str, tuple[float, ...]] = {  # of the slices; a last one that is finite is inside
@@ -146,7 +146,7 @@ class _Measured:
 def factors(matches: Matches, truth: Labelled) -> dict[str, np.ndarray]:
     """Factor -> float64 [G], nan where it is not known; without those that nobody knows."""
     neighbours = [_neighbours(picture.things) for picture in truth.pictures]
-    counts = [sum(not is_ignored(t) for t in picture.things) for picture in truth.pictures]
+    counts = [sum(t.counts for t in picture.things) for picture in truth.pictures]
     values: dict[str, list[float]] = {name: [] for name in EDGES}
     for one in matches.targets:
         facts = one.thing.facts

@@ -27,7 +27,7 @@ def truth_table(truth: Labelled, kind: Kind) -> Table:
         for thing in picture.things:
             for category in numbers if thing.category == ANY else (thing.category,):
                 row = _row(rows, place, category, thing.box) | {"area": float(thing.area)}
-                row["iscrowd"] = int(thing.ignored or thing.category == ANY)
+                row["iscrowd"] = int(not thing.counts)
                 if kind == "segm":
                     row["segmentation"] = dict(thing.mask or _filled(thing, picture))
                 rows.append(row)

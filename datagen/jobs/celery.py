@@ -1,0 +1,261 @@
+"""Celery: the only file that imports it. One task, which hands each message to an Attendant."""
+
+import base64
+import json
+import logging
+import os
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from celery import Celery, shared_task, signals
+from kombu.entity import Queue
+from kombu.exceptions import InconsistencyError, KombuError, OperationalError
+from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
+from redis import Redis
+from redis.exceptions import RedisError
+
+from datagen.jobs.address import shown
+from datagen.jobs.attending import Attendant
+from datagen.jobs.batch import folder_id
+from datagen.jobs.broker import Broker
+from datagen.jobs.crew import ONE_THREAD
+from datagen.jobs.work import QUEUES
+
+log = logging.getLogger(__name__)
+
+_TASK = "datagen.attend"
+_JOBS = "DATAGEN_JOBS"  # tells a worker's processes the jobs folder
+# Seconds. Work is cut into pieces of about a minute; what takes an hour hangs. Nobody waits for it
+# where a process dies: datagen.jobs.watching sees that long before.
+_LIMIT = 3600
+_PATIENCE = 5.0  # seconds that a conductor waits for an answer of Redis
+
+Message = tuple[str, int, int]  # job, batch, payload
+
+
+# -------------------------------------------------------------------------------------- settings
+
+
+def application(broker_url: str, jobs: Path, *, patience: float = 30.0) -> Celery:
+    """Celery for one jobs folder; messages of other folders on the same Redis are not seen.
+
+    `patience`, in seconds, is how long it waits for an answer of Redis.
+    """
+    # A redelivered message does no harm, and the conductor sends again by itself: late is right.
+    visible = 2 * _LIMIT
+    app = Celery("datagen", include=[__name__], set_as_current=False)
+    app.conf.update(
+        broker_url=broker_url,
+        broker_transport=f"{__name__}:Transport",
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        result_accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,  # a killed process costs no more than the attempt
+        task_ignore_result=True,  # what came of it is on the disk
+        task_track_started=False,
+        task_time_limit=_LIMIT,
+        task_soft_time_limit=_LIMIT - 60,
+        task_queues=[Queue(name) for name in QUEUES],
+        task_default_queue=QUEUES[0],
+        task_create_missing_queues=False,
+        worker_prefetch_multiplier=1,
+        worker_pool_start_method="spawn",  # neither CUDA nor OpenGL survives a fork
+        worker_proc_alive_timeout=60,  # a spawned process takes 5 s and more to come up
+        worker_max_tasks_per_child=1000,
+        worker_soft_shutdown_timeout=30.0,
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # what is finished is used
+        worker_enable_remote_control=False,  # who can write to Redis shall not command workers
+        worker_send_task_events=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        visibility_timeout=visible,
+        broker_transport_options={
+            "visibility_timeout": visible,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "health_check_interval": 10,
+            "socket_timeout": patience,
+            "socket_connect_timeout": min(patience, 5),
+            "socket_keepalive": True,
+            "global_keyprefix": _prefix(jobs),
+        },
+    )
+    if broker_url.startswith("rediss:"):  # else kombu takes any certificate
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return app
+
+
+def _prefix(jobs: Path) -> str:
+    return f"datagen:{folder_id(jobs)}:"
+
+
+class _QoS(kombu_redis.QoS):
+    """Forgets what it cannot acknowledge.
+
+    kombu would count it as under way for ever: a worker all of whose processes were busy when Redis
+    went away took no message any more (kombu 5.7.0).
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        with self._forgetting(delivery_tag):
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        with self._forgetting(delivery_tag):
+            super().reject(delivery_tag, requeue)
+
+    @contextmanager
+    def _forgetting(self, delivery_tag: str) -> Iterator[None]:
+        try:
+            yield
+        except self.channel.connection_errors:
+            log.warning("Redis is away: a message cannot be acknowledged, and may come again")
+            virtual.QoS.ack(self, delivery_tag)
+
+
+class _Channel(kombu_redis.Channel):
+    """Survives what is no message at all, which would end kombu's loop and with it the worker."""
+
+    QoS = _QoS
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            log.warning("dropped: a message that no datagen wrote (%s)", type(error).__name__)
+            return True
+
+
+class Transport(kombu_redis.Transport):
+    """Redis, with one guard more."""
+
+    Channel = _Channel
+
+
+# ---------------------------------------------------------------------------------------- worker
+
+_attendant: Attendant | None = None  # of this process; a context manager cannot span its messages
+
+
+@shared_task(name=_TASK)
+def _attend(*positional: Any, **named: Any) -> None:
+    """Any arguments: whoever can write to Redis chooses them, and an Attendant looks at them."""
+    global _attendant
+    if _attendant is None:
+        _attendant = Attendant(Path(os.environ[_JOBS]))
+    _attendant.attend(positional, named)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    """In place of Celery's own: a fresh process logs plainly, any other is left as it is."""
+    logging.basicConfig(format="%(asctime)s %(processName)s: %(message)s", level=logging.WARNING)
+
+
+@signals.worker_process_shutdown.connect
+def _close(**_: Any) -> None:
+    if _attendant is not None:
+        _attendant.close()
+
+
+def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) -> int:
+    """Work until a signal says stop: SIGTERM or SIGINT finish what is under way. The exit code.
+
+    InputError where the broker refuses us; while it does not answer, waits for it.
+    """
+    if not Broker(broker_url).answers():
+        log.warning("the broker at %s does not answer; trying on", shown(broker_url))
+    os.environ.update(ONE_THREAD)  # before a process is started, which inherits it
+    os.environ[_JOBS] = os.path.abspath(jobs)
+    worker = application(broker_url, jobs).Worker(
+        queues=list(queues),
+        concurrency=concurrency,
+        pool="prefork",
+        optimization="fair",
+        max_memory_per_child=_memory() // concurrency,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _memory() -> int:
+    """Of this machine, kB; who grows beyond a fair share of it is replaced."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
+
+
+# ------------------------------------------------------------------------------------- conductor
+
+
+class BrokerAway(Exception):
+    """Redis does not answer now; it may later."""
+
+
+class Post:
+    """The conductor's side: sends messages, and looks which of them still wait.
+
+    Each call raises BrokerAway while Redis does not answer, and InputError when it refuses us.
+    """
+
+    def __init__(self, broker_url: str, jobs: Path) -> None:
+        self._broker, self._prefix = Broker(broker_url), _prefix(jobs)
+        self._app = application(broker_url, jobs, patience=_PATIENCE)
+        self._producer: Any = None
+
+    def send(self, queue: str, message: Message) -> None:
+        try:
+            if self._producer is None:
+                if not self._broker.answers():  # without the many tries of who is connected
+                    raise BrokerAway
+                self._producer = self._app.amqp.Producer(self._app.connection_for_write())
+            self._app.send_task(_TASK, message, queue=queue, producer=self._producer, retry=False)
+        except (OperationalError, KombuError, RedisError, InconsistencyError, OSError) as error:
+            self._fail(error)
+
+    def waiting(self, queue: str) -> tuple[set[Message], set[Message]]:
+        """The messages that no worker has taken yet, and those that one holds, dead or alive.
+
+        What is no message of ours is left out.
+        """
+        patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+        try:
+            with Redis.from_url(self._broker.url, retry=None, **patience) as redis:
+                untaken = redis.lrange(f"{self._prefix}{queue}", 0, -1)
+                taken = redis.hvals(f"{self._prefix}unacked")
+        except (RedisError, OSError) as error:
+            self._fail(error)
+        return _read(untaken), _read(taken)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        self.close()
+        self._broker.answers()  # InputError where it refuses us
+        raise BrokerAway(str(error)) from error
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(Exception):  # it is broken already
+                producer.connection.release()
+
+
+def _read(found: Iterable[bytes | str]) -> set[Message]:
+    """The arguments of messages as they lie in Redis, alone or with their exchange and key."""
+    messages = set[Message]()
+    for text in found:
+        with suppress(ValueError, LookupError, TypeError):
+            data = json.loads(text)
+            whole = data[0] if isinstance(data, list) else data
+            job, batch, index = json.loads(base64.b64decode(whole["body"]))[0]
+            messages.add((str(job), int(batch), int(index)))
+    return messages

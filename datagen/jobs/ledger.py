@@ -1,0 +1,296 @@
+"""The jobs folder: what was asked for, how far it is, and what came of it; the truth about jobs."""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import string
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datagen.errors import BusyError, InputError
+from datagen.files import disk_space, locked, write_atomic
+from datagen.jobs.batch import JOB_ID
+
+ABOUT, STATE, PROGRESS = "job.json", "state.json", "progress.json"
+RESULT, LOG = "result.json", "log.txt"
+CANCEL = "CANCEL"  # there: the job is to stop
+_LOCK = ".lock"
+_DIGITS = string.ascii_lowercase + string.digits
+
+
+class State(StrEnum):
+    """How a job stands; the first two are not the end of it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more happens by itself."""
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What state.json holds."""
+
+    state: State
+    since: float  # seconds since 1970
+    exit_code: int | None = None  # as the command without a queue would end
+    error: str | None = None
+    conductor: Mapping[str, Any] | None = None  # host and pid of who carries it out
+    deaths: int = 0  # conductors that died since the job last got any further
+    reached: int = 0  # how far it was when the last of them died
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the jobs folder. What was asked for never changes; all else is read anew."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def log(self) -> Path:
+        return self.folder / LOG
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What job.json holds; InputError where it is damaged."""
+        about = _read(self.folder / ABOUT)
+        kinds = {"verb": str, "arguments": dict, "created": float, "broker": str | None}
+        if not isinstance(about, dict) or not all(
+            isinstance(about.get(name), kind) for name, kind in kinds.items()
+        ):
+            raise InputError(f"{self.folder / ABOUT}: is damaged; remove {self.folder}")
+        return about
+
+    @property
+    def verb(self) -> str:
+        return self.about["verb"]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return self.about["arguments"]
+
+    @property
+    def broker(self) -> str | None:
+        """Name of the broker whose workers shall do it; None: whoever attends the folder."""
+        return self.about["broker"]
+
+    @property
+    def created(self) -> float:
+        """Seconds since 1970."""
+        return self.about["created"]
+
+    def standing(self) -> Standing:
+        data = _read(self.folder / STATE)
+        try:
+            return Standing(**{**(data or {}), "state": State((data or {})["state"])})
+        except (LookupError, TypeError, ValueError):
+            raise InputError(
+                f"{self.folder / STATE}: is damaged; remove it and run "
+                f"`datagen jobs retry {self.id}`"
+            ) from None
+
+    def written(self) -> int:
+        """When the state was last replaced, ns; cheaper than to read it."""
+        return (self.folder / STATE).stat().st_mtime_ns
+
+    def progress(self) -> dict[str, Any]:
+        """What the conductor last wrote about it; nothing before that."""
+        return _read(self.folder / PROGRESS) or {}
+
+    def result(self) -> Any:
+        """What the command prints with --json; None before its end."""
+        return _read(self.folder / RESULT)
+
+    def is_conducted(self) -> bool:
+        """Whether a process carries it out right now."""
+        try:
+            handle = os.open(self.folder / _LOCK, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            # Shared, so that people who look do not see each other as the conductor.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return (self.folder / CANCEL).exists()
+
+    @contextmanager
+    def held(self, patience: float = 1.0) -> Iterator[None]:
+        """Hold the job for changing its state; BusyError when somebody else does.
+
+        Patience, in seconds: who only looks whether it is held, holds it for a moment.
+        """
+        end = time.monotonic() + patience
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(locked(self.folder))
+                    break
+                except BusyError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.05)
+            yield
+
+    def write(self, standing: Standing) -> None:
+        """Replace the state; for who holds the job."""
+        write_atomic(self.folder / STATE, json.dumps(asdict(standing)))
+
+    def write_progress(self, progress: Mapping[str, Any]) -> None:
+        write_atomic(self.folder / PROGRESS, json.dumps(progress, allow_nan=False))
+
+    def write_result(self, result: Any) -> None:
+        write_atomic(self.folder / RESULT, json.dumps(result, indent=1, allow_nan=False))
+
+    def cancel(self) -> Standing:
+        """Ask it to stop; one that nobody carries out stops at once. Gives how it stood before."""
+        before = self.standing()
+        if before.state.is_final:
+            return before
+        (self.folder / CANCEL).touch()
+        try:
+            with self.held(patience=0.2):
+                now = self.standing()
+                if not now.state.is_final:
+                    self.write(ended(now, State.CANCELLED, exit_code=1, error="it was cancelled"))
+        except BusyError:
+            pass  # its conductor looks for the file
+        return before
+
+    def retry(self) -> Standing:
+        """Queue it again where it ended without being done. Gives how it stood before."""
+        with self.held():
+            before = self.standing() if (self.folder / STATE).exists() else _new(State.FAILED)
+            if before.state.is_final and before.state is not State.DONE:
+                (self.folder / CANCEL).unlink(missing_ok=True)
+                self.write(_new(State.QUEUED))
+        return before
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The folder of all jobs, which clients and workers share."""
+
+    folder: Path
+
+    def make(self, verb: str, arguments: Mapping[str, Any], broker: str | None) -> Job:
+        """A new job, queued; `broker` is a name without a password."""
+        job = Job(self.folder / "".join(secrets.choice(_DIGITS) for _ in range(12)))
+        about = {"id": job.id, "verb": verb, "arguments": dict(arguments)}
+        # By rename: a worker sees the whole job or none.
+        aside = self.folder / f".{job.id}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with disk_space(self.folder):
+                aside.mkdir()
+                new = Job(aside)
+                write_atomic(
+                    aside / ABOUT, json.dumps(about | {"created": time.time(), "broker": broker})
+                )
+                new.write(_new(State.QUEUED))
+                os.rename(aside, job.folder)
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot write here ({error.strerror})") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return job
+
+    def find(self, text: str) -> Job:
+        """The job whose id begins with `text`; InputError when there is none, or several."""
+        found = [name for name in self.ids() if name.startswith(text)] if text else []
+        if len(found) == 1 or text in found:
+            return Job(self.folder / (text if text in found else found[0]))
+        if not found:
+            raise InputError(
+                f"there is no job `{text[:40]}` in {self.folder}; `datagen jobs list` names all, "
+                "and --jobs names another folder"
+            )
+        shown = ", ".join(sorted(found)[:5])
+        raise InputError(f"`{text}` fits {len(found)} jobs, such as {shown}; give more of the id")
+
+    def ids(self) -> list[str]:
+        """Of all jobs, in no order."""
+        try:
+            with os.scandir(self.folder) as entries:
+                return [e.name for e in entries if JOB_ID.fullmatch(e.name) and e.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot read it ({error.strerror})") from error
+
+    def all(self) -> list[Job]:
+        """Every job that can be read, the oldest first."""
+        jobs = [job for job in map(self._sound, self.ids()) if job is not None]
+        return sorted(jobs, key=lambda job: (job.created, job.id))
+
+    def unfinished(self) -> list[Job]:
+        """Those that are not at their end, the oldest first."""
+        return [job for job in self.all() if not job.standing().state.is_final]
+
+    def _sound(self, name: str) -> Job | None:
+        job = Job(self.folder / name)
+        try:
+            job.about  # noqa: B018  reads it
+            job.standing()
+        except InputError:
+            return None
+        return job
+
+
+def ended(
+    standing: Standing, state: State, *, exit_code: int = 0, error: str | None = None
+) -> Standing:
+    """How a job stands at its end."""
+    return replace(
+        standing,
+        state=state,
+        since=time.time(),
+        exit_code=exit_code,
+        error=error,
+        conductor=None,
+        deaths=0,
+    )
+
+
+def here() -> dict[str, Any]:
+    """This process, as people who look for it need it."""
+    return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def _new(state: State) -> Standing:
+    return Standing(state, time.time())
+
+
+def _read(path: Path) -> Any:
+    """JSON of a file that is whole or absent; None where it is absent, or no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
