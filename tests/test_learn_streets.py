@@ -50,3 +50,22 @@ def test_a_learned_structure_is_drawn_at_any_size(cli, tmp_path):
     assert done.code == 0, done.err
     data = json.loads((made / "annotations.json").read_text())
     assert all(image["camera"]["width"] == 192 for image in data["images"])
+
+
+@pytest.mark.slow
+def test_counts_and_whole_laws_take_turns(cli, tmp_path):
+    few = (
+        *(key for key in SMALL if "stages" not in key and "attributes" not in key),
+        "learn.attributes.moments.rounds=1",
+        "learn.attributes.moments.scenes=32",
+    )
+    sets = [word for key in few for word in ("--set", key)]
+    photos, run = tmp_path / "target", tmp_path / "run"
+    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
+    done = cli("learn", "street_3d_attributes", "--target", photos, "--out", run, *sets)
+    assert done.code == 0, done.err
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    phases = list(dict.fromkeys(line["phase"] for line in lines))
+    assert phases[-4:] == ["reinforce", "attributes", "reinforce-2", "attributes-2"]
+    assert {"gap", "floor", "unexplained"} <= lines[-1].keys()
+    assert cli("generate", run, "--out", tmp_path / "made", "--count", 2).code == 0
