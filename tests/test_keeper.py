@@ -49,7 +49,7 @@ def ordered(jobs, folder, text="count = 12\nshard_size = 3", broker=None, **rend
     return jobs.make(order.verb, order.arguments, broker)
 
 
-def wait_for(condition, seconds=40):
+def wait_for(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
