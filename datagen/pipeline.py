@@ -192,14 +192,15 @@ class _Meter:
     tell: Callable[[Progress], None] | None
     began: float
     before: int = 0  # images that were there
+    now: int = 0  # images of this run; not summed anew, which a million images would make dear
     done: dict[int, int] = field(default_factory=dict)  # shard's first image -> images done
 
     def __call__(self, payload: dict[str, Any], done: int) -> None:
+        self.now += done - self.done.get(payload["start"], 0)
         self.done[payload["start"]] = done
         if self.tell is not None:
-            now = sum(self.done.values())
             seconds = max(time.monotonic() - self.began, 1e-9)
-            self.tell(Progress(self.before + now, self.total, now / seconds))
+            self.tell(Progress(self.before + self.now, self.total, self.now / seconds))
 
 
 def _render(
@@ -208,7 +209,7 @@ def _render(
     """Publish the missing shards; what fails for good is put aside and told at the end."""
     payloads = shard_payloads(out.resolve(), missing)
     failed: list[dict[str, Any]] = []
-    with closing(executor.run("make_shard", payloads)) as reports:
+    with executor.open("make_shard") as hands, closing(hands.run(payloads)) as reports:
         for report in reports:
             if "error" not in report:
                 meter(report["payload"], report["payload"]["stop"] - report["payload"]["start"])

@@ -54,13 +54,13 @@ class Server:
 
 
 class Worker:
-    """`serve` in a process of its own, with two processes that work."""
+    """`serve` in a process of its own, with processes that work."""
 
-    def __init__(self, url: str, jobs: Path, log: Path) -> None:
+    def __init__(self, url: str, jobs: Path, log: Path, processes: int = 2) -> None:
         code = (
             "import logging, sys; from pathlib import Path; from datagen.jobs.celery import serve;"
             "logging.basicConfig(level=logging.INFO);"
-            f"sys.exit(serve({url!r}, Path({str(jobs)!r}), ['render', 'eval'], 2))"
+            f"sys.exit(serve({url!r}, Path({str(jobs)!r}), ['render', 'eval'], {processes}))"
         )
         path = os.pathsep.join([str(ROOT), str(TESTS)])
         self._log = log
@@ -105,7 +105,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

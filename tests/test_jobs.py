@@ -15,7 +15,7 @@ from datagen.dataset import store
 from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.jobs.crew import ONE_THREAD, Member
-from datagen.jobs.executors import InProcess, Processes
+from datagen.jobs.executors import InProcess, Local, Processes
 from datagen.jobs.work import ShardJob, find, shard_payloads
 
 
@@ -33,13 +33,18 @@ def ignore(payload, done):
     pass
 
 
+def reports_of(executor, payloads, here=None):
+    with executor.open("make_shard") as hands:
+        return list(hands.run(payloads, here))
+
+
 EXECUTORS = [InProcess(ignore), Processes(2, ignore)]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, ids=["here", "processes"])
 def test_every_payload_is_answered_once(tmp_path, executor):
     _, payloads = begin(tmp_path)
-    reports = list(executor.run("make_shard", payloads))
+    reports = reports_of(executor, payloads)
     key = lambda report: report["payload"]["start"]  # noqa: E731
     assert [r["payload"] for r in sorted(reports, key=key)] == payloads
     assert all(
@@ -50,7 +55,7 @@ def test_every_payload_is_answered_once(tmp_path, executor):
 
 @pytest.mark.parametrize("executor", EXECUTORS, ids=["here", "processes"])
 def test_no_payloads_are_no_reports(executor):
-    assert list(executor.run("make_shard", [])) == []
+    assert reports_of(executor, []) == []
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, ids=["here", "processes"])
@@ -67,7 +72,7 @@ def test_no_payloads_are_no_reports(executor):
 )
 def test_a_payload_of_a_stranger_is_refused_and_the_next_one_done(tmp_path, executor, change, word):
     _, payloads = begin(tmp_path)
-    first, second = executor.run("make_shard", [payloads[0] | change, payloads[1]])
+    first, second = reports_of(executor, [payloads[0] | change, payloads[1]])
     bad, good = sorted((first, second), key=lambda report: "result" in report)
     assert word in bad["error"]["message"]
     assert bad["error"]["type"] in ("InputError", "RecipeError")
@@ -76,7 +81,7 @@ def test_a_payload_of_a_stranger_is_refused_and_the_next_one_done(tmp_path, exec
 
 def test_what_cannot_travel_fails_in_process_too(tmp_path):
     with pytest.raises(TypeError, match="not JSON serializable"):
-        list(InProcess(ignore).run("make_shard", [{"out": tmp_path}]))
+        reports_of(InProcess(ignore), [{"out": tmp_path}])
 
 
 def test_the_name_of_a_folder_need_not_be_text():
@@ -99,28 +104,28 @@ def test_components_open_once_for_many_payloads(tmp_path, monkeypatch):
     monkeypatch.setattr(
         faulty.Renderer, "open", lambda *given: opened.append(1) or original(*given)
     )
-    list(InProcess(ignore).run("make_shard", payloads))
+    reports_of(InProcess(ignore), payloads)
     assert len(opened) == 1
 
 
 def test_a_published_shard_is_not_made_again(tmp_path):
     out, payloads = begin(tmp_path)
-    list(InProcess(ignore).run("make_shard", payloads))
+    reports_of(InProcess(ignore), payloads)
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.png")}
-    list(InProcess(ignore).run("make_shard", payloads))
+    reports_of(InProcess(ignore), payloads)
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.png")} == before
 
 
 def test_a_worker_that_dies_is_replaced_and_its_shard_made(tmp_path):
     _, payloads = begin(tmp_path, fault="kill once", at=3, memory=str(tmp_path / "memory"))
-    reports = list(Processes(2, ignore).run("make_shard", payloads))
+    reports = reports_of(Processes(2, ignore), payloads)
     assert all("result" in report for report in reports)
     assert (tmp_path / "memory").exists()
 
 
 def test_a_payload_that_kills_three_workers_is_given_up_and_the_others_done(tmp_path):
     out, payloads = begin(tmp_path, fault="kill", at=3)
-    reports = list(Processes(2, ignore).run("make_shard", payloads))
+    reports = reports_of(Processes(2, ignore), payloads)
     lost = [report for report in reports if "error" in report]
     assert [report["payload"]["start"] for report in lost] == [2]
     assert lost[0]["error"]["type"] == "WorkerLost"
@@ -133,7 +138,7 @@ def test_a_payload_that_kills_three_workers_is_given_up_and_the_others_done(tmp_
 def test_progress_comes_from_inside_a_shard(tmp_path):
     _, payloads = begin(tmp_path, "count = 6\nshard_size = 6", pause=0.15)
     told = []
-    list(Processes(1, lambda payload, done: told.append(done)).run("make_shard", payloads))
+    reports_of(Processes(1, lambda payload, done: told.append(done)), payloads)
     assert told
     assert all(0 < done <= 6 for done in told)
 
@@ -151,7 +156,7 @@ def test_workers_are_held_to_one_thread(tmp_path):
     sys.path.insert(0, str(tmp_path))
     try:
         _, payloads = begin(tmp_path, "[generator]\nuse = 'threads:Generator'")
-        (report,) = Processes(1, ignore).run("make_shard", payloads[:1])
+        (report,) = reports_of(Processes(1, ignore), payloads[:1])
     finally:
         sys.path.remove(str(tmp_path))
     assert report["error"]["message"].endswith(str(["1"] * len(ONE_THREAD) + [1, 1]))
@@ -182,12 +187,74 @@ def test_a_worker_that_is_not_needed_leaves_in_order():
 
 def test_closing_the_reports_early_ends_the_workers(tmp_path):
     _, payloads = begin(tmp_path, pause=0.05)
-    reports = Processes(2, ignore).run("make_shard", payloads)
-    next(reports)
-    children = workers_of(os.getpid())
-    assert children
-    reports.close()
-    assert wait_for(lambda: all(map(gone, children)))
+    with Processes(2, ignore).open("make_shard") as hands:
+        reports = hands.run(payloads)
+        next(reports)
+        children = workers_of(os.getpid())
+        assert len(children) == 2
+        reports.close()
+        assert any(map(gone, children))
+        assert len(list(hands.run(payloads))) == 3
+    assert all(map(gone, children))
+
+
+def test_processes_and_what_they_opened_stay_from_run_to_run(tmp_path):
+    _, payloads = begin(tmp_path)
+    with Processes(1, ignore).open("make_shard") as hands:
+        before = workers_of(os.getpid())
+        for _ in range(2):
+            assert len(list(hands.run(payloads))) == 3
+        assert workers_of(os.getpid()) == before
+    assert workers_of(os.getpid()) == []
+
+
+# ------------------------------------------------------------------------- this process works too
+
+
+def done_here(reports):
+    return [report["payload"]["start"] for report in reports if report.get("result") == "here"]
+
+
+def here(payload):
+    return "here"
+
+
+@pytest.mark.parametrize(
+    ("executor", "shares"),
+    [(InProcess(ignore), [0, 2, 4]), (Processes(2, ignore), [4]), (Local(1, ignore), [0, 2, 4])],
+    ids=["alone", "with two", "with nobody"],
+)
+def test_this_process_does_what_is_left_to_it(tmp_path, executor, shares):
+    _, payloads = begin(tmp_path)
+    reports = reports_of(executor, payloads, here)
+    assert sorted(report["payload"]["start"] for report in reports) == [0, 2, 4]
+    assert done_here(reports) == shares
+    assert done_here(reports_of(executor, payloads[:1], here)) == [0]
+
+
+def test_what_a_worker_died_at_is_done_here_and_one_that_never_did_anything_not_replaced(tmp_path):
+    _, payloads = begin(tmp_path, fault="kill", at=0)
+    with Processes(2, ignore).open("make_shard") as hands:
+        assert hands.others == 2
+        assert sorted(done_here(hands.run(payloads, here))) == [0, 4]
+        assert hands.others == 1
+        assert sorted(done_here(hands.run([payloads[0], payloads[2]], here))) == [0, 4]
+        assert hands.others == 1  # it had made a shard: a new one takes its place
+        fresh = workers_of(os.getpid())
+        assert done_here(hands.run(payloads[1:], here)) == [4]
+        assert workers_of(os.getpid()) == fresh
+
+
+def test_what_is_raised_here_is_raised(tmp_path):
+    _, payloads = begin(tmp_path)
+
+    def fail(payload):
+        raise ZeroDivisionError
+
+    for executor in (InProcess(ignore), Processes(1, ignore)):
+        with pytest.raises(ZeroDivisionError):
+            reports_of(executor, payloads, fail)
+    assert workers_of(os.getpid()) == []
 
 
 def workers_of(pid):
@@ -200,7 +267,8 @@ def test_workers_die_with_their_parent_even_when_it_is_killed(tmp_path):
     _, payloads = begin(tmp_path, "count = 600\nshard_size = 300", pause=0.05)
     code = (
         "from datagen.jobs.executors import Processes\n"
-        f"list(Processes(2, lambda p, d: None).run('make_shard', {payloads!r}))"
+        "with Processes(2, lambda p, d: None).open('make_shard') as hands:\n"
+        f"    list(hands.run({payloads!r}))"
     )
     path = os.pathsep.join([str(ROOT), str(TESTS)])
     parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from threading import Timer
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from datagen.dataset import store
 from datagen.errors import Cancelled, DiskFullError, InputError, PartialError
 from datagen.jobs.address import shown
 from datagen.jobs.batch import CANCEL, folder_id
+from datagen.jobs.celery import _Processes
 from datagen.jobs.queue import Counts, Queue
 
 JOB = "abcdefghij01"
@@ -110,6 +112,8 @@ def test_a_process_that_dies_costs_its_attempt_only(place, tmp_path, digest):
     assert (tmp_path / "memory").exists()
     assert run.counts.failures == 0
     assert place.worker.is_alive
+    wait_for(lambda: "Task handler raised error" in place.worker.log)
+    assert "Traceback" not in place.worker.log
 
 
 def test_a_payload_that_kills_is_begun_three_times_and_the_others_are_made(place, tmp_path):
@@ -271,6 +275,33 @@ def test_a_killed_worker_a_flushed_and_a_killed_broker_lose_nothing(other, tmp_p
     run = Run(other, tmp_path / "broker", pause=0.3)
     assert run(once(restart, after=-1)).dataset_digest == digest
     assert run.counts.failures == 0
+
+
+def test_a_worker_outlives_a_process_that_is_killed_before_it_is_ready(other, tmp_path, digest):
+    worker = other.hire()
+    killed = set()
+
+    def kill():
+        for pid in set(worker.children()) - killed:
+            with suppress(OSError), open(f"/proc/{pid}/cmdline") as file:
+                if "spawn_main" in file.read() and not killed:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+        return killed
+
+    wait_for(kill)
+    assert Run(other, tmp_path)().dataset_digest == digest
+    assert worker.is_alive, worker.log
+    assert "exited with 'signal 9" in worker.log
+
+
+def test_pipes_of_a_process_that_nobody_saw_die_are_used_again():
+    pool = _Processes.__new__(_Processes)
+    pool._pool, pool._queues = ["lives"], {"first": "lives", "second": "was killed"}
+    assert pool.get_process_queues() == "second"
+    pool._queues["second"] = "lives"
+    with pytest.raises(StopIteration):
+        pool.get_process_queues()
 
 
 def test_a_worker_that_stands_still_is_overtaken_and_does_no_harm(

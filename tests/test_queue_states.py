@@ -21,7 +21,7 @@ from datagen.jobs import markers, work
 from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import Batch, begin
 from datagen.jobs.executors import ATTEMPTS
-from datagen.jobs.queue import Queue, Run
+from datagen.jobs.queue import Line, Queue, Run
 
 JOB = "abcdefghij01"
 COUNT = 4
@@ -134,7 +134,8 @@ class Play(RuleBasedStateMachine):
         payloads = [{"k": k} for k in self.left]
         asked = Queue("redis://nowhere", self.world.jobs, JOB, lambda payload, done: None)
         self.batch = begin(self.world.jobs, JOB, "play", payloads, asked.session)
-        self.run = Run(asked, self.batch, payloads, self.world.post(), lambda: self.world.now)
+        line = Line(self.world.post())
+        self.run = Run(asked, self.batch, payloads, line, None, lambda: self.world.now)
 
     @rule()
     def from_now_on_all_comes_twice(self) -> None:

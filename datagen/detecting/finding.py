@@ -41,7 +41,11 @@ def detect(
     shards = store.shards_of(len(labelled.pictures), _SHARD)
     missing = [shard for shard in shards if not shard_file(out, shard).is_file()]
     meter = _Meter(len(labelled.pictures), sum(map(len, shards)) - sum(map(len, missing)), progress)
-    with closing(hired(workers, meter).run("detect", payloads(run, out, missing))) as reports:
+    asked_for = payloads(run, out, missing)
+    with (
+        hired(workers, meter).open("detect") as hands,
+        closing(hands.run(asked_for)) as reports,
+    ):
         for report in reports:
             if "error" in report:
                 raise raised(report["error"])

@@ -183,7 +183,10 @@ def _reports(
         progress(min(sum(done.values()), total), total)
 
     began, found = time.monotonic(), []
-    with closing(Processes(len(payloads), told).run("rehearse", payloads)) as reports:
+    with (
+        Processes(len(payloads), told).open("rehearse") as hands,
+        closing(hands.run(payloads)) as reports,
+    ):
         for report in reports:
             if "error" in report:
                 raise raised(report["error"])

@@ -10,11 +10,11 @@ from datagen.jobs.work import Run
 
 
 def attempt(run: Run, payload: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
-    """{"payload", "result"}, or {"payload", "error"} with the error's kind, message, traceback."""
+    """{"result"}, or {"error"} with the error's kind, message and traceback."""
     try:
-        return {"payload": payload, "result": run(payload, progress)}
+        return {"result": run(payload, progress)}
     except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the one who asked
-        return {"payload": payload, "error": described(error)}
+        return {"error": described(error)}
 
 
 def described(error: Exception) -> dict[str, Any]:

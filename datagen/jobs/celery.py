@@ -5,12 +5,15 @@ import json
 import logging
 import os
 import ssl
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from celery import Celery, shared_task, signals
+from celery.concurrency import asynpool, prefork
+from celery.exceptions import CPendingDeprecationWarning, WorkerLostError
 from kombu.entity import Queue
 from kombu.exceptions import InconsistencyError, KombuError, OperationalError
 from kombu.transport import redis as kombu_redis
@@ -141,6 +144,33 @@ class Transport(kombu_redis.Transport):
 
 # ---------------------------------------------------------------------------------------- worker
 
+
+class _Processes(asynpool.AsynPool):
+    """Finds the pipes of processes that were killed before there was a loop to notice it.
+
+    Celery has none for the next process then, and the worker ends (5.7.0).
+    """
+
+    def get_process_queues(self) -> Any:
+        for pipes, process in self._queues.items():
+            if process is not None and process not in self._pool:
+                self._queues[pipes] = None
+        return super().get_process_queues()
+
+
+class _Pool(prefork.TaskPool):
+    """Goes on when a process is killed before it is ready, and starts another one.
+
+    Celery would end the worker (5.7.0), as it does, and should, where a process ends by itself.
+    """
+
+    Pool = _Processes
+
+    def did_start_ok(self) -> bool:
+        assert self._pool is not None  # it has been started
+        return all((process.exitcode or 0) <= 0 for process in self._pool._pool)
+
+
 _attendant: Attendant | None = None  # of this process; a context manager cannot span its messages
 
 
@@ -159,6 +189,13 @@ def _set_up_logging(**_: Any) -> None:
     logging.basicConfig(format="%(asctime)s %(processName)s: %(message)s", level=logging.WARNING)
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """A process that was killed is worth a line; where in Celery that was noticed is not."""
+    if record.exc_info and record.exc_info[0] is WorkerLostError:
+        record.exc_info = None
+    return True
+
+
 @signals.worker_process_shutdown.connect
 def _close(**_: Any) -> None:
     if _attendant is not None:
@@ -172,12 +209,15 @@ def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) 
     """
     if not Broker(broker_url).answers():
         log.warning("the broker at %s does not answer; trying on", shown(broker_url))
+    logging.getLogger("celery.worker.request").addFilter(_without_traceback)
+    # Twelve lines about a setting that is set, whenever Redis goes away.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     os.environ.update(ONE_THREAD)  # before a process is started, which inherits it
     os.environ[_JOBS] = os.path.abspath(jobs)
     worker = application(broker_url, jobs).Worker(
         queues=list(queues),
         concurrency=concurrency,
-        pool="prefork",
+        pool=_Pool,
         optimization="fair",
         max_memory_per_child=_memory() // concurrency,
         loglevel="WARNING",
@@ -212,6 +252,7 @@ class Post:
         self._broker, self._prefix = Broker(broker_url), _prefix(jobs)
         self._app = application(broker_url, jobs, patience=_PATIENCE)
         self._producer: Any = None
+        self._known: dict[bytes | str, Message | None] = {}  # what the last look into Redis read
 
     def send(self, queue: str, message: Message) -> None:
         try:
@@ -235,7 +276,14 @@ class Post:
                 taken = redis.hvals(f"{self._prefix}unacked")
         except (RedisError, OSError) as error:
             self._fail(error)
-        return _read(untaken), _read(taken)
+        # Most were there at the last look: thousands wait for minutes, and are asked after often.
+        before, self._known = self._known, {}
+        for text in (*untaken, *taken):
+            self._known[text] = before[text] if text in before else _read(text)
+        return self._messages(untaken), self._messages(taken)
+
+    def _messages(self, found: Iterable[bytes | str]) -> set[Message]:
+        return {message for text in found if (message := self._known[text]) is not None}
 
     def _fail(self, error: Exception) -> NoReturn:
         self.close()
@@ -249,13 +297,11 @@ class Post:
                 producer.connection.release()
 
 
-def _read(found: Iterable[bytes | str]) -> set[Message]:
-    """The arguments of messages as they lie in Redis, alone or with their exchange and key."""
-    messages = set[Message]()
-    for text in found:
-        with suppress(ValueError, LookupError, TypeError):
-            data = json.loads(text)
-            whole = data[0] if isinstance(data, list) else data
-            job, batch, index = json.loads(base64.b64decode(whole["body"]))[0]
-            messages.add((str(job), int(batch), int(index)))
-    return messages
+def _read(text: bytes | str) -> Message | None:
+    """The arguments of a message as it lies in Redis, alone or with its exchange and key."""
+    with suppress(ValueError, LookupError, TypeError):
+        data = json.loads(text)
+        whole = data[0] if isinstance(data, list) else data
+        job, batch, index = json.loads(base64.b64decode(whole["body"]))[0]
+        return str(job), int(batch), int(index)
+    return None

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from datagen.errors import BusyError, Cancelled, DatagenError, DiskFullError, PartialError
 from datagen.jobs.conducted import Conducted, find
-from datagen.jobs.executors import Executor, InProcess, Progress
+from datagen.jobs.executors import Executor, InProcess, MakeExecutor, Progress
 from datagen.jobs.ledger import Job, Standing, State, ended, here
 
 log = logging.getLogger("datagen.jobs.conduct")  # its own name is __main__
@@ -31,7 +31,6 @@ LINE = "%(asctime)s %(levelname)s %(message)s"  # of the job's log
 DEATHS = 3  # conductors lost without any progress in between, and the job is given up
 _PATIENCE = 10  # seconds for an orderly end, when the worker is gone
 
-MakeExecutor = Callable[[Progress], Executor]
 Facts = Callable[[], dict[str, Any]]  # of the executor: workers, failures, again
 
 

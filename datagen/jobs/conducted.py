@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from datagen.errors import InputError
-from datagen.jobs.executors import Executor, Progress
+from datagen.jobs.executors import MakeExecutor
 
 Advance = Callable[[int, int, str], None]  # done, total, a few words
 
@@ -15,7 +15,7 @@ Advance = Callable[[int, int, str], None]  # done, total, a few words
 class Conducted:
     """The means of a job: who does its work, and who is told how far it is."""
 
-    executor: Callable[[Progress], Executor]
+    executor: MakeExecutor
     progress: Advance
     say: Callable[[str], None]  # a remark, for the job's log
 

@@ -109,20 +109,21 @@ def is_ahead(other: Seen, mine: Marker) -> bool:
     return is_fresh and not other.is_gone and (other.began, other.name) < (mine.began, mine.name)
 
 
-def look(path: Path) -> Seen | None:
+def look(path: str | Path) -> Seen | None:
     """What a marker tells; None when it is gone."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:
             changed = os.fstat(file.fileno()).st_mtime_ns
             text = file.read(_SIZE)
     except OSError:
         return None
+    name = os.path.basename(path)
     try:
         data = json.loads(text)
         who = Who(str(data["host"]), int(data["pid"]), str(data["machine"]), str(data["born"]))
-        return Seen(path.name, changed, int(data["began"]), who, int(data["done"]))
+        return Seen(name, changed, int(data["began"]), who, int(data["done"]))
     except (ValueError, LookupError, TypeError):
-        return Seen(path.name, changed, changed, None, 0)
+        return Seen(name, changed, changed, None, 0)
 
 
 def index_of(name: str) -> int | None:

@@ -8,7 +8,8 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ from datagen.errors import Cancelled
 from datagen.jobs.address import shown
 from datagen.jobs.attending import lost
 from datagen.jobs.batch import Batch, begin
+from datagen.jobs.broker import Broker
 from datagen.jobs.celery import BrokerAway, Post
-from datagen.jobs.executors import ATTEMPTS, Payload, Progress
+from datagen.jobs.executors import ATTEMPTS, Hands, Here, Progress, Reports
+from datagen.jobs.roster import present
 from datagen.jobs.watching import Watch
-from datagen.jobs.work import QUEUE_OF, QUEUES
+from datagen.jobs.work import QUEUE_OF, QUEUES, Payload
 
 _PAUSES = (0.02, 0.5)  # seconds between two looks for reports, while they come and while not
-_LOOK = 0.5  # seconds between two looks at the markers
+_SLOWER = 1.2  # from one pause to the next: a report lies there for a fifth of its time, at most
+_LOOK = 0.5  # seconds between two looks at the markers, if there are few
+_LOOKS = 500  # markers looked at in a second: a thousand workers shall not take a tenth of a core
 _RECONCILE = 1.0  # seconds between two comparisons of what was sent with what is seen
 _SOON = 5.0  # seconds for which a message is not asked after
 _MISSING = 2.0  # seconds for which it may be neither in Redis nor begun: two looks
@@ -31,6 +36,7 @@ _HELD = 30.0  # seconds, where a worker holds it: its processes may be coming up
 _ASK = 2.5  # seconds between two looks into Redis for what waits there
 _RETRY = 1.0  # seconds between two tries to reach a broker that is away
 _COMPLAIN = 10.0  # seconds between two lines about it
+_CENSUS = 5.0  # seconds between two looks at who attends the queue
 # Payloads sent and not reported. So many for each worker, so that none is ever idle; no more, so
 # that what a look costs does not grow with the job.
 _EACH = 4
@@ -64,16 +70,56 @@ class Queue:
     # name may hold something else in the next run.
     session: str = field(default_factory=lambda: secrets.token_hex(8))
 
-    def run(self, work: str, payloads: Sequence[Payload]) -> Generator[dict[str, Any], None, None]:
-        if not payloads:
-            return
-        post = Post(self.broker_url, self.jobs)
-        batch = begin(self.jobs, self.job, work, payloads, self.session)
-        try:
-            yield from Run(self, batch, payloads, post).reports()
-        finally:
-            batch.close()
-            post.close()
+    @contextmanager
+    def open(self, work: str) -> Iterator[Hands]:
+        with closing(Post(self.broker_url, self.jobs)) as post:
+            yield _Attended(self, work, post)
+
+
+@dataclass
+class _Silence:
+    """Of a broker that is away: when it is to be tried, and complained about, next."""
+
+    next_try: float
+    next_line: float
+
+
+@dataclass
+class Line:
+    """The way to the workers, and what is known of it from one run to the next."""
+
+    post: Post
+    silence: _Silence | None = None
+    watch: Watch | None = None
+
+
+class _Attended:
+    """The workers of a queue."""
+
+    def __init__(self, asked: Queue, work: str, post: Post) -> None:
+        self._asked, self._work, self._line = asked, work, Line(post)
+        self._broker, self._queue = Broker(asked.broker_url).name, QUEUE_OF.get(work, QUEUES[0])
+        self._census = -math.inf, 0  # when it was taken, processes
+
+    @property
+    def others(self) -> int:
+        now = time.monotonic()
+        if now - self._census[0] >= _CENSUS:
+            there = present(self._asked.jobs)
+            ours = (w for w in there if w.broker == self._broker and self._queue in w.duties)
+            self._census = now, sum(worker.processes for worker in ours)
+        return self._census[1]
+
+    def run(self, payloads: Sequence[Payload], here: Here | None = None) -> Reports:
+        if here is not None and len(payloads) == 1:
+            yield {"payload": payloads[0], "result": here(payloads[0])}
+        elif payloads:
+            asked = self._asked
+            batch = begin(asked.jobs, asked.job, self._work, payloads, asked.session)
+            try:
+                yield from Run(asked, batch, payloads, self._line, here).reports()
+            finally:
+                batch.close()
 
 
 @dataclass
@@ -94,31 +140,59 @@ class Run:
         asked: Queue,
         batch: Batch,
         payloads: Sequence[Payload],
-        post: Post,
+        line: Line,
+        here: Here | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._asked, self._batch, self._payloads, self._post = asked, batch, payloads, post
-        self._now = now
+        self._asked, self._batch, self._payloads, self._line = asked, batch, payloads, line
+        self._here, self._now = here, now
         self._queue = QUEUE_OF.get(batch.work, QUEUES[0])
-        self._watch = Watch(batch.attempts, now)
+        self._watch = line.watch = line.watch or Watch(batch.attempts, now)
+        self._watch.turn_to(batch.attempts)
         self._next = 0  # the first payload that was never sent
+        self._end = len(payloads)  # behind the last one to be sent; the others are done here
+        self._mine = deque[int]()  # the first of these
+        if here is not None and payloads:
+            self._end -= 1
+            self._mine.append(self._end)
         self._again: deque[int] = deque()  # in flight, and to be sent once more
         self._flight: dict[int, _Sent] = {}
-        self._away: tuple[float, float] | None = None  # next try, next line
         self._looked = self._reconciled = self._inquired = -math.inf  # when it was done last
 
     def reports(self) -> Iterator[dict[str, Any]]:
         pause = _PAUSES[0]
         while not self.is_over:
-            pause = min(2 * pause, _PAUSES[1])
+            pause = min(_SLOWER * pause, _PAUSES[1])
             for report in self.round():
                 pause = _PAUSES[0]
                 yield report
-            time.sleep(pause)
+            if self._here is not None and (index := self._taken_back()) is not None:
+                pause = _PAUSES[0]
+                payload = self._payloads[index]
+                yield {"payload": payload, "result": self._here(payload)}
+            elif not self.is_over:
+                time.sleep(pause)
 
     @property
     def is_over(self) -> bool:
-        return not self._flight and self._next == len(self._payloads)
+        return not self._mine and not self._flight and self._next == self._end
+
+    def _taken_back(self) -> int | None:
+        """A payload that nobody is at, to be done in this process; from now on it is only ours."""
+        if self._mine:
+            return self._mine.popleft()
+        if self._next < self._end:
+            self._end -= 1
+            return self._end
+        self._look()
+        for index in reversed(self._flight):
+            # A report is there before its marker goes: looked for in this order, one of both is.
+            if not self._watch.is_under_way(index) and not self._batch.has_report(index):
+                self._batch.give_up(index)
+                del self._flight[index]
+                self._watch.forget(index)
+                return index
+        return None
 
     def round(self) -> Iterator[dict[str, Any]]:
         """Send what fits, take the reports that are there, and see that nothing is lost."""
@@ -130,7 +204,7 @@ class Run:
             if report is not None:
                 yield report
         now = self._now()
-        if now - self._looked >= _LOOK:
+        if now - self._looked >= max(_LOOK, self._watch.seen / _LOOKS):
             self._looked = now
             self._look()
         if now - self._reconciled >= _RECONCILE:
@@ -188,7 +262,7 @@ class Run:
                 if index in self._flight:
                     self._post_one(index)
                 self._again.popleft()
-            while len(self._flight) < window and self._next < len(self._payloads):
+            while len(self._flight) < window and self._next < self._end:
                 if not self._is_reachable():
                     break
                 self._post_one(self._next)
@@ -197,27 +271,28 @@ class Run:
             self._complain()
 
     def _post_one(self, index: int) -> None:
-        self._post.send(self._queue, (self._asked.job, self._batch.number, index))
+        self._line.post.send(self._queue, (self._asked.job, self._batch.number, index))
         sent = self._flight.setdefault(index, _Sent(0.0))
         sent.since, sent.missing = self._now(), None
         self._is_back()
 
     def _is_reachable(self) -> bool:
-        return self._away is None or self._now() >= self._away[0]
+        silence = self._line.silence
+        return silence is None or self._now() >= silence.next_try
 
     def _complain(self) -> None:
         now = self._now()
-        line = now if self._away is None else self._away[1]
-        if now >= line:
+        silence = self._line.silence = self._line.silence or _Silence(now, now)
+        silence.next_try = now + _RETRY
+        if now >= silence.next_line:
+            silence.next_line = now + _COMPLAIN
             self._asked.tell(
                 f"the broker at {shown(self._asked.broker_url)} does not answer; trying on"
             )
-            line = now + _COMPLAIN
-        self._away = now + _RETRY, line
 
     def _is_back(self) -> None:
-        if self._away is not None:
-            self._away = None
+        if self._line.silence is not None:
+            self._line.silence = None
             self._asked.tell(f"the broker at {shown(self._asked.broker_url)} answers again")
 
     # --------------------------------------------------------------------------------- reconciling
@@ -246,7 +321,7 @@ class Run:
     def _inquire(self, idle: Sequence[int], now: float) -> None:
         """Send again what nobody has begun and Redis does not hold."""
         try:
-            waiting, held = self._post.waiting(self._queue)
+            waiting, held = self._line.post.waiting(self._queue)
         except BrokerAway:
             self._complain()
             return

@@ -31,27 +31,35 @@ class Watch:
     _attempts: dict[int, dict[str, _Attempt]] = field(default_factory=dict)
     _workers: dict[tuple[str, int], float] = field(default_factory=dict)  # -> last sign
 
+    def turn_to(self, folder: Path) -> None:
+        """Look at another batch from now on; which processes are at work stays known."""
+        self.folder = folder
+        self._attempts.clear()
+
     def look(self) -> Iterator[tuple[int, int]]:
         """Look at all markers; gives (payload, how far it is) of those that have changed."""
         now, there = self.now(), set[str]()
         with os.scandir(self.folder) as entries:
-            found = [(e.name, index) for e in entries if (index := index_of(e.name)) is not None]
-        for name, index in found:
+            found = [(e, index) for e in entries if (index := index_of(e.name)) is not None]
+        for entry, index in found:
+            name = entry.name
             try:
-                changed = os.stat(self.folder / name).st_mtime_ns
+                changed = entry.stat().st_mtime_ns
             except FileNotFoundError:
                 continue
             there.add(name)
             attempt = self._attempts.setdefault(index, {}).setdefault(name, _Attempt())
             if changed != attempt.changed:
                 attempt.changed, attempt.moved = changed, now
-                seen = look(self.folder / name)
+                seen = look(entry.path)
                 if seen is not None and seen.who is not None:
                     attempt.who = seen.who
                     self.note(seen.who.host, seen.who.pid)
                     yield index, seen.done
             attempt.is_gone = attempt.who is not None and attempt.who.is_gone
         self._drop_all_but(there)
+        end = now - _RECENT
+        self._workers = {who: last for who, last in self._workers.items() if last > end}
 
     def _drop_all_but(self, there: set[str]) -> None:
         for index, attempts in list(self._attempts.items()):
@@ -66,10 +74,13 @@ class Watch:
 
     @property
     def workers(self) -> int:
-        """Processes that have shown themselves lately."""
-        end = self.now() - _RECENT
-        self._workers = {who: last for who, last in self._workers.items() if last > end}
+        """Processes that had shown themselves lately when the last look ended."""
         return len(self._workers)
+
+    @property
+    def seen(self) -> int:
+        """Payloads that had markers at the last look."""
+        return len(self._attempts)
 
     def is_under_way(self, index: int) -> bool:
         """Whether an attempt at the payload is alive."""
@@ -78,9 +89,11 @@ class Watch:
 
     def dead(self, index: int) -> frozenset[str]:
         """The attempts that have left their marker and are gone, or stand still."""
+        attempts = self._attempts.get(index)
+        if attempts is None:  # most of what waits; a conductor asks after each once a second
+            return frozenset()
         end = self.now() - STALE
-        attempts = self._attempts.get(index, {}).items()
-        return frozenset(name for name, a in attempts if a.is_gone or a.moved <= end)
+        return frozenset(n for n, a in attempts.items() if a.is_gone or a.moved <= end)
 
     def forget(self, index: int) -> None:
         """Remove what the attempts at a payload left."""

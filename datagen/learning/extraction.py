@@ -18,9 +18,14 @@ Extract = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> float32 [N
 FILE = "features.safetensors"  # in the run folder, of a network that the run trained
 
 
+def is_trained(part: Part) -> bool:
+    """Whether the run trains the network of these features."""
+    return part.weights is None and part.use in TRAINED
+
+
 def extractor(part: Part, run: Path) -> Any:
     """The frozen description of features; a network that the run trained lies in its folder."""
-    if part.weights is None and part.use in TRAINED:
+    if is_trained(part):
         part = part.model_copy(update={"weights": Source(source=str(run / FILE))})
     return part.component("features")
 

@@ -15,12 +15,14 @@ from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
+from datagen.jobs.executors import Executor
 from datagen.jobs.work import quoted, unquoted
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
 from datagen.learning.publishing import publish
 from datagen.learning.run import opened_run
+from datagen.learning.sharing import helpers
 from datagen.learning.spec import Spec
 from datagen.learning.stages import run_stages, try_on
 from datagen.learning.statements import Statement
@@ -53,17 +55,20 @@ def learn(
     resume: bool = False,
     truth: Path | None = None,
     progress: Callable[[Tick], None] = lambda tick: None,
+    executor: Executor | None = None,
 ) -> LearnReport:
     """Fit structure and mutable attributes of the recipe's grammar to the pictures under `target`.
 
     `truth` is a COCO file of the targets, for the report alone: nothing is learned from it.
-    Killed at any moment, the run goes on from its last checkpoint with `resume`.
+    Killed at any moment, the run goes on from its last checkpoint with `resume`. Who renders and
+    measures beside this process, `executor` or else `learn.helpers` processes, changes no result.
     """
+    executor = helpers(recipe.learn.helpers) if executor is None else executor
     given = _looked_at(recipe, target, out, truth)
     targets = given.targets
     with opened_run(out, spec=given.spec, resume=resume) as run:
         write_rejected(out / "rejected.jsonl", targets.rejected)
-        with run_stages(recipe, run, targets, progress) as learned:
+        with run_stages(recipe, run, targets, progress, executor) as learned:
             comparison = compare(learned, given.known)
             said = publish(learned, comparison)
     return LearnReport(out, len(targets.images), len(targets.rejected), comparison, tuple(said))
@@ -152,5 +157,6 @@ def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
         resume=True,
         truth=None if asked.truth is None else unquoted(asked.truth),
         progress=lambda tick: means.progress(tick.step, tick.steps, tick.words),
+        executor=means.executor(lambda payload, done: None),
     )
     return report.to_json()

@@ -1,28 +1,34 @@
-"""Derivations to features, on several processes; who works changes no bit."""
+"""Derivations and scenes to features, here and by others who read the run folder."""
 
-import logging
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import Field
 
+from datagen import digest
 from datagen.decoding import decode
 from datagen.derivation import Derivation
-from datagen.features.counts import CHUNK
+from datagen.errors import InputError
 from datagen.interfaces import Component
-from datagen.jobs.crew import Member
 from datagen.jobs.work import Payload, Run, quoted, unquoted
-from datagen.learning.extraction import Extract, extractor
+from datagen.learning.attributes.gradients import See
+from datagen.learning.attributes.scenery import viewer
+from datagen.learning.extraction import FILE, Extract, extractor, is_trained
 from datagen.learning.painting import Paint, opened_painter
-from datagen.learning.spec import read_spec
+from datagen.learning.sharing import Shares
+from datagen.learning.spec import META, read_spec
 from datagen.learning.weights import load_moved
+from datagen.parts import Part
+from datagen.rendering import opened_renderers
+from datagen.scene import Scene
 from datagen.threads import one_thread
 
-log = logging.getLogger(__name__)
+MEASURE = "measure"  # the work
+ATTRIBUTES = "attributes.safetensors"  # in the run folder, what learned attributes are moved by
 
 
 class Measure(Protocol):
@@ -33,32 +39,105 @@ class Measure(Protocol):
     ) -> np.ndarray: ...
 
 
-class MeasureJob(Component):
-    """Pictures of `derivations`, numbered from `first`, seen by the features of the run folder."""
+# ----------------------------------------------------------------------------- what is asked for
 
-    run: str  # percent-encoded, as in ShardJob
-    attributes: str | None  # file of learned ones in the run folder; None: the prior's
+
+class Derived(Component):
+    """Pictures that a painter makes, numbered from `first`; their features are those of `learn`."""
+
     derivations: list[list[int]]
     arrangements: list[int]
     first: int = Field(ge=0)
 
 
+class Posed(Component):
+    """Pictures of scenes as they are, with a number each; features of `learn.attributes`."""
+
+    scenes: list[dict[str, Any]]
+    numbers: list[int]
+
+
+class MeasureJob(Component):
+    """Some of a batch of pictures, to be measured."""
+
+    run: str  # percent-encoded, as in ShardJob
+    reads: dict[str, str]  # files of the run folder that it takes, with their sha256
+    start: int = Field(ge=0)  # where they are in the batch
+    pictures: Derived | Posed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where others find what a measurement depends on, and what they must find there."""
+
+    folder: Path
+    reads: Mapping[str, str]
+
+    @classmethod
+    def of(cls, folder: Path, part: Part, *more: str) -> "Origin":
+        """For features described by `part`; `more` are other files that are read."""
+        names = [META, *([FILE] if is_trained(part) else []), *more]
+        return cls(folder.resolve(), {name: digest.of_path(folder / name) for name in names})
+
+    def to_json(self) -> dict[str, Any]:
+        return {"run": quoted(self.folder), "reads": dict(self.reads)}
+
+
+def shared_measure(shares: Shares, origin: Origin, paint: Paint, extract: Extract) -> Measure:
+    """Features by this process and others; `paint` and `extract` are what they find at `origin`."""
+
+    def measure(
+        derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
+    ) -> np.ndarray:
+        def payload(part: slice) -> Payload:
+            pictures = {
+                "derivations": [list(d) for d in derivations[part]],
+                "arrangements": [int(a) for a in arrangements[part]],
+                "first": first + part.start,
+            }
+            return {**origin.to_json(), "pictures": pictures}
+
+        def seen(part: slice) -> np.ndarray:
+            return extract(paint(derivations[part], first + part.start, arrangements[part]))
+
+        return shares.rows(len(derivations), payload, seen)
+
+    return measure
+
+
+def shared_see(shares: Shares, origin: Origin, see: See) -> See:
+    """The same pictures by this process and others, who find `see` at `origin`."""
+
+    def shared(scenes: Sequence[Scene], numbers: Sequence[int]) -> np.ndarray:
+        def payload(part: slice) -> Payload:
+            posed = [scene.to_json() for scene in scenes[part]]
+            pictures = {"scenes": posed, "numbers": [int(n) for n in numbers[part]]}
+            return {**origin.to_json(), "pictures": pictures}
+
+        return shares.rows(len(scenes), payload, lambda part: see(scenes[part], numbers[part]))
+
+    return shared
+
+
+# ------------------------------------------------------------------------------------- the work
+
+_See = Callable[[Any], np.ndarray]  # Derived or Posed -> float32 [N, D]
+
+
 @contextmanager
 def measuring() -> Iterator[Run]:
-    """The work `measure`; renderers and network stay open while the jobs are of one run."""
-    with ExitStack() as stack:
-        at_hand: dict[str, Measure] = {}
+    """The work `measure`; renderers and network stay open while the jobs need the same."""
+    with one_thread(), ExitStack() as stack:
+        at_hand: dict[tuple[object, ...], _See] = {}
 
         def run(payload: Payload, progress: Callable[[int], None]) -> dict[str, Any]:
             job = decode(MeasureJob, payload, "job")
-            key = f"{job.run} {job.attributes}"
+            key = job.run, tuple(sorted(job.reads.items())), type(job.pictures)
             if key not in at_hand:
                 stack.close()
                 at_hand.clear()
-                opened = _opened(unquoted(job.run), job.attributes)
-                at_hand[key] = stack.enter_context(opened)
-            derivations = [tuple(d) for d in job.derivations]
-            rows = at_hand[key](derivations, job.first, job.arrangements)
+                at_hand[key] = stack.enter_context(_opened(job))
+            rows = at_hand[key](job.pictures)
             progress(len(rows))
             return {"features": rows.tolist()}
 
@@ -66,75 +145,39 @@ def measuring() -> Iterator[Run]:
 
 
 @contextmanager
-def _opened(folder: Path, attributes: str | None) -> Iterator[Measure]:
+def _opened(job: MeasureJob) -> Iterator[_See]:
+    folder = unquoted(job.run)
+    _check(folder, job.reads)
     recipe = read_spec(folder).recipe
-    moved = None if attributes is None else load_moved(folder / attributes, recipe.world())
-    with (
-        one_thread(),
-        extractor(recipe.learn.features.part, folder).open() as extract,
-        opened_painter(recipe, moved) as paint,
-    ):
-        yield lambda derivations, first, arrangements=(): extract(
-            paint(derivations, first, arrangements)
-        )
+    learn = recipe.learn
+    for name, source in recipe.sources():
+        if name.endswith(".weights"):
+            source.check(name)
+    with ExitStack() as stack:
+        if isinstance(job.pictures, Posed):
+            extract = stack.enter_context(extractor(learn.attributes.features, folder).open())
+            render = stack.enter_context(opened_renderers(recipe, frozenset()))
+            see = viewer(render, extract, learn.seed)
+            yield lambda p: see([Scene.from_json(scene) for scene in p.scenes], p.numbers)
+        else:
+            moved = None
+            if ATTRIBUTES in job.reads:
+                moved = load_moved(folder / ATTRIBUTES, recipe.world())
+            extract = stack.enter_context(extractor(learn.features.part, folder).open())
+            paint = stack.enter_context(opened_painter(recipe, moved))
+            yield lambda p: extract(
+                paint([tuple(d) for d in p.derivations], p.first, p.arrangements)
+            )
 
 
-@contextmanager
-def opened_measure(
-    folder: Path, paint: Paint, extract: Extract, helpers: int, attributes: str | None = None
-) -> Iterator[Measure]:
-    """Features by this process and `helpers` others, which read the run folder.
-
-    `attributes` is the file there with what `paint` moves attributes by, if it does.
-
-    Processes rather than torch's threads: those wait for one another at every layer, and on a
-    machine that does anything else they stand still.
-    """
-    crew = [Member("measure") for _ in range(helpers)]
-
-    def measure(
-        derivations: Sequence[Derivation], first: int, arrangements: Sequence[int] = ()
-    ) -> np.ndarray:
-        def seen(start: int) -> np.ndarray:
-            part = slice(start, start + size)
-            return extract(paint(derivations[part], first + start, arrangements[part]))
-
-        # Whole chunks: a picture's last bits depend on how many others share its batch.
-        size = CHUNK * math.ceil(len(derivations) / (CHUNK * (len(crew) + 1)))
-        shares = range(size, len(derivations), size)
-        asked = dict(zip(shares, crew, strict=False))
-        for start, member in asked.items():
-            part = [list(d) for d in derivations[start : start + size]]
-            how = [int(a) for a in arrangements[start : start + size]]
-            where = {"run": quoted(folder), "attributes": attributes}
-            what = {"derivations": part, "arrangements": how, "first": first + start}
-            member.send({**where, **what})
-        rows = [seen(0)]
-        for start, member in asked.items():
-            answer = _answer(member)
-            if answer is None:
-                # What it failed at shall fail here, with an error that people can read.
-                log.warning("a helper process is gone; going on with one less")
-                crew.remove(member)
-                answer = seen(start)
-            rows.append(answer)
-        return np.concatenate(rows)
-
-    try:
-        yield measure
-    finally:
-        for member in crew:
-            member.dismiss()
-        for member in crew:
-            member.end()
-
-
-def _answer(member: Member) -> np.ndarray | None:
-    """The features that it found; None when it died or failed."""
-    while (message := member.receive()) is not None and "done" in message:
-        continue
-    if message is None or "result" not in message:
-        member.kill()
-        member.end()
-        return None
-    return np.array(message["result"]["features"], np.float32)
+def _check(folder: Path, reads: Mapping[str, str]) -> None:
+    """A machine may see the run folder as it was, or have another one there."""
+    for name, expected in reads.items():
+        if name not in (META, FILE, ATTRIBUTES):
+            raise InputError(f"job: a run folder holds no {name[:40]!r}")
+        try:
+            found = digest.of_path(folder / name)
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot read it: {error.strerror}") from error
+        if found != expected:
+            raise InputError(f"{folder / name}: is not what the run has there; is it shared?")

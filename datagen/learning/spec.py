@@ -8,6 +8,8 @@ from datagen.decoding import parse_json, read_text
 from datagen.errors import InputError
 from datagen.recipe import FROZEN_CAP, Recipe, differences
 
+META = "meta.json"  # in the run folder
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -37,7 +39,7 @@ class Spec:
 
 def read_spec(folder: Path) -> Spec:
     """What the run in `folder` was started with."""
-    path = folder / "meta.json"
+    path = folder / META
     data = parse_json(read_text(path, FROZEN_CAP), str(path))
     if not isinstance(data.get("target"), str) or not isinstance(data.get("version"), str):
         raise InputError(f"{path}: is damaged; name a new folder")

@@ -12,7 +12,7 @@ from datagen.errors import InputError
 from datagen.features.counts import CountFeatures, save_counts
 from datagen.features.embedding import save_embedding
 from datagen.interfaces import LABELS
-from datagen.learn_settings import TRAINED
+from datagen.jobs.executors import Executor
 from datagen.learning.album.counting import CountingTrainee, count_heads_of, counting_net
 from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, embedding_of
 from datagen.learning.arranging import Placer, settled
@@ -22,11 +22,19 @@ from datagen.learning.attributes.scenery import Scenery, viewer
 from datagen.learning.attributes.tasks import described_task, opened_task
 from datagen.learning.attributes.training import AttributeTrainee
 from datagen.learning.counts import count_heads
-from datagen.learning.extraction import FILE, Extract, extractor, scaling, views_of
+from datagen.learning.extraction import FILE, Extract, extractor, is_trained, scaling, views_of
 from datagen.learning.loop import Tick, Trainee, train
-from datagen.learning.measuring import Measure, opened_measure
+from datagen.learning.measuring import (
+    ATTRIBUTES,
+    MEASURE,
+    Measure,
+    Origin,
+    shared_measure,
+    shared_see,
+)
 from datagen.learning.painting import Paint, opened_painter
 from datagen.learning.run import RunFolder
+from datagen.learning.sharing import Shares
 from datagen.learning.strings import derivations, enough_steps, prior_strings
 from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model, save_model
@@ -40,7 +48,6 @@ Progress = Callable[[Tick], None]
 
 _SCALED = 1000  # pictures of the prior that features are scaled by
 _OWN = 1 << 41  # their numbers begin here
-_ATTRIBUTES = "attributes.safetensors"  # in the run folder, for its helpers
 
 
 @dataclass(frozen=True)
@@ -71,14 +78,18 @@ class Learned:
 
 @contextmanager
 def run_stages(
-    recipe: Recipe, run: RunFolder, targets: Targets, progress: Progress
+    recipe: Recipe, run: RunFolder, targets: Targets, progress: Progress, executor: Executor
 ) -> Iterator[Learned]:
-    """Features, then structure and attributes in the order that the recipe names."""
+    """Features, then structure and attributes in the order that the recipe names.
+
+    `executor` finds those who render and measure beside this process.
+    """
     with ExitStack() as stack:
         stack.enter_context(one_thread())
-        stages = _Stages(recipe, run, progress, stack)
         chosen = chosen_stages(recipe)
-        stages.train_features()
+        _train_features(recipe, run, progress)
+        shares = Shares(stack.enter_context(executor.open(MEASURE)))
+        stages = _Stages(recipe, run, progress, stack, shares)
         eyes = stages.eyes(targets)
         prior_paint, prior_measure = stages.look(eyes, None)
         paint, measure = prior_paint, prior_measure
@@ -92,7 +103,7 @@ def run_stages(
                 transformer, moved = stages.attributes(
                     time, structure, spacing, transformer, targets
                 )
-                save_model(run.path / _ATTRIBUTES, recipe.world(), recipe.learn, None, transformer)
+                save_model(run.path / ATTRIBUTES, recipe.world(), recipe.learn, None, transformer)
                 paint, measure = stages.look(eyes, moved)
         yield Learned(
             recipe, run, targets, structure, spacing, transformer, moved, eyes.extract,
@@ -129,7 +140,7 @@ def try_on(recipe: Recipe, targets: Targets) -> None:
         if learn.attributes.task is not None:
             described_task(learn.attributes.task)
     for part in parts:
-        if part.weights is not None or part.use not in TRAINED:
+        if not is_trained(part):
             with part.component("features").open() as extract:
                 _same_things(recipe, extract)
                 extract(targets.images[:2])
@@ -144,33 +155,37 @@ class Eyes:
     real: np.ndarray  # float32 [N, D], scaled
 
 
+def _train_features(recipe: Recipe, run: RunFolder, progress: Progress) -> None:
+    """Trains the features that need it, and leaves them in the run folder."""
+    features, file, every = recipe.learn.features, run.path / FILE, recipe.learn.checkpoint_every
+    if not is_trained(features.part):
+        return
+    if features.use == "counts":
+        heads = count_heads_of(recipe)
+        net = counting_net(recipe, heads)
+        counting = CountingTrainee(recipe, net)
+        train(run, "features", counting, checkpoint_every=every, progress=progress)
+        save_counts(file, heads, net)
+    else:
+        taught = embedding_of(recipe)
+        embedding = embedding_net(recipe, taught)
+        placing = EmbeddingTrainee(recipe, embedding)
+        train(run, "features", placing, checkpoint_every=every, progress=progress)
+        save_embedding(file, taught, embedding)
+
+
 @dataclass(frozen=True)
 class _Stages:
     recipe: Recipe
     run: RunFolder
     progress: Progress
     stack: ExitStack
+    shares: Shares
 
     def train(self, phase: str, trainee: Trainee) -> None:
         # A round of `moments` is a thousand pictures, and there are few.
         every = 1 if isinstance(trainee, LawTrainee) else self.recipe.learn.checkpoint_every
         train(self.run, phase, trainee, checkpoint_every=every, progress=self.progress)
-
-    def train_features(self) -> None:
-        """Trains the features that need it, and leaves them in the run folder."""
-        features, file = self.recipe.learn.features, self.run.path / FILE
-        if features.weights is not None or features.use not in TRAINED:
-            return
-        if features.use == "counts":
-            heads = count_heads_of(self.recipe)
-            net = counting_net(self.recipe, heads)
-            self.train("features", CountingTrainee(self.recipe, net))
-            save_counts(file, heads, net)
-        else:
-            taught = embedding_of(self.recipe)
-            embedding = embedding_net(self.recipe, taught)
-            self.train("features", EmbeddingTrainee(self.recipe, embedding))
-            save_embedding(file, taught, embedding)
 
     def eyes(self, targets: Targets) -> Eyes:
         """The features of the run; those without a unit of their own are scaled."""
@@ -181,21 +196,18 @@ class _Stages:
         if not described.standardise:
             return Eyes(extract, lambda features: features, real)
         strings = prior_strings(self.recipe.world(), learn.seed, 0, _SCALED)
-        with (
-            opened_painter(self.recipe) as paint,
-            opened_measure(self.run.path, paint, extract, learn.helpers) as measure,
-        ):
+        with opened_painter(self.recipe) as paint:
+            origin = Origin.of(self.run.path, learn.features.part)
+            measure = shared_measure(self.shares, origin, paint, extract)
             scale = scaling(measure(strings, _OWN), real, learn.features.components)
         return Eyes(extract, scale, scale(real))
 
     def look(self, eyes: Eyes, moved: Moved | None) -> tuple[Paint, Measure]:
         """Pictures and their features, with attributes as `moved` makes them."""
         paint = self.stack.enter_context(opened_painter(self.recipe, moved))
-        file = None if moved is None else _ATTRIBUTES
-        helpers = self.recipe.learn.helpers
-        raw = self.stack.enter_context(
-            opened_measure(self.run.path, paint, eyes.extract, helpers, file)
-        )
+        files = () if moved is None else (ATTRIBUTES,)
+        origin = Origin.of(self.run.path, self.recipe.learn.features.part, *files)
+        raw = shared_measure(self.shares, origin, paint, eyes.extract)
         return paint, lambda derivations, first, arrangements=(): eyes.scale(
             raw(derivations, first, arrangements)
         )
@@ -231,12 +243,14 @@ class _Stages:
         with ExitStack() as stack:
             extract = stack.enter_context(extractor(settings.features, self.run.path).open())
             render = stack.enter_context(opened_renderers(recipe, frozenset((LABELS,))))
+            origin = Origin.of(self.run.path, settings.features)
+            see = shared_see(self.shares, origin, viewer(render, extract, learn.seed))
             scenery = Scenery.of(
                 grammar,
                 learn.seed,
                 lambda count, rng: derivations(grammar, structure, count, rng),
                 Placer(grammar, spacing),
-                viewer(render, extract, learn.seed),
+                see,
             )
             real = extract(targets.images)
             if settings.method == "moments":

@@ -16,9 +16,10 @@ from datagen import recipe
 from datagen.features.counts import CountFeatures, save_counts
 from datagen.learning.album.counting import count_heads_of, counting_net
 from datagen.learning.extraction import FILE, views_of
-from datagen.learning.measuring import opened_measure
+from datagen.learning.measuring import MEASURE, Origin, shared_measure
 from datagen.learning.painting import opened_painter
 from datagen.learning.run import opened_run
+from datagen.learning.sharing import Shares, helpers
 from datagen.learning.spec import Spec
 from datagen.learning.strings import draw, enough_steps, prior_strings
 from datagen.learning.structure.training import Pretrainee, Reinforcee
@@ -53,7 +54,9 @@ def test_print_the_cost_of_an_iteration(world: str, fresh: int, tmp_path: Path) 
         opened_painter(made) as paint,
     ):
         save_counts(tmp_path / FILE, heads, net)
-        with opened_measure(tmp_path, paint, extract, 1) as measure:
+        with helpers(1).open(MEASURE) as hands:
+            origin = Origin.of(tmp_path, learn.features.part)
+            measure = shared_measure(Shares(hands), origin, paint, extract)
             real = measure(prior_strings(grammar, 1, 0, 1000), 1 << 40)
             views = views_of(extract, real.shape[1])
             learner = Reinforcee(made, model, prior, measure, real, views)

@@ -7,6 +7,7 @@ import numpy as np
 
 from datagen.derivation import Derivation
 from datagen.errors import InputError
+from datagen.features.counts import CHUNK
 from datagen.grammar import Grammar
 from datagen.learning.attributes.gradients import Batch, See
 from datagen.learning.attributes.graphs import Vocabulary, graphs_of, vocabulary
@@ -16,8 +17,6 @@ from datagen.scene import Scene
 
 Derivations = Callable[[int, np.random.Generator], Sequence[Derivation]]  # (how many, rng)
 Place = Callable[[Derivation, np.random.Generator], Scene]
-
-_CHUNK = 64  # pictures at once
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ def viewer(render: Render, features: Callable[[np.ndarray], np.ndarray], seed: i
 
     def see(scenes: Sequence[Scene], numbers: Sequence[int]) -> np.ndarray:
         rows = []
-        for start in range(0, len(scenes), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for start in range(0, len(scenes), CHUNK):
+            part = slice(start, start + CHUNK)
             rngs = [rng_for(seed, number, Stream.REPAINT) for number in numbers[part]]
             frames = render(scenes[part], rngs)
             rows.append(features(np.stack([frame.image for frame in frames])))

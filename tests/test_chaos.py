@@ -1,0 +1,62 @@
+"""A short chaos run: everything is killed, stopped or filled once, and the dataset is the same.
+
+The long one is tests/benchmarks/chaos.py; its figures are in docs/results-chaos.md.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from faulty import ROOT
+
+SCRIPT = ROOT / "tests" / "benchmarks" / "chaos.py"
+SHORT = {"gap": 1.5, "longest": 5, "count": 300, "shard": 15, "pause": 0.03}
+
+
+def chaos(out, **options):
+    words = [sys.executable, SCRIPT, out, "--page", out.parent / "page.md"]
+    words += [f"--{name}={value}" for name, value in (SHORT | options).items()]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([*map(str, words)], env=env, capture_output=True, text=True, timeout=600)
+
+
+def processes_at(folder):
+    """Whoever was started for a run in this folder."""
+    found = []
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline") as file:
+                found += [entry] if str(folder) in file.read() else []
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_whatever_is_killed_no_image_is_lost_made_twice_or_torn(tmp_path):
+    out = tmp_path / "run"
+    done = chaos(out, faults=13)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((out / "result.json").read_text())
+    assert result["findings"] == []
+    hits = [json.loads(line) for line in (out / "faults.jsonl").read_text().splitlines()]
+    missed = [fault["number"] for part in result["parts"] for fault in part["missed"]]
+    assert len(hits) >= 10
+    assert sorted([hit["number"] for hit in hits] + missed) <= list(range(13))
+    assert all(hit["next"] is not None for hit in hits)
+    made = [one for part in result["parts"] for one in part["made"]]
+    assert len({one["digest"] for one in made}) == 1
+    assert [(one["lost"], one["twice"], one["torn"]) for one in made] == [(0, 0, 0)] * len(made)
+    assert "| images lost | 0 | 0 of" in (tmp_path / "page.md").read_text()
+    assert processes_at(out) == []
+    assert not os.path.ismount(out / "deployed-disk")
+
+
+def test_a_run_uses_nothing_that_is_there(tmp_path):
+    (tmp_path / "run").mkdir()
+    done = chaos(tmp_path / "run")
+    assert done.returncode != 0
+    assert "is there already" in done.stderr
+    assert list((tmp_path / "run").iterdir()) == []
