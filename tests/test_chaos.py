@@ -12,7 +12,7 @@ import pytest
 from faulty import ROOT
 
 SCRIPT = ROOT / "tests" / "benchmarks" / "chaos.py"
-SHORT = {"gap": 1.5, "longest": 5, "count": 300, "shard": 15, "pause": 0.03}
+SHORT = {"gap": 0.8, "longest": 3, "count": 240, "shard": 12, "pause": 0.03}
 
 
 def chaos(out, **options):

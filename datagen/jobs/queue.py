@@ -26,6 +26,7 @@ from datagen.jobs.watching import Watch
 from datagen.jobs.work import QUEUE_OF, QUEUES, Payload
 
 _PAUSES = (0.02, 0.5)  # seconds between two looks for reports, while they come and while not
+_SOON_HERE = 0.004  # the first of these pauses where this process works too: it stands still then
 _SLOWER = 1.2  # from one pause to the next: a report lies there for a fifth of its time, at most
 _LOOK = 0.5  # seconds between two looks at the markers, if there are few
 _LOOKS = 500  # markers looked at in a second: a thousand workers shall not take a tenth of a core
@@ -160,14 +161,14 @@ class Run:
         self._looked = self._reconciled = self._inquired = -math.inf  # when it was done last
 
     def reports(self) -> Iterator[dict[str, Any]]:
-        pause = _PAUSES[0]
+        least = pause = _PAUSES[0] if self._here is None else _SOON_HERE
         while not self.is_over:
             pause = min(_SLOWER * pause, _PAUSES[1])
             for report in self.round():
-                pause = _PAUSES[0]
+                pause = least
                 yield report
             if self._here is not None and (index := self._taken_back()) is not None:
-                pause = _PAUSES[0]
+                pause = least
                 payload = self._payloads[index]
                 yield {"payload": payload, "result": self._here(payload)}
             elif not self.is_over:
