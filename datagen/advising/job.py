@@ -1,7 +1,7 @@
 """`datagen advise`: evaluations in, a proposed grammar, its recipe and a report out."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -28,14 +28,13 @@ from datagen.dataset.targets import display_name
 from datagen.errors import InputError, MissingError
 from datagen.files import make_folder, refuse_filled, write_atomic
 from datagen.grammar import Grammar
+from datagen.progress import Advance
 from datagen.recipe import Recipe
 from datagen.report.advice import write_advice
 from datagen.report.sheet import contact_sheet, save_png
 
 SCENE, RECIPE = "proposed.scene", "recipe.toml"
 _SHOWN = 12  # pictures on a contact sheet
-
-Advance = Callable[[int, int, str], None]  # done, total, what is being done
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 
-Advance = Callable[[int, int, str], None]  # done, total, a few words
+from datagen.progress import Advance
+
 PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 

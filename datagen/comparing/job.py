@@ -1,7 +1,7 @@
 """`datagen compare`: generated pictures beside a target, as a page and as numbers."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from datagen.errors import InputError
 from datagen.files import make_folder, refuse_filled, write_atomic
 from datagen.learning.gap import Gap, Scale, common_scale, gap
 from datagen.learning.gap.measure import ROWS
+from datagen.progress import Advance
 from datagen.report.comparison import write_comparison
 from datagen.report.sheet import contact_sheet, save_png
 from datagen.rng import Stream, rng_for
 from datagen.threads import one_thread
 
 _SHOWN = 24  # pictures on a contact sheet
-
-Advance = Callable[[int, int, str], None]  # done, total, what is being done
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Taking an output folder for one run, or refusing it with nothing touched."""
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from datagen import recipe as recipes
 from datagen.dataset import store, versions, weights
 from datagen.digest import canonical
 from datagen.errors import DatagenError, InputError
-from datagen.files import disk_space, locked, make_folder, write_atomic
+from datagen.files import disk_space, is_locked, locked, make_folder, write_atomic
 from datagen.parts import Source
 from datagen.recipe import Recipe
 
@@ -68,27 +66,11 @@ def _refuse_filled(out: Path) -> None:
         raise InputError(f"{out}: cannot read this folder ({error.strerror})") from error
     if not filled:
         return
-    if _is_held(out / store.LOCK):
+    if is_locked(out):
         with locked(out):  # raises BusyError, which names the holder
             pass
     hint = "continue it with --resume, or " if (out / "recipe.json").is_file() else ""
     raise InputError(f"{out} is not empty; {hint}give a new folder with --out")
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether another run holds the lock; looks without making or keeping anything."""
-    try:
-        handle = os.open(lock, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)
 
 
 def _settle(recipe: Recipe, out: Path) -> Recipe:

@@ -1,7 +1,7 @@
 """`datagen evaluate`: how good a detector is on labelled pictures, as numbers and as a page."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Workers
 from datagen.jobs.work import quoted, unquoted
 from datagen.labelled import Kind, Labelled
+from datagen.progress import Advance
 from datagen.reading import read
 from datagen.reading.coco import file_of
 from datagen.report.evaluation import FORMAT, write_evaluation
@@ -39,8 +40,6 @@ from datagen.scoring.kitti import is_judged, kitti
 from datagen.scoring.matching import Matches, match
 from datagen.scoring.slices import slices
 from datagen.train_settings import Train
-
-Advance = Callable[[int, int, str], None]  # done, total, a few words
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What is in a whole set of pictures, by one process or several; who works changes no byte."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,11 @@ from datagen.files import atomic_file
 from datagen.jobs.attempt import raised
 from datagen.jobs.executors import Workers, hired
 from datagen.labelled import Labelled
+from datagen.progress import Advance
 from datagen.reading import digest
 
 FOUND = "detections.json"
 _SHARD = 32  # pictures that are looked at as one piece of work
-
-Advance = Callable[[int, int, str], None]  # done, total, a few words
 
 
 def detect(

@@ -9,7 +9,7 @@ from typing import Any
 from datagen import __version__
 from datagen.decoding import decode
 from datagen.detecting.events import opened_events
-from datagen.detecting.lessons import Advance, Lesson
+from datagen.detecting.lessons import Lesson
 from datagen.detecting.material import Material, material
 from datagen.detecting.publishing import publish
 from datagen.detecting.snapshot import MODEL, header_of
@@ -24,6 +24,7 @@ from datagen.labelled import Labelled
 from datagen.learning import loop
 from datagen.learning.loop import Tick
 from datagen.learning.run import RunFolder, opened_run
+from datagen.progress import Advance
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
 from datagen.threads import one_thread

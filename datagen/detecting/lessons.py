@@ -1,7 +1,7 @@
 """What `datagen train` is given to learn from: labelled pictures, or a recipe that makes some."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,10 @@ from datagen.dataset.folders import is_dataset, is_train_run
 from datagen.errors import InputError
 from datagen.jobs.executors import Workers
 from datagen.labelled import Labelled
+from datagen.progress import Advance
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
 from datagen.train_settings import Train, check_sets, settings_of
-
-Advance = Callable[[int, int, str], None]  # done, total, a few words
 
 DATASET = "dataset"  # in the run's folder, where a recipe makes the pictures
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from datagen import __version__
-from datagen.detecting.lessons import Advance
 from datagen.detecting.material import Material, count_things
 from datagen.detecting.snapshot import MODEL
 from datagen.detecting.spec import Spec
@@ -14,6 +13,7 @@ from datagen.detecting.teaching import looked_at
 from datagen.files import write_atomic
 from datagen.labelled import Detections, Labelled
 from datagen.learning.run import RunFolder
+from datagen.progress import Advance
 from datagen.reading import load_image
 from datagen.report.predictions import predictions_sheet
 from datagen.report.sheet import save_jpeg

@@ -7,8 +7,7 @@ from typing import Any
 
 from datagen.errors import InputError
 from datagen.jobs.executors import MakeExecutor
-
-Advance = Callable[[int, int, str], None]  # done, total, a few words
+from datagen.progress import Advance
 
 
 @dataclass(frozen=True)

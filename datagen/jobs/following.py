@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from datagen.jobs.conducted import Advance, duty_of
+from datagen.jobs.conducted import duty_of
 from datagen.jobs.ledger import Job, Standing
 from datagen.jobs.roster import present
+from datagen.progress import Advance
 
 _INTERVAL = 0.2  # seconds between two looks
 _EVENT = re.compile(r"[\d-]{10} [\d:]{8} (?:INFO|WARNING) (.*)")

@@ -1,6 +1,5 @@
 """The jobs folder: what was asked for, how far it is, and what came of it; the truth about jobs."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from datagen.errors import BusyError, InputError
-from datagen.files import disk_space, locked, write_atomic
+from datagen.files import disk_space, is_locked, locked, write_atomic
 from datagen.jobs.batch import JOB_ID
 
 ABOUT, STATE, PROGRESS = "job.json", "state.json", "progress.json"
 RESULT, LOG = "result.json", "log.txt"
 CANCEL = "CANCEL"  # there: the job is to stop
-_LOCK = ".lock"
 _DIGITS = string.ascii_lowercase + string.digits
 
 
@@ -124,18 +122,7 @@ class Job:
 
     def is_conducted(self) -> bool:
         """Whether a process carries it out right now."""
-        try:
-            handle = os.open(self.folder / _LOCK, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            # Shared, so that people who look do not see each other as the conductor.
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return is_locked(self.folder)
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked it to stop."""

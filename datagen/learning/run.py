@@ -159,9 +159,21 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             return
 
 
+def module_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module as named tensors."""
+    return {f"model.{k}": v for k, v in module.state_dict().items()}
+
+
+def restore_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Undo `module_tensors`."""
+    module.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
+
+
 def state_of(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """A module and its optimiser as named tensors."""
-    tensors = {f"model.{k}": v for k, v in module.state_dict().items()}
+    tensors = module_tensors(module)
     for number, slots in optimizer.state_dict()["state"].items():
         for name, value in slots.items():
             tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
@@ -172,9 +184,7 @@ def restore(
     module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
     """Undo `state_of`."""
-    module.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    )
+    restore_module(module, tensors)
     whole = optimizer.state_dict()
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from datagen.attribute_settings import Moments
 from datagen.learning.attributes.scenery import Scenery
+from datagen.learning.run import module_tensors, restore_module
 from datagen.models.metasim import DistributionTransformer
 from datagen.rng import Stream, rng_for
 
@@ -169,11 +170,10 @@ class LawTrainee:
             for n, one in enumerate(self.rounds)
             for f in fields(one)
         }
-        return {f"model.{k}": v for k, v in self.transformer.state_dict().items()} | kept
+        return module_tensors(self.transformer) | kept
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        state = {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}
-        self.transformer.load_state_dict(state)
+        restore_module(self.transformer, tensors)
         count = sum(k.startswith("round.") for k in tensors) // len(fields(Round))
         self.rounds = [
             Round(**{f.name: tensors[f"round.{n}.{f.name}"] for f in fields(Round)})
