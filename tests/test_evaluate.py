@@ -111,6 +111,21 @@ def test_slices_have_the_keys_that_others_read(report):
     assert rules == {"Side -> car tree", "Side -> car"}
 
 
+def test_the_labels_of_a_dataset_are_evaluated_as_its_folder_is(made, report, tmp_path):
+    file = made.dataset / "annotations.json"
+    assert evaluate(Request(made.detections, file), tmp_path) == data(report) | {
+        "dataset": str(file)
+    }
+
+
+def test_labels_of_a_dataset_that_is_not_finished_tell_no_symbol(made, tmp_path):
+    dataset = shutil.copytree(made.dataset, tmp_path / "dataset")
+    (dataset / "_COMPLETE").unlink()
+    found = evaluate(Request(made.detections, dataset / "annotations.json"), tmp_path / "e")
+    assert found["slices"]
+    assert not {"symbol", "under", "rule"} & {one["factor"] for one in found["slices"]}
+
+
 def test_the_page_is_strict_and_the_sheets_are_there(report):
     page = Page(report / "report.html")
     assert_strict(page)
@@ -134,7 +149,7 @@ def test_both_backends_write_the_same_report_but_for_their_name(made, report, tm
 
 def test_origins_name_the_symbol_that_drew_each_thing(made):
     labelled = read(made.dataset)
-    origins, rules = origins_of(made.dataset, labelled)
+    origins, rules = origins_of(labelled)
     symbols = grammar_of(made.dataset).symbols
     seen = 0
     for picture, paths in zip(labelled.pictures, origins, strict=True):

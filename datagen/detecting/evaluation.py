@@ -10,7 +10,7 @@ from typing import Any
 from datagen import __version__
 from datagen.dataset import coco
 from datagen.dataset.folders import is_dataset
-from datagen.dataset.store import LOCK, read_json
+from datagen.dataset.store import LOCK, is_complete, read_json
 from datagen.decoding import decode
 from datagen.detecting.finding import detect
 from datagen.detecting.lessons import DATASET
@@ -178,8 +178,8 @@ def _report(
 ) -> dict[str, Any]:
     truth = one.sides.truth
     origins, rules = None, None
-    if is_dataset(request.dataset):
-        origins, rules = origins_of(request.dataset, labelled)
+    if is_dataset(labelled.folder) and is_complete(labelled.folder):
+        origins, rules = origins_of(labelled)
     made = slices(one.matches, truth, one.threshold, origins, rules)
     return {
         "format": FORMAT,
