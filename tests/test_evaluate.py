@@ -1,6 +1,7 @@
 """`datagen evaluate` from outside: what it writes, what it says, what it refuses."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_labels_of_a_dataset_that_is_not_finished_tell_no_symbol(made, tmp_path)
     found = evaluate(Request(made.detections, dataset / "annotations.json"), tmp_path / "e")
     assert found["slices"]
     assert not {"symbol", "under", "rule"} & {one["factor"] for one in found["slices"]}
+
+
+def test_names_that_are_no_text_are_shown_as_escapes(made, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    shutil.copytree(made.dataset, folder)
+    file = folder / "annotations.json"
+    labels = json.loads(file.read_text())
+    odd = {"id": "\ud800", "bbox": [-9, -9, 3, 3], "segmentation": None}
+    cut = {"id": "\ud801", "segmentation": {"size": "\ud802", "counts": "0"}}
+    first = labels["annotations"][0]
+    labels["annotations"] += [first | odd, first | cut]
+    file.write_text(json.dumps(labels))
+    evaluate(Request(made.detections, file), tmp_path / "e")
+    found = data(tmp_path / "e")
+    assert found["dataset"] == f"{tmp_path}/\\xff/annotations.json"
+    assert ["\\ud800" in where for where, _ in found["left_out"]] == [True, False]
+    assert "\\ud802" in found["left_out"][1][1]
 
 
 def test_the_page_is_strict_and_the_sheets_are_there(report):
