@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+import worlds
 
 from datagen.attribute_settings import AttributeLearning, Moments
 from datagen.derivation import sample_prior
@@ -45,8 +46,7 @@ def grammar_of(text=ARROW, **changes):
 
 
 def prior_scenes(grammar, count, seed=0):
-    rngs = [rng_for(seed, k, Stream.SCENE) for k in range(count)]
-    return [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+    return worlds.prior_scenes(grammar, range(count), seed)
 
 
 def batch_of(grammar, count, seed=0):
