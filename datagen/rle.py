@@ -116,7 +116,7 @@ def _of_segmentation(segmentation: object, height: int, width: int, total: int) 
     if isinstance(segmentation, Mapping):
         size, counts = segmentation.get("size"), segmentation.get("counts")
         if size != [height, width]:
-            return InputError(f"mask size {size} is not the image's [{height}, {width}]")
+            return InputError(f"mask size {size!r} is not the image's [{height}, {width}]")
         if isinstance(counts, list) and _covers(counts, height * width):
             return compressed([np.array(counts, np.uint32)], height, width)[0]
         if isinstance(counts, str) and total == height * width:

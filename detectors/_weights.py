@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torchvision.models import get_model_weights
@@ -21,6 +20,7 @@ from datagen.errors import InputError, MissingError
 from datagen.features import _weights
 from datagen.files import write_atomic
 from datagen.interfaces import Component
+from datagen.tensors import check_finite, check_shapes, look
 
 from ._network import Size, backbone_name, network
 
@@ -64,7 +64,7 @@ def save_detector(path: Path, header: Header, tensors: Mapping[str, Tensor]) -> 
 
 def read_detector(path: Path) -> tuple[Header, dict[str, Tensor]]:
     """Header and tensors, which are those of the network that the header describes."""
-    entries, shapes = _look(path)
+    entries, shapes = look(path, "detector", _CAP, _MOST)
     if ENTRY not in entries:
         raise InputError(f"{path}: are no weights written by `datagen train`")
     said = parse_json(entries[ENTRY], f"{path}: header")
@@ -76,34 +76,13 @@ def read_detector(path: Path) -> tuple[Header, dict[str, Tensor]]:
     header = decode(Header, said, f"{path}: header")
     with torch.device("meta"):
         expected = header.network(0.5, 1).state_dict()
-    for name, tensor in expected.items():
-        found = shapes.get(name, "absent")
-        if found != list(tensor.shape):
-            raise InputError(f"{path}: tensor {name} is {found}, expected {list(tensor.shape)}")
-    for name in sorted(shapes.keys() - expected.keys()):
-        raise InputError(f"{path}: holds an unknown tensor {name}")
+    check_shapes(path, shapes, expected)
     tensors = load_file(path)
     for name, tensor in tensors.items():
         if tensor.dtype != expected[name].dtype:
             raise InputError(f"{path}: tensor {name} is {tensor.dtype}, not {expected[name].dtype}")
-        if not tensor.isfinite().all():
-            raise InputError(f"{path}: tensor {name} holds what is not a finite number")
+    check_finite(path, tensors)
     return header, tensors
-
-
-def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
-    """Header and shapes; no tensor is read."""
-    try:
-        if path.stat().st_size > _CAP:
-            raise InputError(f"{path}: is larger than any detector ({_CAP >> 20} MiB)")
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            if len(names) > _MOST:
-                raise InputError(f"{path}: holds {len(names)} tensors; a detector has fewer")
-            return file.metadata() or {}, {n: file.get_slice(n).get_shape() for n in names}
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or "not a whole safetensors file"
-        raise InputError(f"{path}: cannot read these weights: {reason}") from error
 
 
 def imagenet_file(given: str | None, size: Size) -> Path | None:

@@ -81,7 +81,7 @@ class Tree:
 
     def draw(self, at: Transform, values: Values, site: Site) -> Drawing:
         size, exemplar, colour = self.reads
-        key = min(int(exemplar.of(values) * TREES), TREES - 1), colour.of(values)
+        key = exemplar.pick(values, TREES), colour.of(values)
         if key not in self._pictures:
             if len(self._pictures) >= _KEPT * TREES:
                 self._pictures.clear()

@@ -38,6 +38,10 @@ class Number:
             raise ValueError(f"`{self.name}` is {value!r}, not a number")
         return min(max(float(value), self.low), self.high)
 
+    def pick(self, values: Values, count: int) -> int:
+        """Which of so many things a number in [0, 1] means: floor(number * count)."""
+        return min(int(self.of(values) * count), count - 1)
+
     def check(self, value: Value) -> None:
         if isinstance(value, str) or not self.low <= value <= self.high:
             raise ValueError(

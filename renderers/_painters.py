@@ -46,18 +46,17 @@ class Sprite:
         self._pictures = pictures
 
     def draw(self, at: Transform, values: Values, site: Site) -> Drawing:
-        size, exemplar, brightness = (entry.of(values) for entry in self.reads)
-        n = len(self._pictures)
-        pixels = self._pictures[min(int(exemplar * n), n - 1)]
+        size, exemplar, brightness = self.reads
+        pixels = self._pictures[exemplar.pick(values, len(self._pictures))]
         rows, columns = pixels.shape[:2]
-        unit = size / max(rows, columns)
+        unit, light = size.of(values) / max(rows, columns), brightness.of(values)
         x, y, patch = Picture(pixels).warp(at, columns * unit, rows * unit)
         if pixels.ndim == 2:
-            grey = round(255 * brightness)
+            grey = round(255 * light)
             return Drawing(Patch(x, y, patch, tint(patch, (grey, grey, grey))))
         ink = cv2.cvtColor(patch, cv2.COLOR_RGBA2RGB)
-        if brightness < 1:
-            ink = cv2.convertScaleAbs(ink, alpha=brightness)
+        if light < 1:
+            ink = cv2.convertScaleAbs(ink, alpha=light)
         return Drawing(Patch(x, y, cv2.extractChannel(patch, 3), ink))
 
 

@@ -47,7 +47,7 @@ class Building(InPerspective):
         colours = faded(paints[seen] * bright[:, None], at.y)
         spans = [(4 * k, 4 * k + 4) for k in seen.tolist()]
         body = faces(site, points, spans, colours).body
-        variant = min(int(exemplar.of(values) * VARIANTS), VARIANTS - 1)
+        variant = exemplar.pick(values, VARIANTS)
         for k, light in zip(seen.tolist(), bright.tolist(), strict=True):
             if k < 4:
                 picture = facade(style.of(values) if k < 2 else "blank", floors, variant)

@@ -29,7 +29,7 @@ class StreetTree(InPerspective):
 
     def draw(self, at: Transform, values: Values, site: Site) -> Drawing:
         tall, kind, exemplar, colour = self.reads
-        picture = tree(kind.of(values), min(int(exemplar.of(values) * VARIANTS), VARIANTS - 1))
+        picture = tree(kind.of(values), exemplar.pick(values, VARIANTS))
         size = ASPECT * tall.of(values), tall.of(values)
         body = billboard(site, at, picture, size, (_WOOD, colour.of(values), _SKIN)).body
         spot = 0.25 * tall.of(values)
@@ -48,11 +48,10 @@ class Pedestrian(InPerspective):
 
     def draw(self, at: Transform, values: Values, site: Site) -> Drawing:
         tall, exemplar, colour, trousers = self.reads
-        share = exemplar.of(values) * WALKERS
-        picture = walker(min(int(share), WALKERS - 1))
+        picture = walker(exemplar.pick(values, WALKERS))
         size = 0.5 * tall.of(values), tall.of(values)
         colours = colour.of(values), trousers.of(values), _SKIN
-        mirrored = share % 1 < 0.5
+        mirrored = exemplar.of(values) * WALKERS % 1 < 0.5
         body = billboard(site, at, picture, size, colours, mirrored=mirrored).body
         return Drawing(body, ground_shadow(site, at, 0.6, 0.4, 0.35))
 
@@ -71,7 +70,7 @@ class Cyclist(InPerspective):
         tall, exemplar, colour, trousers = self.reads
         side = math.sin(at.yaw + math.atan2(at.x, at.y))  # 1: it goes to the left before us
         view, aspect = ("across", 1.1) if abs(side) > 0.6 else ("along", 0.5)
-        picture = rider(view, min(int(exemplar.of(values) * RIDERS), RIDERS - 1))
+        picture = rider(view, exemplar.pick(values, RIDERS))
         size = aspect * tall.of(values), tall.of(values)
         colours = colour.of(values), trousers.of(values), _SKIN
         body = billboard(site, at, picture, size, colours, mirrored=side > 0).body

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 from faulty import ROOT, TESTS
 from redis import Redis
@@ -26,6 +27,13 @@ class Server:
         self.port = free_port()
         self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self.kill()
 
     def start(self) -> None:
         options = ["--port", self.port, "--bind", "127.0.0.1", "--requirepass", PASSWORD]

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import struct
 
 import numpy as np
 import pytest
 import trimesh
+from glb import write_glb
 from PIL import Image
 
 from datagen import freezing
@@ -258,15 +258,6 @@ def generated(cli, recipe, folder, tmp_path):
         return cli("generate", recipe, "--out", tmp_path / "o", "--assets", folder)
 
     return run
-
-
-def write_glb(path, head, binary=b""):
-    text = json.dumps({"asset": {"version": "2.0"}, **head}).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<2I", len(text), 0x4E4F534A) + text
-    if binary:
-        chunks += struct.pack("<2I", len(binary), 0x004E4942) + binary
-    path.write_bytes(b"glTF" + struct.pack("<2I", 2, 12 + len(chunks)) + chunks)
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,8 @@ class Deployed(Server):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = Deployed(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
+    with Deployed(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -84,9 +84,7 @@ def test_damaged_files_and_a_port_of_a_stranger_are_no_obstacle(tmp_path):
         pass
     folder = tmp_path / "jobs" / "redis"
     (folder / "appendonly.aof").write_bytes(b"*3\r\n$9\r\ngarbage" * 9)
-    stranger = Server(tmp_path)
-    stranger.start()
-    try:
+    with Server(tmp_path) as stranger:
         (folder / "port").write_text(str(stranger.port))
         with embedded_broker(tmp_path / "jobs") as url:
             assert Broker(url).answers()
@@ -95,8 +93,6 @@ def test_damaged_files_and_a_port_of_a_stranger_are_no_obstacle(tmp_path):
             assert stranger.redis().info("commandstats").keys() <= {
                 f"cmdstat_{name}" for name in ("ping", "dbsize", "client", "auth", "hello", "info")
             }
-    finally:
-        stranger.kill()
 
 
 def test_without_a_program_it_says_what_to_install(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """`datagen evaluate` from outside: what it writes, what it says, what it refuses."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,38 @@ def test_slices_have_the_keys_that_others_read(report):
     assert rules == {"Side -> car tree", "Side -> car"}
 
 
+def test_the_labels_of_a_dataset_are_evaluated_as_its_folder_is(made, report, tmp_path):
+    file = made.dataset / "annotations.json"
+    assert evaluate(Request(made.detections, file), tmp_path) == data(report) | {
+        "dataset": str(file)
+    }
+
+
+def test_labels_of_a_dataset_that_is_not_finished_tell_no_symbol(made, tmp_path):
+    dataset = shutil.copytree(made.dataset, tmp_path / "dataset")
+    (dataset / "_COMPLETE").unlink()
+    found = evaluate(Request(made.detections, dataset / "annotations.json"), tmp_path / "e")
+    assert found["slices"]
+    assert not {"symbol", "under", "rule"} & {one["factor"] for one in found["slices"]}
+
+
+def test_names_that_are_no_text_are_shown_as_escapes(made, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    shutil.copytree(made.dataset, folder)
+    file = folder / "annotations.json"
+    labels = json.loads(file.read_text())
+    odd = {"id": "\ud800", "bbox": [-9, -9, 3, 3], "segmentation": None}
+    cut = {"id": "\ud801", "segmentation": {"size": "\ud802", "counts": "0"}}
+    first = labels["annotations"][0]
+    labels["annotations"] += [first | odd, first | cut]
+    file.write_text(json.dumps(labels))
+    evaluate(Request(made.detections, file), tmp_path / "e")
+    found = data(tmp_path / "e")
+    assert found["dataset"] == f"{tmp_path}/\\xff/annotations.json"
+    assert ["\\ud800" in where for where, _ in found["left_out"]] == [True, False]
+    assert "\\ud802" in found["left_out"][1][1]
+
+
 def test_the_page_is_strict_and_the_sheets_are_there(report):
     page = Page(report / "report.html")
     assert_strict(page)
@@ -134,7 +167,7 @@ def test_both_backends_write_the_same_report_but_for_their_name(made, report, tm
 
 def test_origins_name_the_symbol_that_drew_each_thing(made):
     labelled = read(made.dataset)
-    origins, rules = origins_of(made.dataset, labelled)
+    origins, rules = origins_of(labelled)
     symbols = grammar_of(made.dataset).symbols
     seen = 0
     for picture, paths in zip(labelled.pictures, origins, strict=True):

@@ -22,10 +22,8 @@ SETTINGS = "count = 36\nshard_size = 3"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    one = Server(tmp_path_factory.mktemp("redis"))
-    one.start()
-    yield one
-    one.kill()
+    with Server(tmp_path_factory.mktemp("redis")) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

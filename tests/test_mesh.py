@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from worlds import prior_scenes
 
 from datagen import audit, labels
 from datagen.audit.agreement import agreement, edges
-from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.interfaces import LABELS
 from datagen.language import named, parse
-from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene
 from renderers import raycast
@@ -46,8 +45,7 @@ def drawn(grammar, scenes, renderer=None, passes=(), seed=0):
 
 
 def sampled(grammar, *numbers):
-    rngs = [rng_for(5, n, Stream.SCENE) for n in numbers]
-    return [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+    return prior_scenes(grammar, numbers, 5)
 
 
 def one_car(**options):

@@ -40,35 +40,31 @@ def test_a_layer_hears_a_node_its_parent_and_its_children_and_nobody_else():
     assert heard == ways | {(k, k) for k in range(4)}
 
 
-def test_messages_down_and_up_go_through_maps_of_their_own():
+def layer_of(own, down, up, gate=0.0, bias=100.0):
+    """One number of each node to one; a gate is open where gate * source + bias is well above 0."""
     layer = GraphConvolution(1, 1)
     with torch.no_grad():
-        layer.maps.weight.copy_(torch.tensor([[0.0], [1.0], [0.0]]))  # own, down, up
+        layer.maps.weight.copy_(torch.tensor([[own], [down], [up]]))
         layer.maps.bias.zero_()
-        layer.gates.weight.zero_()
-        layer.gates.bias.fill_(100.0)  # all gates open
+        layer.gates.weight.fill_(gate)
+        layer.gates.bias.fill_(bias)
+    return layer
+
+
+def test_messages_down_and_up_go_through_maps_of_their_own():
+    layer = layer_of(0.0, 1.0, 0.0)
     x = torch.tensor([[1.0], [10.0], [100.0], [1000.0]])
     assert layer(x, TREE)[:, 0].tolist() == [0, 1, 1, 100]
 
 
 def test_what_rises_is_the_mean_over_the_children():
-    layer = GraphConvolution(1, 1)
-    with torch.no_grad():
-        layer.maps.weight.copy_(torch.tensor([[0.0], [0.0], [1.0]]))
-        layer.maps.bias.zero_()
-        layer.gates.weight.zero_()
-        layer.gates.bias.fill_(100.0)
+    layer = layer_of(0.0, 0.0, 1.0)
     x = torch.tensor([[1.0], [10.0], [100.0], [1000.0]])
     assert layer(x, TREE)[:, 0].tolist() == [55, 0, 1000, 0]
 
 
 def test_the_source_of_a_message_opens_its_gate():
-    layer = GraphConvolution(1, 1)
-    with torch.no_grad():
-        layer.maps.weight.copy_(torch.tensor([[0.0], [1.0], [0.0]]))
-        layer.maps.bias.zero_()
-        layer.gates.weight.fill_(-100.0)  # shut for a source above 0
-        layer.gates.bias.zero_()
+    layer = layer_of(0.0, 1.0, 0.0, gate=-100.0, bias=0.0)  # shut for a source above 0
     x = torch.tensor([[1.0], [0.0], [-3.0], [0.0]])
     assert layer(x, TREE)[:, 0].tolist() == pytest.approx([0, 0, 0, -3])
 

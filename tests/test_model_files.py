@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 import trimesh
+from glb import write_glb
 from PIL import Image
 from trimesh.visual.material import PBRMaterial
 from trimesh.visual.texture import TextureVisuals
@@ -76,16 +77,6 @@ def write_box(folder, name="box.glb", extents=(2.0, 1.0, 4.0), **how):
     path.parent.mkdir(exist_ok=True)
     trimesh.creation.box(extents, **how).export(path)
     return path
-
-
-def write_glb(path, head, binary=b""):
-    """A GLB file with any head; `binary` is its own buffer."""
-    text = json.dumps({"asset": {"version": "2.0"}, **head}).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<2I", len(text), 0x4E4F534A) + text
-    if binary:
-        chunks += struct.pack("<2I", len(binary), 0x004E4942) + binary
-    path.write_bytes(b"glTF" + struct.pack("<2I", 2, 12 + len(chunks)) + chunks)
 
 
 def triangle(points=((0, 0, 0), (1, 0, 0), (0, 1, 1)), indices=(0, 1, 2), **more):

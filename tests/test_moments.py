@@ -1,35 +1,29 @@
 """Whole laws by simulated moments, on worlds small enough for a test."""
 
 import numpy as np
-import pytest
 import torch
-from test_attributes import moved, scenery, target, trained
 from toys import (
     ARROW,
     apart,
     circular_mean,
     grammar_of,
+    law_trainee,
+    moved,
     prior_scenes,
     see_moments,
+    target,
     things,
+    trained,
 )
 
-from datagen.attribute_settings import Moments
-from datagen.errors import InputError
-from datagen.learning.attributes.moments import LawTrainee, Round, fit
-from datagen.learning.attributes.moving import new_transformer
+from datagen.learning.attributes.moments import Round, fit
 from datagen.rng import Stream, rng_for
-
-
-def trainee(grammar, see, real, **settings):
-    settings = Moments(**{"rounds": 6, "scenes": 128, **settings})
-    return LawTrainee(scenery(grammar, see), settings, new_transformer(grammar, 8, 0), real)
 
 
 def test_laws_are_shifted_turned_and_spread_to_the_targets():
     changes = {"normal(8, 1)": "normal(14, 2)", "normal(0, 10)": "normal(40, 10)"}
     real, scenes = target(see_moments, changes)
-    one = trainee(grammar_of(), see_moments, real, rounds=10, step=0.3)
+    one = law_trainee(grammar_of(), see_moments, real, rounds=10, step=0.3)
     readings = trained(one)
     x, yaw = (things(moved(one), name) for name in ("x", "yaw"))
     assert abs(x.mean() - 14) < 0.7
@@ -58,7 +52,7 @@ def see_places(scenes, numbers):
 def test_a_law_of_many_things_is_learned_and_one_that_no_picture_shows_stays():
     there = grammar_of(CROWD, **{"uniform(0, 32)": "uniform(0, 16)"})
     real = see_places(prior_scenes(there, 200, 77), range(200))
-    one = trainee(grammar_of(CROWD), see_places, real)
+    one = law_trainee(grammar_of(CROWD), see_places, real)
     trained(one)
     assert abs(things(moved(one, 50), "x").mean() - 8) < 1
     turn, spread = one.transformer.laws[1].tolist()
@@ -70,7 +64,7 @@ def test_what_no_law_explains_makes_steps_small():
     real, _ = target(see_moments, {"normal(8, 1)": "normal(12, 1)"})
     noise = rng_for(0, 0, Stream.REPAINT).normal(0, 1, real.shape[1])
     off = real + noise.astype(np.float32)
-    clear, blurred = (trainee(grammar_of(), see_moments, r, rounds=1) for r in (real, off))
+    clear, blurred = (law_trainee(grammar_of(), see_moments, r, rounds=1) for r in (real, off))
     shifts, doubts = [], []
     for one in (clear, blurred):
         (reading,) = trained(one)
@@ -95,36 +89,12 @@ def test_the_linear_model_is_solved_for_the_laws_that_made_the_target():
     assert held.laws.abs().max() < 1e-2  # the prior's, whatever the pictures say
 
 
-def test_a_resumed_run_ends_with_the_same_bits():
-    real, _ = target(see_moments, {"normal(8, 1)": "normal(12, 1)"})
-    whole, first, second = (
-        trainee(grammar_of(), see_moments, real, rounds=4, scenes=32, window=2) for _ in range(3)
-    )
-    trained(whole)
-    first.begin(0)
-    for k in range(2):
-        first.step(k)
-    second.load(first.tensors())
-    second.begin(2)
-    for k in range(2, 4):
-        second.step(k)
-    assert len(second.tensors()) == len(whole.tensors())
-    for name, tensor in whole.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
-
-
 def test_a_symbol_that_is_in_no_scene_keeps_its_laws():
     ghost = "ghost { draw: rect  width: 1 px  height: 1 px  x: uniform(0, 32) px mutable }"
     text = ARROW.replace("bg arrow\n", "bg arrow [0.999999999] | bg ghost [1e-9]\n") + ghost
     real, _ = target(see_moments, {})
-    one = trainee(grammar_of(text), see_moments, real, rounds=2)
+    one = law_trainee(grammar_of(text), see_moments, real, rounds=2)
     trained(one)
     ghost = one.scenery.known.kinds["ghost", "x"]
     assert not one.transformer.laws[ghost].any()
     assert one.transformer.laws.isfinite().all()
-
-
-def test_a_grammar_with_nothing_mutable_is_refused():
-    text = ARROW.replace(" mutable [0, 32]", "").replace(" mutable", "")
-    with pytest.raises(InputError, match="arrow has no `mutable` attribute"):
-        trainee(grammar_of(text), see_moments, np.zeros((4, 12), np.float32))

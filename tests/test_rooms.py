@@ -11,7 +11,7 @@ from faulty import ROOT
 # From the ground up; a module may import from its own room and from those before it.
 ROOMS = [
     ["errors", "progress", "rng", "threads"],
-    ["files", "digest", "distributions", "plugins", "allowed"],
+    ["files", "digest", "distributions", "plugins", "allowed", "tensors"],
     ["grammar", "scene", "frame", "labelled", "decoding", "rle"],
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
@@ -154,7 +154,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module):
 def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
     """`cv2` by whoever reads or writes pixels, `torch` by models and learning, and so on."""
     rooms = {
-        "torch": {"models", "features", "learning", "generators", "detecting", "doctor"},
+        "torch": {"tensors", "models", "features", "learning", "generators", "detecting", "doctor"},
         "torchvision": {"models", "learning", "doctor"},
         "cv2": {"dataset", "report", "learning", "reading", "doctor"},
         "OpenGL": {"doctor"},

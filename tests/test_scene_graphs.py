@@ -31,6 +31,12 @@ car {
 """
 
 
+def graphed(text, count):
+    """Vocabulary, scenes and graphs of a grammar."""
+    batch = batch_of(grammar_of(text), count)
+    return batch.known, batch.scenes, batch.graphs
+
+
 def test_nodes_stand_in_preorder_and_edges_follow_the_tree():
     graphs = batch_of(grammar_of(), 2).graphs  # Scene -> bg arrow, twice
     assert len(graphs.nodes) == 6
@@ -39,9 +45,7 @@ def test_nodes_stand_in_preorder_and_edges_follow_the_tree():
 
 
 def test_every_edge_of_a_deep_tree_joins_a_node_to_its_own_parent():
-    grammar = grammar_of(STREET)
-    scenes = prior_scenes(grammar, 20)
-    graphs = graphs_of(vocabulary(grammar), scenes)
+    _, scenes, graphs = graphed(STREET, 20)
     paths = [(k, placed.path) for k, scene in enumerate(scenes) for placed in scene.walk()]
     for parent, child in zip(graphs.edges.parent, graphs.edges.child, strict=True):
         scene, path = paths[child]
@@ -76,10 +80,7 @@ def test_an_angle_is_turned_into_its_range():
 
 def test_values_put_back_give_the_same_scenes():
     for text in (ARROW, STREET):
-        grammar = grammar_of(text)
-        scenes = prior_scenes(grammar, 10)
-        known = vocabulary(grammar)
-        graphs = graphs_of(known, scenes)
+        known, scenes, graphs = graphed(text, 10)
         for before, after in zip(
             scenes, scenes_of(known, scenes, graphs, graphs.value), strict=True
         ):
@@ -89,20 +90,14 @@ def test_values_put_back_give_the_same_scenes():
 
 
 def test_new_values_arrive_in_base_units():
-    grammar = grammar_of()
-    scenes = prior_scenes(grammar, 2)
-    known = vocabulary(grammar)
-    graphs = graphs_of(known, scenes)
+    known, scenes, graphs = graphed(ARROW, 2)
     moved = scenes_of(known, scenes, graphs, torch.tensor([1.0, 0.5, 2.0, -0.5]).double())
     assert things(moved, "x").tolist() == [1, 2]
     assert things(moved, "yaw").tolist() == [0.5, -0.5]
 
 
 def test_a_share_of_the_parent_is_in_its_own_unit_and_comes_back_in_pixels():
-    grammar = grammar_of(STREET)
-    scenes = prior_scenes(grammar, 10)
-    known = vocabulary(grammar)
-    graphs = graphs_of(known, scenes)
+    known, scenes, graphs = graphed(STREET, 10)
     shares = graphs.kind == known.kinds["car", "x"]
     assert (graphs.low[shares] == -0.4).all()
     values = graphs.value.masked_fill(shares, 0.25)
@@ -112,10 +107,7 @@ def test_a_share_of_the_parent_is_in_its_own_unit_and_comes_back_in_pixels():
 
 
 def test_roads_stack_anew_when_a_gap_changes():
-    grammar = grammar_of(STREET)
-    scenes = prior_scenes(grammar, 10)
-    known = vocabulary(grammar)
-    graphs = graphs_of(known, scenes)
+    known, scenes, graphs = graphed(STREET, 10)
     gaps = graphs.kind == known.kinds["Road", "gap"]
     moved = scenes_of(known, scenes, graphs, graphs.value.masked_fill(gaps, 4.0))
     for scene in moved:

@@ -6,14 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from worlds import sample
 
 from datagen import recipe
 from datagen.audit import audit_frame
-from datagen.derivation import sample_prior
 from datagen.errors import InputError, RecipeError
 from datagen.labels import annotate
 from datagen.language import check, named, parse, write
-from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 from datagen.scene import Scene, SceneNode, Transform
 from renderers._camera import NEAR, Camera, View, clip_near, on_map
@@ -377,17 +376,6 @@ def test_a_recipe_can_move_the_camera():
 # --------------------------------------------------------------------------- the shipped world
 
 
-@cache
-def sample(count=150):
-    grammar = named("street_2d")
-    scenes = []
-    for k in range(count):
-        rng = rng_for(0, k, Stream.SCENE)
-        scenes.append(expand(grammar, sample_prior(grammar, rng), rng))
-    with Renderer().open(grammar) as draw:
-        return scenes, draw(scenes, [rng_for(0, k, Stream.RENDER) for k in range(count)])
-
-
 def test_the_grammar_has_no_finding_and_survives_a_round_trip():
     grammar = named("street_2d")
     assert check(grammar) == []
@@ -395,7 +383,7 @@ def test_the_grammar_has_no_finding_and_survives_a_round_trip():
 
 
 def test_every_category_is_seen_and_none_is_everywhere():
-    frames = sample()[1]
+    frames = sample("street_2d", 150)[1]
     for category in frames[0].categories:
         share = np.mean([any(a.category == category for a in annotate(f)) for f in frames])
         assert 0.05 < share < 1, category
@@ -403,7 +391,7 @@ def test_every_category_is_seen_and_none_is_everywhere():
 
 def test_everything_stands_on_the_ground_below_the_horizon():
     horizon = 0.49 * 180
-    for frame in sample()[1]:
+    for frame in sample("street_2d", 150)[1]:
         for thing in annotate(frame):
             if thing.category in ("tree", "pole", "sign", "traffic light"):
                 continue  # far away, a trunk or post is too thin to own a pixel
@@ -412,7 +400,7 @@ def test_everything_stands_on_the_ground_below_the_horizon():
 
 
 def test_traffic_keeps_to_the_road_and_people_off_the_middle_of_it():
-    for scene in sample()[0]:
+    for scene in sample("street_2d", 150)[0]:
         shift = scene.root.transform
         for placed in scene.walk():
             dx, dy = placed.world.x - shift.x, placed.world.y
@@ -424,7 +412,7 @@ def test_traffic_keeps_to_the_road_and_people_off_the_middle_of_it():
 
 
 def test_things_that_stand_in_one_strip_do_not_run_into_each_other():
-    for scene in sample()[0]:
+    for scene in sample("street_2d", 150)[0]:
         for placed in scene.walk():
             for name in ("block", "home", "Parked", "Ahead", "Oncoming"):
                 row = [c for c in placed.node.children if c.symbol == name]
@@ -434,7 +422,7 @@ def test_things_that_stand_in_one_strip_do_not_run_into_each_other():
 
 
 def test_the_sky_is_brighter_than_the_road_and_an_evening_darker_than_a_day():
-    scenes, frames = sample()
+    scenes, frames = sample("street_2d", 150)
     means: dict[str, list[float]] = {}
     for scene, frame in zip(scenes, frames, strict=True):
         weather = scene.root.children[0].children[0].symbol
@@ -448,7 +436,7 @@ def test_the_sky_is_brighter_than_the_road_and_an_evening_darker_than_a_day():
 
 
 def test_a_frame_is_the_same_in_any_company():
-    scenes, frames = sample()
+    scenes, frames = sample("street_2d", 150)
     grammar = named("street_2d")
     with Renderer().open(grammar) as draw:
         for k in (5, 0):

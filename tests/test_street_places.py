@@ -7,11 +7,9 @@ from itertools import combinations
 import cv2
 import numpy as np
 import pytest
+from worlds import prior_scenes
 
-from datagen.derivation import sample_prior
 from datagen.language import named
-from datagen.placement import expand
-from datagen.rng import Stream, rng_for
 
 VEHICLES = ("hatchback", "saloon", "estate", "offroad", "van", "truck", "bus")
 KERBSIDE = ("pedestrian", "lamp_post", "pole", "sign", "traffic_light", "bin", "bench")
@@ -26,9 +24,7 @@ every_world = pytest.mark.parametrize(
 @cache
 def scenes(world):
     """The placed nodes of sixty scenes of the prior."""
-    grammar = named(world)
-    rngs = [rng_for(4, n, Stream.SCENE) for n in range(60)]
-    return [list(expand(grammar, sample_prior(grammar, rng), rng).walk()) for rng in rngs]
+    return [list(scene.walk()) for scene in prior_scenes(named(world), range(60), 4)]
 
 
 def drawn(nodes, *families):

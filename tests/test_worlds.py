@@ -1,21 +1,17 @@
 """The shipped worlds: every one renders, keeps its promises, and has the paper's prior."""
 
 from collections import Counter
-from functools import cache
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
+from worlds import sample
 
 from datagen import plugins
 from datagen.audit import audit_frame
-from datagen.derivation import sample_prior
 from datagen.labels import annotate
 from datagen.language import check, named, parse, write
-from datagen.placement import expand
-from datagen.rng import Stream, rng_for
-from renderers.raster import Renderer
 
 WORLDS = (
     "multi_mnist",
@@ -28,18 +24,6 @@ WORLDS = (
     "aerial_town",
     "colored_shapes",
 )
-
-
-@cache
-def sample(world, count=200):
-    """Scenes and frames of the first `count` images of a world."""
-    grammar = named(world)
-    scenes = []
-    for k in range(count):
-        rng = rng_for(0, k, Stream.SCENE)
-        scenes.append(expand(grammar, sample_prior(grammar, rng), rng))
-    with Renderer().open(grammar) as draw:
-        return scenes, draw(scenes, [rng_for(0, k, Stream.RENDER) for k in range(count)])
 
 
 def counted(scene):

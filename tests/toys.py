@@ -1,14 +1,20 @@
-"""Small worlds whose attributes move, and renderers that can be differentiated by hand."""
+"""Small worlds whose attributes move, renderers with derivatives known by hand, and learners."""
 
 import math
 
 import numpy as np
 import torch
+import worlds
 
+from datagen.attribute_settings import AttributeLearning, Moments
 from datagen.derivation import sample_prior
 from datagen.language import parse
 from datagen.learning.attributes.gradients import Batch, Target
 from datagen.learning.attributes.graphs import graphs_of, vocabulary
+from datagen.learning.attributes.moments import LawTrainee
+from datagen.learning.attributes.moving import mover, new_transformer
+from datagen.learning.attributes.scenery import Scenery
+from datagen.learning.attributes.training import AttributeTrainee
 from datagen.placement import expand
 from datagen.rng import Stream, rng_for
 
@@ -40,8 +46,7 @@ def grammar_of(text=ARROW, **changes):
 
 
 def prior_scenes(grammar, count, seed=0):
-    rngs = [rng_for(seed, k, Stream.SCENE) for k in range(count)]
-    return [expand(grammar, sample_prior(grammar, rng), rng) for rng in rngs]
+    return worlds.prior_scenes(grammar, range(count), seed)
 
 
 def batch_of(grammar, count, seed=0):
@@ -90,3 +95,44 @@ def circular_mean(radians):
 def apart(a, b):
     """Degrees between two directions."""
     return abs((a - b + 180) % 360 - 180)
+
+
+def scenery(grammar, see):
+    return Scenery.of(
+        grammar,
+        0,
+        lambda count, rng: [sample_prior(grammar, rng) for _ in range(count)],
+        lambda derivation, rng: expand(grammar, derivation, rng),
+        see,
+    )
+
+
+def trainee(grammar, see, real, reward=None, **settings):
+    """Learns by the distribution transformer."""
+    settings = AttributeLearning(**{"steps": 60, "batch": 32, "targets": 100, **settings})
+    transformer = new_transformer(grammar, settings.hidden, 0)
+    return AttributeTrainee(scenery(grammar, see), settings, transformer, real, reward)
+
+
+def law_trainee(grammar, see, real, **settings):
+    """Learns whole laws, by simulated moments."""
+    settings = Moments(**{"rounds": 6, "scenes": 128, **settings})
+    return LawTrainee(scenery(grammar, see), settings, new_transformer(grammar, 8, 0), real)
+
+
+def target(see, changes, count=300):
+    """What is seen of arrows with old text -> new text, and their scenes."""
+    scenes = prior_scenes(grammar_of(ARROW, **changes), count, 77)
+    return see(scenes, range(10**6, 10**6 + count)), scenes
+
+
+def trained(one):
+    """Readings of all its steps."""
+    one.begin(0)
+    return [one.step(k) for k in range(one.steps)]
+
+
+def moved(one, count=300):
+    """Fresh scenes of the prior, with what was learned."""
+    grammar = one.scenery.known.grammar
+    return mover(grammar, one.transformer)(prior_scenes(grammar, count, 5))

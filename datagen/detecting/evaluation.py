@@ -10,7 +10,8 @@ from typing import Any
 from datagen import __version__
 from datagen.dataset import coco
 from datagen.dataset.folders import is_dataset
-from datagen.dataset.store import LOCK, read_json
+from datagen.dataset.store import LOCK, is_complete, read_json
+from datagen.dataset.targets import display_name
 from datagen.decoding import decode
 from datagen.detecting.finding import detect
 from datagen.detecting.lessons import DATASET
@@ -178,14 +179,14 @@ def _report(
 ) -> dict[str, Any]:
     truth = one.sides.truth
     origins, rules = None, None
-    if is_dataset(request.dataset):
-        origins, rules = origins_of(request.dataset, labelled)
+    if is_dataset(labelled.folder) and is_complete(labelled.folder):
+        origins, rules = origins_of(labelled)
     made = slices(one.matches, truth, one.threshold, origins, rules)
     return {
         "format": FORMAT,
         "datagen": __version__,
-        "run": _text(request.source.resolve()),
-        "dataset": _text(request.dataset.resolve()),
+        "run": display_name(str(request.source.resolve())),
+        "dataset": display_name(str(request.dataset.resolve())),
         "kind": labelled.kind,
         "backend": request.backend,
         "pictures": len(truth.pictures),
@@ -196,7 +197,7 @@ def _report(
         "categories": list(truth.categories),
         "only_labelled": list(one.sides.only_labelled),
         "only_found": list(one.sides.only_found),
-        "left_out": [list(map(_text, pair)) for pair in labelled.rejected],
+        "left_out": [list(map(display_name, pair)) for pair in labelled.rejected],
         "bbox": one.boxes.to_json(),
         "segm": one.masks.to_json() if one.masks else None,
         **_kitti(one.sides, request.official),
@@ -237,11 +238,6 @@ def _trained_on(source: Path) -> int | None:
     file = source / RESULT
     pictures = read_json(file).get("pictures") if file.is_file() else None
     return pictures if isinstance(pictures, int) else None
-
-
-def _text(name: Path | str) -> str:
-    """A file's name may hold bytes that are no text."""
-    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 # ------------------------------------------------------------------------------------------- jobs

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from datagen.comparing.world import grammar_of
@@ -14,11 +13,12 @@ from datagen.labelled import Labelled, Picture
 from datagen.scoring.slices import Origin, Origins
 
 
-def origins_of(folder: Path, labelled: Labelled) -> tuple[Origins, dict[int, str]]:
+def origins_of(labelled: Labelled) -> tuple[Origins, dict[int, str]]:
     """Of each picture: path of a thing -> its origin; and the text of each rule with alternatives.
 
-    `folder` is a dataset folder of `datagen generate`.
+    They lie in a dataset folder of `datagen generate`.
     """
+    folder = labelled.folder
     grammar = grammar_of(folder)
     file = folder / "scenes.jsonl"
     wanted = {one.name: _paths(one) for one in labelled.pictures}

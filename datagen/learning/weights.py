@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +10,6 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -32,10 +30,12 @@ from datagen.learning.attributes.moving import (
 )
 from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel, rule_tables
+from datagen.tensors import Shapes, check_finite, check_shapes, look
 
 _FORMAT = "datagen-metasim2-3"
 _ENTRY = "datagen"
 _CAP = 256 << 20  # bytes; a structure model is a few hundred kB
+_MOST = 100  # tensors
 
 
 def structure_digest(grammar: Grammar) -> str:
@@ -123,16 +123,17 @@ class Model:
 
 def load_model(path: Path, grammar: Grammar) -> Model:
     """Weights checked name by name before anything is used."""
-    entries, shapes = _look(path)
+    entries, shapes = look(path, "learned model", _CAP, _MOST)
     if _ENTRY not in entries:
         raise InputError(f"{path}: is not a model written by `datagen learn`")
     header = decode(Header, parse_json(entries[_ENTRY], f"{path}: header"), f"{path}: header")
     tensors = load_file(path)
     of_attributes = {name for name in shapes if name.startswith(ATTRIBUTES)}
-    of_structure = shapes.keys() - of_attributes
+    of_structure = {name: shapes[name] for name in shapes.keys() - of_attributes}
     structure, moved = None, None
     if header.structure is not None:
-        structure = _structure(path, grammar, header, shapes, tensors, of_structure)
+        mine = {name: tensors[name] for name in of_structure}
+        structure = _structure(path, grammar, header, of_structure, mine)
     elif of_structure:
         raise InputError(f"{path}: holds an unknown tensor {min(of_structure)}")
     if header.attributes is not None:
@@ -167,37 +168,15 @@ def _structure(
     path: Path,
     grammar: Grammar,
     header: Header,
-    shapes: Mapping[str, list[int]],
+    shapes: Shapes,
     tensors: Mapping[str, Tensor],
-    names: AbstractSet[str],
 ) -> StructureModel:
     said = header.structure
     assert said is not None
     _agree(path, header.world, grammar, said.digest, structure_digest(grammar))
     learn = Learn(hidden=said.hidden, embedding=said.embedding, latents=said.latents)
     model = new_model(grammar, learn, said.max_steps)
-    for name, tensor in model.state_dict().items():
-        if shapes.get(name) != list(tensor.shape):
-            found = shapes.get(name, "absent")
-            raise InputError(f"{path}: tensor {name} is {found}, expected {list(tensor.shape)}")
-        if not tensors[name].isfinite().all():
-            raise InputError(f"{path}: tensor {name} holds what is not a finite number")
-    for name in names - model.state_dict().keys():
-        raise InputError(f"{path}: holds an unknown tensor {name}")
-    model.load_state_dict({name: tensors[name] for name in names})
+    check_shapes(path, shapes, model.state_dict())
+    check_finite(path, tensors)
+    model.load_state_dict(tensors)
     return model.eval()
-
-
-def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
-    """Header and shapes; no tensor is read."""
-    try:
-        if path.stat().st_size > _CAP:
-            raise InputError(f"{path}: is larger than any learned model ({_CAP >> 20} MiB)")
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            if len(names) > 100:
-                raise InputError(f"{path}: holds {len(names)} tensors; a learned model has fewer")
-            return file.metadata() or {}, {n: file.get_slice(n).get_shape() for n in names}
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or "not a whole safetensors file"
-        raise InputError(f"{path}: cannot read these weights: {reason}") from error

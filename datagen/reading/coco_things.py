@@ -35,7 +35,7 @@ def things_of(
     odd: Rejected = []
     for one, mask in zip(labels, _masks(labels, sides), strict=True):
         key = one["image_id"]
-        where = f"{file.name}, annotation {one.get('id')} of image {key}"
+        where = f"{file.name}, annotation {one.get('id')!r} of image {key!r}"
         box = clipped(_box(one, mask, f"{file.parent / where}"), *sides[key])
         if box is None:
             odd.append((where, "its box has no pixel in the picture; the label is left out"))

@@ -71,7 +71,7 @@ class Cyclist:
     def pieces(self, values: Values, distance: float) -> list[Piece]:
         tall, exemplar, colour, trousers = self.reads
         size = tall.of(values)
-        which = min(int(exemplar.of(values) * len(RIDERS)), len(RIDERS) - 1)
+        which = exemplar.pick(values, len(RIDERS))
         body = _cyclist(which, int(np.searchsorted(COARSER, distance)))
         at = placement(size=(size, size, size))
         ground = placement(size=(0.23 * size, size, 1.0))

@@ -18,7 +18,7 @@ from .family import Piece
 from .geometry import Geometry, moved, placement
 from .models.limits import FORMATS
 from .models.loading import Model, read_models
-from .models.words import EXEMPLAR, TURN, meant, shown
+from .models.words import EXEMPLAR, TURN, meant
 from .procedural import BUILT_IN, KNOWN, Kinds, Procedural, kinds_of
 from .vehicles.parts import contact
 
@@ -58,7 +58,7 @@ class ModelFamily:
     )
 
     def pieces(self, values: Values, distance: float) -> list[Piece]:
-        model = self.models[shown(values, len(self.models))]
+        model = self.models[EXEMPLAR.pick(values, len(self.models))]
         quarters = TURN.of(values) / (math.pi / 2)
         if abs(quarters - round(quarters)) > 1e-3:
             raise ValueError(f"`turn` is {quarters * 90:g} deg; it must be 0, 90, 180 or 270")

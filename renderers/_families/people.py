@@ -90,7 +90,7 @@ class Pedestrian:
     def pieces(self, values: Values, distance: float) -> list[Piece]:
         tall, exemplar, colour, trousers = self.reads
         size = tall.of(values)
-        which = min(int(exemplar.of(values) * len(PEOPLE)), len(PEOPLE) - 1)
+        which = exemplar.pick(values, len(PEOPLE))
         body = _person(which, int(np.searchsorted(COARSER, distance)))
         at = placement(size=(size, size, size))
         return [

@@ -6,7 +6,7 @@ from datagen.errors import InputError
 
 from .._attributes import Values
 from .family import Piece
-from .models.words import EXEMPLAR, TURN, meant, shown
+from .models.words import EXEMPLAR, TURN, meant
 from .vehicles import KINDS, Vehicle
 
 BUILT_IN = "procedural"
@@ -30,7 +30,7 @@ class Kinds:
     )
 
     def pieces(self, values: Values, distance: float) -> list[Piece]:
-        kind = self.names[shown(values, len(self.names))]
+        kind = self.names[EXEMPLAR.pick(values, len(self.names))]
         return _VEHICLE.pieces({**values, "kind": kind}, distance)
 
 

@@ -139,7 +139,7 @@ class Skyline:
     def pieces(self, values: Values, distance: float) -> list[Piece]:
         tall, far, exemplar, colour = self.reads
         r, z = far.of(values), tall.of(values)
-        kind = min(int(exemplar.of(values) * _SKYLINES), _SKYLINES - 1)
+        kind = exemplar.pick(values, _SKYLINES)
         return [Piece(_skyline(kind), placement(size=(r, r, z)), colour.of(values))]
 
 

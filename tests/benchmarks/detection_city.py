@@ -3,12 +3,12 @@
 Run: python tests/benchmarks/detection_city.py OUT LEARNED SQUEEZENET [SEED...]
 
 LEARNED: the OUT of `streets_learning.py OUT SQUEEZENET sim`, whose first counting network is used
-for all seeds: it knows the prior alone. For each seed: scenes of the prior, with learned attributes
-(Meta-Sim), with learned structure (Meta-Sim2), and with both; as many pictures of each train the
-same detector from scratch for as many steps; pictures of the hidden city that nobody learned from
-tell its AP. One more detector is trained on labelled pictures of the city itself: the ceiling. What
-is there under OUT is not made again; each call writes docs/results-detection-city.md anew from all
-that is there, with pictures beside it.
+for all seeds: it knows the prior alone. For each seed: scenes of the prior, with learned laws of
+attributes (whole laws, by simulated moments), with learned structure (Meta-Sim2), and with both; as
+many pictures of each train the same detector from scratch for as many steps; pictures of the hidden
+city that nobody learned from tell its AP. One more detector is trained on labelled pictures of the
+city itself: the ceiling. What is there under OUT is not made again; each call writes
+docs/results-detection-city.md anew from all that is there, with pictures beside it.
 """
 
 import json
@@ -41,7 +41,7 @@ ROWS = ("prior", "structure", "both", "attributes")
 CEILING = "city"
 TOLD = {
     "prior": "prior",
-    "attributes": "attributes (Meta-Sim)",
+    "attributes": "attributes (whole laws)",
     "structure": "structure (Meta-Sim2)",
     "both": "structure and attributes",
     CEILING: "the city itself",
@@ -171,8 +171,11 @@ learned from; {TEST} others, with labels, are the test. Of each row {TRAIN:,} pi
 right nor wrong, as in KITTI's benchmark; easy, moderate and hard are KITTI's, for cars at an
 overlap of 0.5. Cars: Wasserstein-1 distance of labelled cars an image to the test pictures.
 Frechet: of SqueezeNet's pooled features. One counting network, which learned from pictures of the
-prior alone, serves all seeds; scenes, learning and detectors have seeds of their own. Structure and
-attributes take turns, twice each. A row that is not there was not run.
+prior alone, serves all seeds; scenes, learning and detectors have seeds of their own. Structure
+(Meta-Sim2) is learned from its counts in the whole picture and in each quarter of its width
+(`counts` with `regions = [4, 1]`); of attributes whole laws are, by the method of simulated
+moments, from where the same network sees things (`grid = [16, 6]`). In `structure and attributes`
+both take turns, twice each. A row that is not there was not run.
 """
 
 
