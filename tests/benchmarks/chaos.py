@@ -24,9 +24,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from chaos_disk import disk
 from chaos_page import page
-from chaos_place import HERE, ROOT, Place, datagen, disk, end_all
+from chaos_place import HERE, ROOT, Place, datagen
 from chaos_plan import DEPLOYED, EMBEDDED, Fault, plan
+from chaos_processes import end_all
 from chaos_run import Run, Stuck
 
 from datagen.jobs.embedded import redis_server
