@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import ssl
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from celery import Celery, shared_task, signals
+from celery.apps.worker import Worker
 from celery.concurrency import asynpool, prefork
 from celery.exceptions import CPendingDeprecationWarning, WorkerLostError
+from celery.worker import state
 from kombu.entity import Queue
 from kombu.exceptions import InconsistencyError, KombuError, OperationalError
 from kombu.transport import redis as kombu_redis
@@ -26,6 +29,7 @@ from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import folder_id
 from datagen.jobs.broker import Broker
 from datagen.jobs.crew import ONE_THREAD
+from datagen.jobs.markers import at_work
 from datagen.jobs.work import QUEUES
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,8 @@ _JOBS = "DATAGEN_JOBS"  # tells a worker's processes the jobs folder
 # where a process dies: datagen.jobs.watching sees that long before.
 _LIMIT = 3600
 _PATIENCE = 5.0  # seconds that a conductor waits for an answer of Redis
+
+_LEAVING = 0.2  # seconds between two looks whether the processes of a worker that ends are done
 
 Message = tuple[str, int, int]  # job, batch, payload
 
@@ -171,6 +177,20 @@ class _Pool(prefork.TaskPool):
         return all((process.exitcode or 0) <= 0 for process in self._pool._pool)
 
 
+class _Worker(Worker):
+    """Ends as soon as its processes are done."""
+
+    # Celery sleeps for all of this time, and hears of nothing meanwhile (5.7.0).
+    def wait_for_soft_shutdown(self) -> None:
+        end = time.monotonic() + self.app.conf.worker_soft_shutdown_timeout
+        jobs, idle = Path(os.environ[_JOBS]), 0
+        # Twice: between a message and its marker a process is at work, too.
+        while state.active_requests and idle < 2 and time.monotonic() < end:
+            ours = {process.pid for process in self.pool._pool._pool}
+            idle = 0 if ours & at_work(jobs) else idle + 1
+            time.sleep(_LEAVING)
+
+
 _attendant: Attendant | None = None  # of this process; a context manager cannot span its messages
 
 
@@ -214,7 +234,8 @@ def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) 
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     os.environ.update(ONE_THREAD)  # before a process is started, which inherits it
     os.environ[_JOBS] = os.path.abspath(jobs)
-    worker = application(broker_url, jobs).Worker(
+    worker = _Worker(
+        app=application(broker_url, jobs),
         queues=list(queues),
         concurrency=concurrency,
         pool=_Pool,

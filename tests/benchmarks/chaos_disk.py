@@ -1,5 +1,6 @@
 """A disk of a chaos run, which can be filled without harm to others."""
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
@@ -7,20 +8,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _DISK = "1500m"
+_NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 
 
 @contextmanager
 def disk(folder: Path) -> Iterator[bool]:
-    """A file system in memory at `folder`; False where this user may not mount one."""
+    """A file system in memory at `folder`; False where this user may not mount one.
+
+    Only this process and what it starts see it, and it goes with the last of them: others find an
+    empty folder, which they can remove, however this process ends.
+    """
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(folder)]
-    mounted = subprocess.run(words, capture_output=True, check=False).returncode == 0
+    mounted = _is_apart() and _did("mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", folder)
     try:
         yield mounted
     finally:
         if mounted:
             # Lazily: whatever still has a file open there has been killed already.
-            subprocess.run(["umount", "--lazy", str(folder)], check=False)
+            _did("umount", "--lazy", folder)
+
+
+def _is_apart() -> bool:
+    """Whether what is mounted from now on is nobody else's."""
+    is_new = ctypes.CDLL(None).unshare(_NEW_MOUNTS) == 0  # os.unshare comes with Python 3.12
+    return is_new and _did("mount", "--make-rprivate", "/")
+
+
+def _did(*command: object) -> bool:
+    words = [str(word) for word in command]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 class Ballast:

@@ -24,6 +24,7 @@ class Faults:
         self._job: AtHand  # which the faults hit, whoever their victims are
         self._stopped: list[tuple[Proc, float, Hit]] = []
         self._full: tuple[Ballast, float, Hit] | None = None
+        self.last_stop = 0.0  # when who was stopped last goes on, seconds since 1970
 
     @property
     def is_full(self) -> bool:
@@ -32,11 +33,6 @@ class Faults:
     @property
     def are_over(self) -> bool:
         return not self._stopped and self._full is None
-
-    @property
-    def last_stop(self) -> float:
-        """When the last process that is stopped goes on, seconds since 1970; 0 for none."""
-        return max([until for _, until, _ in self._stopped], default=0.0)
 
     def of(self, job: int) -> list[Hit]:
         return [hit for hit in self.hits if hit.job == job]
@@ -149,7 +145,9 @@ class Faults:
     def _stop(self, fault: Fault, one: Proc, hands: Sequence[Proc]) -> bool:
         if not self._did(fault, one, lambda: one.send(signal.SIGSTOP), hands):
             return False
-        self._stopped.append((one, time.time() + fault.seconds, self.hits[-1]))
+        until = time.time() + fault.seconds
+        self._stopped.append((one, until, self.hits[-1]))
+        self.last_stop = max(self.last_stop, until)
         return True
 
     def _fill(self, fault: Fault) -> bool:

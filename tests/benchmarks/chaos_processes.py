@@ -6,7 +6,11 @@ whatever became of who started it.
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +69,18 @@ def _stat(pid: int) -> tuple[str, int, str]:
     return fields[0], int(fields[1]), fields[19]
 
 
-def end_all(folder: Path) -> None:
+@contextmanager
+def ended(folder: Path) -> Iterator[None]:
+    """However this process ends, by SIGKILL too, nothing that was started for a place lives on."""
+    words = [sys.executable, __file__, str(folder)]
+    watchdog = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        watchdog.communicate()
+
+
+def _end_all(folder: Path) -> None:
     """Kill whatever was started for a place."""
     for _ in range(100):
         found = ours(folder)
@@ -74,3 +89,8 @@ def end_all(folder: Path) -> None:
         for one in found:
             one.send(signal.SIGKILL)
         time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.stdin.read()  # nobody writes: it returns when the other end is gone
+    _end_all(Path(sys.argv[1]))
