@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import ssl
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from kombu.transport import virtual
 from redis import Redis
 from redis.exceptions import RedisError
 
+from datagen.errors import DatagenError
 from datagen.jobs.address import shown
 from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import folder_id
@@ -178,7 +180,15 @@ class _Pool(prefork.TaskPool):
 
 
 class _Worker(Worker):
-    """Ends as soon as its processes are done."""
+    """Knows why it ended, and ends as soon as its processes are done."""
+
+    failure: Exception | None = None  # what Celery could not go on with, and only logs
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        error = sys.exc_info()[1]  # Celery stops us while it handles it (5.7.0)
+        if isinstance(error, Exception):
+            self.failure = error
+        super().stop(in_sighandler, exitcode)
 
     # Celery sleeps for all of this time, and hears of nothing meanwhile (5.7.0).
     def wait_for_soft_shutdown(self) -> None:
@@ -222,10 +232,11 @@ def _close(**_: Any) -> None:
         _attendant.close()
 
 
-def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) -> int:
-    """Work until a signal says stop: SIGTERM or SIGINT finish what is under way. The exit code.
+def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) -> None:
+    """Work until a signal says stop: SIGTERM or SIGINT finish what is under way.
 
-    InputError where the broker refuses us; while it does not answer, waits for it.
+    InputError where the broker refuses us; while it does not answer, waits for it. DatagenError
+    where Celery cannot go on.
     """
     if not Broker(broker_url).answers():
         log.warning("the broker at %s does not answer; trying on", shown(broker_url))
@@ -248,7 +259,12 @@ def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) 
         without_heartbeat=True,
     )
     worker.start()
-    return int(worker.exitcode or 0)
+    if worker.failure is not None:
+        kind = type(worker.failure).__name__
+        raise DatagenError(
+            f"Celery ended this worker, since it could not go on ({kind}: {worker.failure}); "
+            "mend that, and start it again"
+        ) from worker.failure
 
 
 def _memory() -> int:
