@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from celery import Celery, shared_task, signals
 from celery.apps.worker import Worker
@@ -43,7 +43,8 @@ _JOBS = "DATAGEN_JOBS"  # tells a worker's processes the jobs folder
 _LIMIT = 3600
 _PATIENCE = 5.0  # seconds that a conductor waits for an answer of Redis
 
-_LEAVING = 0.2  # seconds between two looks whether the processes of a worker that ends are done
+_LEAVE = 30.0  # seconds for the work of a worker that ends, where it shall not take longer
+_LEAVING = 0.2  # seconds between two looks whether that work is done
 
 Message = tuple[str, int, int]  # job, batch, payload
 
@@ -79,7 +80,7 @@ def application(broker_url: str, jobs: Path, *, patience: float = 30.0) -> Celer
         worker_pool_start_method="spawn",  # neither CUDA nor OpenGL survives a fork
         worker_proc_alive_timeout=60,  # a spawned process takes 5 s and more to come up
         worker_max_tasks_per_child=1000,
-        worker_soft_shutdown_timeout=30.0,
+        worker_soft_shutdown_timeout=_LEAVE,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # what is finished is used
         worker_enable_remote_control=False,  # who can write to Redis shall not command workers
         worker_send_task_events=False,
@@ -192,11 +193,11 @@ class _Worker(Worker):
 
     # Celery sleeps for all of this time, and hears of nothing meanwhile (5.7.0).
     def wait_for_soft_shutdown(self) -> None:
-        end = time.monotonic() + self.app.conf.worker_soft_shutdown_timeout
+        end, pool = time.monotonic() + _LEAVE, cast(Any, self.pool)
         jobs, idle = Path(os.environ[_JOBS]), 0
         # Twice: between a message and its marker a process is at work, too.
         while state.active_requests and idle < 2 and time.monotonic() < end:
-            ours = {process.pid for process in self.pool._pool._pool}
+            ours = {process.pid for process in pool._pool._pool}
             idle = 0 if ours & at_work(jobs) else idle + 1
             time.sleep(_LEAVING)
 
