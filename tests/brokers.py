@@ -66,9 +66,9 @@ class Worker:
 
     def __init__(self, url: str, jobs: Path, log: Path, processes: int = 2) -> None:
         code = (
-            "import logging, sys; from pathlib import Path; from datagen.jobs.celery import serve;"
+            "import logging; from pathlib import Path; from datagen.jobs.celery import serve;"
             "logging.basicConfig(level=logging.INFO);"
-            f"sys.exit(serve({url!r}, Path({str(jobs)!r}), ['render', 'eval'], {processes}))"
+            f"serve({url!r}, Path({str(jobs)!r}), ['render', 'eval'], {processes})"
         )
         path = os.pathsep.join([str(ROOT), str(TESTS)])
         self._log = log

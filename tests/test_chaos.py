@@ -5,21 +5,30 @@ The long one is tests/benchmarks/chaos.py; its figures are in docs/results-chaos
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+from brokers import wait_for
 from faulty import ROOT
 
 SCRIPT = ROOT / "tests" / "benchmarks" / "chaos.py"
-SHORT = {"gap": 0.8, "longest": 3, "count": 240, "shard": 12, "pause": 0.03}
+# With this seed what is hit is down for 10 s in all (16 s with the seed 0), and 10 of the 13 faults
+# come while shards are made (7).
+SHORT = {"seed": 180, "gap": 0.8, "longest": 3, "count": 180, "shard": 12, "pause": 0.03}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def command(out, **options):
+    words = [sys.executable, SCRIPT, out, "--page", out.parent / "page.md"]
+    words += [f"--{name}={value}" for name, value in (SHORT | options).items()]
+    return [*map(str, words)]
 
 
 def chaos(out, **options):
-    words = [sys.executable, SCRIPT, out, "--page", out.parent / "page.md"]
-    words += [f"--{name}={value}" for name, value in (SHORT | options).items()]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([*map(str, words)], env=env, capture_output=True, text=True, timeout=600)
+    words = command(out, **options)
+    return subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
 
 
 def processes_at(folder):
@@ -52,6 +61,20 @@ def test_whatever_is_killed_no_image_is_lost_made_twice_or_torn(tmp_path):
     assert "| images lost | 0 | 0 of" in (tmp_path / "page.md").read_text()
     assert processes_at(out) == []
     assert not os.path.ismount(out / "deployed-disk")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_leaves_nothing_behind(tmp_path):
+    out = tmp_path / "run"
+    run = subprocess.Popen(command(out, faults=13, count=12), env=ENVIRONMENT)
+    try:
+        # Its disk is full of jobs, and its workers are at them.
+        wait_for(lambda: (out / "deployed" / "client.out").exists())
+    finally:
+        run.kill()
+        run.wait()
+    wait_for(lambda: processes_at(out) == [], seconds=20)
+    shutil.rmtree(out)  # which what is mounted there would not let happen
 
 
 def test_a_run_uses_nothing_that_is_there(tmp_path):

@@ -282,6 +282,34 @@ def test_a_worker_with_a_wrong_password_ends_at_once(cli, server, tmp_path):
     assert "wrong-one" not in done.err
 
 
+BROKEN = """
+import sys
+from celery.worker.consumer import Consumer
+from datagen.cli import main
+def create_task_handler(self):
+    raise RuntimeError("something in a library is broken")
+Consumer.create_task_handler = create_task_handler
+sys.exit(main())
+"""
+
+
+def test_a_worker_that_celery_ends_says_why_and_fails(server, tmp_path):
+    words = ["worker", "--jobs", str(tmp_path / "jobs"), "--concurrency", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN, *words],
+        env=ENVIRONMENT | {"DATAGEN_BROKER": server.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: Celery ended this worker"), done.stderr
+    assert "RuntimeError: something in a library is broken" in last
+    assert PASSWORD not in done.stderr
+    assert present(tmp_path / "jobs") == []
+
+
 # --------------------------------------------------------------------------------------- metrics
 
 

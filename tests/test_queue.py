@@ -277,6 +277,22 @@ def test_a_killed_worker_a_flushed_and_a_killed_broker_lose_nothing(other, tmp_p
     assert run.counts.failures == 0
 
 
+def test_a_worker_that_gives_its_work_a_while_ends_when_the_work_is_done(
+    other, tmp_path, digest, monkeypatch
+):
+    monkeypatch.setenv("REMAP_SIGTERM", "SIGQUIT")  # as docs/deploy has it: 30 s at most
+    worker = other.hire()
+    run = Run(other, tmp_path, pause=0.5)
+
+    def end():
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(25)
+        other.hire()
+
+    assert run(once(end)).dataset_digest == digest
+    assert run.again("its process died") == 0
+
+
 def test_a_worker_outlives_a_process_that_is_killed_before_it_is_ready(other, tmp_path, digest):
     worker = other.hire()
     killed = set()

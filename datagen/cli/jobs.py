@@ -10,12 +10,22 @@ from typer import Argument, Context, Option, Typer
 
 from datagen.cli.options import JobsFolder, Json
 from datagen.cli.queueing import again, finished, jobs_folder
+from datagen.errors import InputError
 from datagen.jobs.following import Tail, lonely, words
 from datagen.jobs.ledger import Job, Jobs, State
 from datagen.jobs.work import unquoted
 
 Name = Annotated[str, Argument(metavar="ID", help="Of a job, or as much of it as is unique.")]
+Names = Annotated[
+    list[str] | None,
+    Argument(metavar="[ID]...", help="Of jobs, or as much of each as is unique."),
+]
+EndedBefore = Annotated[
+    float | None,
+    Option("--ended-before", metavar="DAYS", min=0, help="All that ended longer ago than that."),
+]
 Follow = Annotated[bool, Option("--follow", "-f", help="Go on until the job ends.")]
+_DAY = 86400.0  # seconds
 _PAUSE = 0.2  # seconds between two looks
 
 group = Typer(no_args_is_help=True)
@@ -72,6 +82,36 @@ def retry(context: Context, name: Name, jobs: JobsFolder = None, json: Json = Fa
         case _:
             context.obj.say(f"job {job.id} goes on; follow it: {again(job, 'show', '--follow')}")
     context.obj.result(job.id, _described(job), as_json=json)
+
+
+@group.command("remove", help="Forget jobs that have ended; what they made stays.")
+def remove(
+    context: Context,
+    names: Names = None,
+    ended_before: EndedBefore = None,
+    jobs: JobsFolder = None,
+    json: Json = False,
+) -> None:
+    folder = Jobs(jobs_folder(jobs))
+    found = _ended(folder, names or [], ended_before)
+    for job in found:  # before anything is done
+        job.refuse_unended()
+    for job in found:
+        folder.remove(job)
+        context.obj.say(f"job {job.id} is removed")
+    ids = [job.id for job in found]
+    context.obj.result("\n".join(ids) or "no job to remove", ids, as_json=json)
+
+
+def _ended(folder: Jobs, names: list[str], days: float | None) -> list[Job]:
+    """Those that are named, or ended more than so many days ago."""
+    if bool(names) == (days is not None):
+        raise InputError("name the jobs to remove, or give --ended-before DAYS")
+    if days is None:
+        return list({job.id: job for job in map(folder.find, names)}.values())
+    first = time.time() - days * _DAY
+    standings = [(job, job.standing()) for job in folder.all()]
+    return [job for job, now in standings if now.state.is_final and now.since < first]
 
 
 @group.command("logs", help="What happened to a job, as its conductors wrote it down.")

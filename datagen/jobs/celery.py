@@ -5,15 +5,19 @@ import json
 import logging
 import os
 import ssl
+import sys
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from celery import Celery, shared_task, signals
+from celery.apps.worker import Worker
 from celery.concurrency import asynpool, prefork
 from celery.exceptions import CPendingDeprecationWarning, WorkerLostError
+from celery.worker import state
 from kombu.entity import Queue
 from kombu.exceptions import InconsistencyError, KombuError, OperationalError
 from kombu.transport import redis as kombu_redis
@@ -21,11 +25,13 @@ from kombu.transport import virtual
 from redis import Redis
 from redis.exceptions import RedisError
 
+from datagen.errors import DatagenError
 from datagen.jobs.address import shown
 from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import folder_id
 from datagen.jobs.broker import Broker
 from datagen.jobs.crew import ONE_THREAD
+from datagen.jobs.markers import at_work
 from datagen.jobs.work import QUEUES
 
 log = logging.getLogger(__name__)
@@ -36,6 +42,9 @@ _JOBS = "DATAGEN_JOBS"  # tells a worker's processes the jobs folder
 # where a process dies: datagen.jobs.watching sees that long before.
 _LIMIT = 3600
 _PATIENCE = 5.0  # seconds that a conductor waits for an answer of Redis
+
+_LEAVE = 30.0  # seconds for the work of a worker that ends, where it shall not take longer
+_LEAVING = 0.2  # seconds between two looks whether that work is done
 
 Message = tuple[str, int, int]  # job, batch, payload
 
@@ -71,7 +80,7 @@ def application(broker_url: str, jobs: Path, *, patience: float = 30.0) -> Celer
         worker_pool_start_method="spawn",  # neither CUDA nor OpenGL survives a fork
         worker_proc_alive_timeout=60,  # a spawned process takes 5 s and more to come up
         worker_max_tasks_per_child=1000,
-        worker_soft_shutdown_timeout=30.0,
+        worker_soft_shutdown_timeout=_LEAVE,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # what is finished is used
         worker_enable_remote_control=False,  # who can write to Redis shall not command workers
         worker_send_task_events=False,
@@ -171,6 +180,28 @@ class _Pool(prefork.TaskPool):
         return all((process.exitcode or 0) <= 0 for process in self._pool._pool)
 
 
+class _Worker(Worker):
+    """Knows why it ended, and ends as soon as its processes are done."""
+
+    failure: Exception | None = None  # what Celery could not go on with, and only logs
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        error = sys.exc_info()[1]  # Celery stops us while it handles it (5.7.0)
+        if isinstance(error, Exception):
+            self.failure = error
+        super().stop(in_sighandler, exitcode)
+
+    # Celery sleeps for all of this time, and hears of nothing meanwhile (5.7.0).
+    def wait_for_soft_shutdown(self) -> None:
+        end, pool = time.monotonic() + _LEAVE, cast(Any, self.pool)
+        jobs, idle = Path(os.environ[_JOBS]), 0
+        # Twice: between a message and its marker a process is at work, too.
+        while state.active_requests and idle < 2 and time.monotonic() < end:
+            ours = {process.pid for process in pool._pool._pool}
+            idle = 0 if ours & at_work(jobs) else idle + 1
+            time.sleep(_LEAVING)
+
+
 _attendant: Attendant | None = None  # of this process; a context manager cannot span its messages
 
 
@@ -202,10 +233,11 @@ def _close(**_: Any) -> None:
         _attendant.close()
 
 
-def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) -> int:
-    """Work until a signal says stop: SIGTERM or SIGINT finish what is under way. The exit code.
+def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) -> None:
+    """Work until a signal says stop: SIGTERM or SIGINT finish what is under way.
 
-    InputError where the broker refuses us; while it does not answer, waits for it.
+    InputError where the broker refuses us; while it does not answer, waits for it. DatagenError
+    where Celery cannot go on.
     """
     if not Broker(broker_url).answers():
         log.warning("the broker at %s does not answer; trying on", shown(broker_url))
@@ -214,7 +246,8 @@ def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) 
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     os.environ.update(ONE_THREAD)  # before a process is started, which inherits it
     os.environ[_JOBS] = os.path.abspath(jobs)
-    worker = application(broker_url, jobs).Worker(
+    worker = _Worker(
+        app=application(broker_url, jobs),
         queues=list(queues),
         concurrency=concurrency,
         pool=_Pool,
@@ -227,7 +260,12 @@ def serve(broker_url: str, jobs: Path, queues: Sequence[str], concurrency: int) 
         without_heartbeat=True,
     )
     worker.start()
-    return int(worker.exitcode or 0)
+    if worker.failure is not None:
+        kind = type(worker.failure).__name__
+        raise DatagenError(
+            f"Celery ended this worker, since it could not go on ({kind}: {worker.failure}); "
+            "mend that, and start it again"
+        ) from worker.failure
 
 
 def _memory() -> int:

@@ -22,6 +22,7 @@ from datagen.jobs.batch import JOB_ID
 ABOUT, STATE, PROGRESS = "job.json", "state.json", "progress.json"
 RESULT, LOG = "result.json", "log.txt"
 CANCEL = "CANCEL"  # there: the job is to stop
+_REMOVED = ".removed"  # behind a dot and the id of a job that is on its way out
 _DIGITS = string.ascii_lowercase + string.digits
 
 
@@ -180,6 +181,15 @@ class Job:
                 self.write(_new(State.QUEUED))
         return before
 
+    def refuse_unended(self) -> None:
+        """InputError where it has not ended."""
+        state = self.standing().state
+        if not state.is_final:
+            raise InputError(
+                f"job {self.id} is {state}; stop it first, and wait for its end: "
+                f"`datagen jobs cancel {self.id}`"
+            )
+
 
 @dataclass(frozen=True)
 class Jobs:
@@ -240,6 +250,15 @@ class Jobs:
     def unfinished(self) -> list[Job]:
         """Those that are not at their end, the oldest first."""
         return [job for job in self.all() if not job.standing().state.is_final]
+
+    def remove(self, job: Job) -> None:
+        """Forget a job that has ended, and nothing that it wrote elsewhere; else InputError."""
+        aside = self.folder / f".{job.id}{_REMOVED}"
+        with job.held():
+            job.refuse_unended()
+            os.rename(job.folder, aside)  # it is there as a whole, or not at all
+        for left in self.folder.glob(f".*{_REMOVED}"):  # also of who was killed meanwhile
+            shutil.rmtree(left, ignore_errors=True)
 
     def _sound(self, name: str) -> Job | None:
         job = Job(self.folder / name)

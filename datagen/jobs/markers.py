@@ -126,6 +126,13 @@ def look(path: str | Path) -> Seen | None:
         return Seen(name, changed, changed, None, 0)
 
 
+def at_work(jobs: Path) -> set[int]:
+    """The processes of this machine that are at a payload of any job of the folder."""
+    found = (look(path) for path in jobs.glob("*/batches/*/attempts/*"))
+    seen = (one.who for one in found if one is not None and one.who is not None)
+    return {who.pid for who in seen if who.machine == _machine() and not who.is_gone}
+
+
 def index_of(name: str) -> int | None:
     """The payload that a marker is for, from its name."""
     stem = name.partition(".")[0]

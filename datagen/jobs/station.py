@@ -34,7 +34,8 @@ class Station:
 def work(station: Station, say: Callable[[str], None]) -> None:
     """Work until SIGTERM or SIGINT; then let what is under way come to its end.
 
-    InputError for a broker that refuses us, MissingError for what is not installed.
+    InputError for a broker that refuses us, MissingError for what is not installed, DatagenError
+    where Celery cannot go on.
     """
     queues = [name for name in station.duties if name in QUEUES]
     make_folder(station.jobs)

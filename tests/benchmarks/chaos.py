@@ -24,9 +24,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from chaos_disk import disk
 from chaos_page import page
-from chaos_place import HERE, ROOT, Place, datagen, disk, end_all
+from chaos_place import HERE, ROOT, Place, datagen
 from chaos_plan import DEPLOYED, EMBEDDED, Fault, plan
+from chaos_processes import ended
 from chaos_run import Run, Stuck
 
 from datagen.jobs.embedded import redis_server
@@ -70,7 +72,7 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
         ("seed", 0, "of the plan"),
         ("gap", 5.0, "mean seconds between two faults"),
         ("longest", 60.0, "seconds that the longest stops take"),
-        ("minutes", 22.0, "after which no fault happens any more"),
+        ("minutes", 30.0, "after which no fault happens any more"),
         ("count", 5000, "images of each job"),
         ("shard", 100, "images of a shard"),
         ("pause", 0.0, "seconds that each image takes beside what it needs"),
@@ -118,7 +120,7 @@ def _part(
         if not is_mounted:  # nothing here can be filled without harm to others
             faults = [fault for fault in faults if fault.kind != "disk full"]
         place = Place(out / part, part, out / f"{part}-disk")
-        with _ended(place), _told(out / "faults.jsonl") as tell:
+        with ended(place.folder), _told(out / "faults.jsonl") as tell:
             run, began = Run(place, recipe, clean, digest, faults, end), time.time()
             try:
                 run()
@@ -145,15 +147,6 @@ def _part(
                 "rendered": run.rendered,
                 "can_fill": is_mounted,
             }
-
-
-@contextmanager
-def _ended(place: Place) -> Iterator[None]:
-    """However the run ends, nothing that it started lives on."""
-    try:
-        yield
-    finally:
-        end_all(place.folder)
 
 
 @contextmanager

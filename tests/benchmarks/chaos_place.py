@@ -1,25 +1,19 @@
-"""Where a chaos run happens: a disk, a broker and workers, and what starts them again, as systemd.
-
-Everything that is started here, and all that it starts, carries a mark in its environment: so it
-can be found, and ended, whatever became of who started it.
-"""
+"""Where a chaos run happens: a disk, a broker, and workers."""
 
 import hashlib
 import os
 import secrets
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_plan import EMBEDDED
+from chaos_processes import MARK, Proc, ours
 from chaos_renderer import TALLY
+from chaos_service import Service
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -28,137 +22,9 @@ from datagen.jobs.roster import present
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-MARK = "DATAGEN_CHAOS"
 WORKERS = 2
-_DISK = "1500m"
-_TERM = 60.0  # seconds after SIGTERM until SIGKILL, as TimeoutStopSec in docs/deploy
 _GONE = 15.0  # seconds for processes to see that their worker is gone
 _START = 90.0  # seconds for workers to come up
-
-
-@dataclass(frozen=True)
-class Proc:
-    """A process of ours that lives."""
-
-    pid: int
-    parent: int
-    command: str
-    born: str  # so that another one with its number is not taken for it
-
-    @property
-    def is_here(self) -> bool:
-        return _stat(self.pid)[2] == self.born
-
-    def send(self, number: int) -> None:
-        if self.is_here:
-            os.kill(self.pid, number)
-
-
-def ours(folder: Path) -> list[Proc]:
-    """All processes that were started for a place; a Redis, which overwrites what it was told,
-    is known by where it is."""
-    found, mark = [], f"{MARK}={folder}".encode()
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal() or int(entry) == os.getpid():
-            continue
-        process = Path("/proc", entry)
-        try:
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-            told = mark in (process / "environ").read_bytes().split(b"\0")
-            told = told or ("redis-server" in command and _is_at(process / "cwd", folder))
-        except OSError:
-            continue
-        state, parent, born = _stat(int(entry))
-        if told and state not in ("", "Z", "X"):
-            found.append(Proc(int(entry), parent, command, born))
-    return found
-
-
-def _is_at(link: Path, folder: Path) -> bool:
-    # Also at the disk of the place, which lies beside it with a longer name.
-    return os.readlink(link).startswith(str(folder))
-
-
-def _stat(pid: int) -> tuple[str, int, str]:
-    """State, parent and time of birth; the state is empty where there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return "", 0, ""
-    return fields[0], int(fields[1]), fields[19]
-
-
-def end_all(folder: Path) -> None:
-    """Kill whatever was started for a place."""
-    for _ in range(100):
-        found = ours(folder)
-        if not found:
-            break
-        for one in found:
-            one.send(signal.SIGKILL)
-        time.sleep(0.05)
-
-
-class Service:
-    """A process that is started again `rest` seconds after its end."""
-
-    def __init__(self, command: Sequence[object], env: Mapping[str, str], log: Path) -> None:
-        self._command, self._env, self._log = [str(word) for word in command], dict(env), log
-        self.process: subprocess.Popen[bytes] | None = None
-        self.rest = 1.0
-        self.due: float | None = 0.0  # when to start; None while it runs, or shall not run
-        self.kill_at: float | None = None  # it was asked to end, and has until then
-        self.forced = 0  # how often that was not enough
-        self.before_start = lambda: None
-
-    def tick(self, now: float) -> None:
-        if self.process is not None and self.process.poll() is not None:
-            self.process, self.kill_at = None, None
-            self.due = now + self.rest
-            self.rest = 1.0
-        if self.process is not None and self.kill_at is not None and now >= self.kill_at:
-            self.forced += 1
-            self.kill_at = None
-            self.process.kill()
-        if self.process is None and self.due is not None and now >= self.due:
-            self.due = None
-            self.before_start()
-            self.start()
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C reaches the run alone
-            )
-
-    def kill(self, rest: float) -> None:
-        assert self.process is not None
-        self.rest = rest
-        self.process.kill()
-        self.process.wait()
-
-    def term(self, rest: float) -> None:
-        assert self.process is not None
-        self.rest, self.kill_at = rest, time.time() + _TERM
-        self.process.terminate()
-
-    def end(self) -> None:
-        """For good, in order."""
-        self.due = None
-        if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(_TERM)
-            except subprocess.TimeoutExpired:
-                self.forced += 1
-                self.process.kill()
-                self.process.wait()
-            self.process = None
 
 
 class Place:
@@ -298,44 +164,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-# ------------------------------------------------------------------------------------------ disk
-
-
-@contextmanager
-def disk(folder: Path) -> Iterator[bool]:
-    """A file system in memory at `folder`; False where this user may not mount one."""
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(folder)]
-    mounted = subprocess.run(words, capture_output=True, check=False).returncode == 0
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            # Lazily: whatever still has a file open there has been killed already.
-            subprocess.run(["umount", "--lazy", str(folder)], check=False)
-
-
-class Ballast:
-    """A file that takes all room of a disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "ballast"
-
-    def grow(self) -> None:
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            for _ in range(5):
-                free = os.statvfs(self._path.parent)
-                if free.f_bavail == 0:
-                    break
-                size = os.fstat(handle).st_size
-                os.posix_fallocate(handle, size, free.f_bavail * free.f_frsize)
-        except OSError:
-            pass  # somebody was faster: it is full
-        finally:
-            os.close(handle)
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
