@@ -11,7 +11,7 @@ from faulty import ROOT
 # From the ground up; a module may import from its own room and from those before it.
 ROOMS = [
     ["errors", "progress", "rng", "threads"],
-    ["files", "digest", "distributions", "plugins", "allowed"],
+    ["files", "digest", "distributions", "plugins", "allowed", "storage"],
     ["grammar", "scene", "frame", "labelled", "decoding", "rle"],
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
@@ -38,6 +38,8 @@ ROOMS = [
 # Modules of a room that stand on another floor than their room does.
 ABOVE = {
     "dataset.totals": "recipe",
+    "dataset.shelves": "recipe",
+    "dataset.sites": "recipe",
     "dataset.card": "recipe",
     "dataset.claim": "recipe",
     "dataset.manifest": "recipe",
@@ -46,6 +48,7 @@ ABOVE = {
     "dataset.weights": "recipe",
 }
 HEAVY = ("torch", "torchvision", "cv2", "OpenGL", "celery", "matplotlib", "pycocotools", "scipy")
+HEAVY += ("s3fs", "fsspec", "botocore", "aiohttp")
 
 
 def modules():
@@ -162,6 +165,10 @@ def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
         "matplotlib": {"report", "doctor"},
         "pycocotools": {"rle", "audit", "dataset", "reading", "scoring", "doctor"},
         "scipy": {"learning", "metrics", "advising", "doctor"},
+        "s3fs": {"storage.objects"},
+        "fsspec": {"storage.objects"},
+        "botocore": {"storage.objects"},
+        "aiohttp": {"storage.objects"},
     }[library]
     for path in modules():
         name = name_of(path)
