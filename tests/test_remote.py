@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from brokers import Server, Worker
@@ -15,12 +16,12 @@ from faulty import ROOT, TESTS, write_recipe
 from moto.core import set_initial_no_auth_action_count
 from stores import BUCKET, Store, files
 
-from datagen import pipeline, recipe
+from datagen import pipeline, recipe, shards
 from datagen.dataset import shelves
 from datagen.dataset.shelves import StoreShelf, shelf_of
 from datagen.dataset.store import Shard, shard_folder
 from datagen.decoding import decode
-from datagen.errors import DatagenError, InputError, StoreError
+from datagen.errors import DatagenError, DiskFullError, InputError, StoreError
 from datagen.jobs.queue import Queue
 from datagen.jobs.work import ShardJob, place_in, quoted, shard_payloads
 from datagen.storage import objects
@@ -307,6 +308,38 @@ def test_a_shard_that_is_not_published_is_made_again_and_one_that_is_there_is_no
     assert server.objects(prefix) == clean
 
 
+def test_a_shard_that_cannot_be_made_is_told_and_all_others_are_published(
+    server, cli, url, prefix, tmp_path
+):
+    bad = write_recipe(tmp_path / "r", SETTINGS, fault="kill", at=4)
+    ended = cli("generate", bad, "--out", url, "--workers", 2)
+    ended.refused(4, url, "1 of 4 shards", "one of images 3 to 5: its process died 3 times")
+    record = re.search(r"(/\S*)/quarantine/\S*json", ended.err)
+    assert json.loads(Path(record[0]).read_text())["shard"] == "00000003-00000006"
+    published = [name for name in server.objects(prefix) if name.endswith("shard.json")]
+    assert len(published) == COUNT // SIZE - 1
+
+
+def test_the_disk_needs_room_for_a_shard_and_not_for_the_dataset(small, url, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards.shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
+    with pytest.raises(DiskFullError):
+        pipeline.generate(small, tmp_path / "d")
+    assert pipeline.generate(small, url).rendered == COUNT
+
+
+def test_a_finished_dataset_whose_asset_has_moved_stays_sound(cli, url, tmp_path):
+    source = write_recipe(tmp_path / "r", "count = 2")
+    scene = source.parent / "small.scene"
+    scene.write_text(scene.read_text() + 'asset leaves: sprites "leaves.png"\n')
+    (source.parent / "leaves.png").write_bytes(b"leaves")
+    assert cli("generate", source, "--out", url).code == 0
+    moved = (source.parent / "leaves.png").rename(tmp_path / "moved.png")
+    again = ["generate", source, "--out", url, "--resume", "--set", f"assets.leaves={moved}"]
+    assert json.loads(cli(*again, "--json").out)["rendered"] == 0
+    assert cli("fetch", url, "--out", tmp_path / "d").code == 0
+    assert cli("verify", tmp_path / "d", "--rerender", 1).code == 0
+
+
 # --------------------------------------------------------------------------------------- refusals
 
 
@@ -432,7 +465,8 @@ def test_a_job_names_the_url_and_nothing_else(url):
 
 def test_a_worker_with_other_software_is_refused(stocked, server, url, prefix):
     server.put(f"{prefix}/versions.json", b'{"datagen":"0.0.1"}')
-    with pytest.raises(InputError, match="begun with other software"), shelf_of(address(url)):
+    told = rf"{url} was begun with other software: datagen 0.0.1"
+    with pytest.raises(InputError, match=told), shelf_of(address(url)):
         pass
 
 

@@ -1,6 +1,5 @@
 """A finished dataset brought from an object store into a folder; every file is checked."""
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datagen.dataset import store
 from datagen.dataset.store import COMPLETE, LOCK
 from datagen.digest import of_bytes
 from datagen.errors import InputError, VerifyError
-from datagen.files import disk_space, locked, make_folder, sha256_of, write_atomic
+from datagen.files import disk_space, locked, make_folder, sha256_of, sync, write_atomic
 from datagen.storage.address import Address, address
 from datagen.storage.objects import Objects
 
@@ -59,7 +58,8 @@ def fetch(
         write_atomic(out / _MANIFEST, vouched)
         manifest = store.read_json(out / _MANIFEST)
         fetched = _bring_all(objects, manifest["files"], out, progress or (lambda *_: None))
-        os.sync()  # one for all of them; a file lost before is missed and brought again
+        for folder in {(out / name).parent for name in manifest["files"]}:
+            sync(folder)
         write_atomic(out / COMPLETE, marker)
     return Fetched(
         url=str(objects.at),
@@ -129,6 +129,7 @@ def _bring(objects: Objects, name: str, entry: dict[str, Any], out: Path) -> boo
     if not objects.download(name, aside) or not _is(aside, entry):
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
+    sync(aside)
     aside.replace(path)
     return True
 

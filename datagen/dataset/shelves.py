@@ -28,7 +28,7 @@ from datagen.digest import of_bytes
 from datagen.errors import DatagenError, InputError
 from datagen.files import is_locked, locked, make_folder
 from datagen.recipe import Recipe
-from datagen.storage.address import Address
+from datagen.storage.address import Address, in_the_name_of
 from datagen.storage.objects import Objects
 
 _BEFORE_PICTURES = ("records.jsonl", "scenes.jsonl")
@@ -48,7 +48,8 @@ def shelf_of(place: Path | Address) -> Iterator[Shelf]:
         recipe = Recipe.decode(store.read_json(folder / "recipe.json"), f"{place}/recipe.json")
         for name in (versions.FILE, *weights.names(recipe)):
             _bring(objects, name, folder)
-        versions.check(recipe, folder)  # no file that all machines see has told it before
+        with in_the_name_of(place, folder):
+            versions.check(recipe, folder)
         yield StoreShelf(objects, folder)
 
 

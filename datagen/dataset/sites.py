@@ -18,10 +18,10 @@ from datagen.dataset import manifest, store, versions, weights
 from datagen.dataset.claim import claimed
 from datagen.dataset.store import COMPLETE, Shard
 from datagen.dataset.totals import Totals
-from datagen.errors import BusyError, DatagenError, InputError
+from datagen.errors import DatagenError, InputError
 from datagen.files import disk_space, locked, make_folder, sha256_of
 from datagen.recipe import Recipe
-from datagen.storage.address import Address
+from datagen.storage.address import Address, in_the_name_of
 from datagen.storage.objects import Objects
 
 _SHARD = re.compile(r"\d{8,}-\d{8,}")
@@ -65,7 +65,7 @@ def taken(recipe: Recipe, place: Path | Address, *, resume: bool) -> Iterator[Si
     home = place.working_folder
     folder = home / "dataset"
     with ExitStack() as stack:
-        with _in_the_name_of(place, home):
+        with in_the_name_of(place, folder, home):
             make_folder(folder)
             stack.enter_context(locked(home))
             there = _bring_what_is_there(objects, folder, resume)
@@ -146,16 +146,6 @@ class StoreSite:
 
 
 # ---------------------------------------------------------------------------------------- taking
-
-
-@contextmanager
-def _in_the_name_of(at: Address, home: Path) -> Iterator[None]:
-    """What is wrong with the working folder is told of the place that it stands for."""
-    try:
-        yield
-    except (InputError, BusyError) as error:
-        text = str(error).replace(str(home / "dataset"), str(at)).replace(str(home), str(at))
-        raise type(error)(text) from error
 
 
 def _bring_what_is_there(objects: Objects, folder: Path, resume: bool) -> list[str]:

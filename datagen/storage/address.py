@@ -2,11 +2,13 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.digest import of_bytes
-from datagen.errors import InputError
+from datagen.errors import BusyError, InputError
 
 SCHEME = "s3"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
@@ -64,3 +66,15 @@ def place_of(out: str | Path | Address) -> Path | Address:
     if isinstance(out, str):
         return address(out) if is_url(out) else Path(out)
     return out
+
+
+@contextmanager
+def in_the_name_of(at: Address, *folders: Path) -> Iterator[None]:
+    """What is wrong with folders that stand for an address is told of the address."""
+    try:
+        yield
+    except (InputError, BusyError) as error:
+        text = str(error)
+        for folder in folders:
+            text = text.replace(str(folder), str(at))
+        raise type(error)(text) from error
