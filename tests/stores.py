@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock, Thread
 
 import boto3
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 BUCKET = "pictures"

@@ -93,7 +93,9 @@ def small(source):
 @pytest.fixture(scope="module")
 def clean(small, tmp_path_factory):
     """Every file of the dataset in a folder."""
-    return files(pipeline.generate(small, tmp_path_factory.mktemp("clean") / "d").out)
+    out = tmp_path_factory.mktemp("clean") / "d"
+    pipeline.generate(small, out)
+    return files(out)
 
 
 @pytest.fixture
@@ -314,8 +316,8 @@ def test_a_shard_that_cannot_be_made_is_told_and_all_others_are_published(
     bad = write_recipe(tmp_path / "r", SETTINGS, fault="kill", at=4)
     ended = cli("generate", bad, "--out", url, "--workers", 2)
     ended.refused(4, url, "1 of 4 shards", "one of images 3 to 5: its process died 3 times")
-    record = re.search(r"(/\S*)/quarantine/\S*json", ended.err)
-    assert json.loads(Path(record[0]).read_text())["shard"] == "00000003-00000006"
+    (record,) = re.findall(r"/\S*/quarantine/\S*json", ended.err)
+    assert json.loads(Path(record).read_text())["shard"] == "00000003-00000006"
     published = [name for name in server.objects(prefix) if name.endswith("shard.json")]
     assert len(published) == COUNT // SIZE - 1
 
