@@ -76,6 +76,10 @@ class DiskFullError(DatagenError):
     """The disk is full; what was published stays, and the run can be resumed."""
 
 
+class StoreError(DatagenError):
+    """An object store cannot be reached; what was published stays, and the run can be resumed."""
+
+
 class Cancelled(DatagenError):
     """Somebody asked the job to stop; what was published stays, and the job can be resumed."""
 

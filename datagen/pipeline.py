@@ -12,8 +12,7 @@ from typing import Any
 from datagen.audit import Finding, agreement
 from datagen.dataset import store
 from datagen.dataset import verify as checking
-from datagen.dataset.claim import claimed
-from datagen.dataset.manifest import finish
+from datagen.dataset.sites import Site, taken
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import Totals, add_up
 from datagen.dataset.verify import VerifyReport, read_recipe
@@ -28,12 +27,13 @@ from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
 from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Executor, Workers, hired
-from datagen.jobs.work import quoted, shard_payloads, unquoted
+from datagen.jobs.work import place_in, quoted, shard_payloads
 from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.shards import make_shard as make_shard
 from datagen.shards import rendered_digest
+from datagen.storage.address import Address, place_of
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Progress:
 class Report:
     """A finished dataset."""
 
-    out: Path
+    out: Path | Address
     count: int  # images
     annotations: int
     categories: dict[str, int]  # labelled things of each class
@@ -71,28 +71,31 @@ class Report:
 
 def generate(
     recipe: Recipe,
-    out: str | Path,
+    out: str | Path | Address,
     *,
     workers: Workers = 1,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Write the recipe's dataset to `out`; who works, and how many, changes no byte of it."""
-    out, began = Path(out), time.monotonic()
+    """Write the recipe's dataset to `out`, a folder or the URL of a place in an object store.
+
+    Who works, and how many, changes no byte of it.
+    """
+    place, began = place_of(out), time.monotonic()
     meter = _Meter(recipe.count, progress, began)
     executor = hired(workers, meter)  # a wrong number is told before anything is made
-    with claimed(recipe, out, resume=resume) as held:
+    with taken(recipe, place, resume=resume) as site:
         shards = store.shards_of(recipe.count, recipe.shard_size)
-        missing = [shard for shard in shards if not store.is_published(out, shard)]
-        if missing or not store.is_complete(out):
-            store.reopen(out)
+        missing = [shard for shard in shards if not store.is_published(site.folder, shard)]
+        if missing or not store.is_complete(site.folder):
+            site.reopen()
             meter.before = recipe.count - sum(map(len, missing))
-            _render(recipe, out, missing, executor, meter)
-            totals = finish(held, out, shards)
+            _render(recipe, site, missing, executor, meter)
+            totals = site.finish(shards)
         else:
-            totals = add_up(out, shards, recipe.world().categories)
+            totals = add_up(site.folder, shards, recipe.world().categories)
     rendered = sum(map(len, missing))
-    return _report(recipe, out, totals, rendered, time.monotonic() - began)
+    return _report(recipe, place, totals, rendered, time.monotonic() - began)
 
 
 def regen(
@@ -204,42 +207,50 @@ class _Meter:
 
 
 def _render(
-    recipe: Recipe, out: Path, missing: list[Shard], executor: Executor, meter: _Meter
+    recipe: Recipe, site: Site, missing: list[Shard], executor: Executor, meter: _Meter
 ) -> None:
     """Publish the missing shards; what fails for good is put aside and told at the end."""
-    payloads = shard_payloads(out.resolve(), missing)
+    place = site.place.resolve() if isinstance(site.place, Path) else site.place
+    payloads = shard_payloads(place, missing)
     failed: list[dict[str, Any]] = []
     with executor.open("make_shard") as hands, closing(hands.run(payloads)) as reports:
         for report in reports:
             if "error" not in report:
                 meter(report["payload"], report["payload"]["stop"] - report["payload"]["start"])
             elif report["error"]["type"] in ("ImageError", "WorkerLost"):
-                failed.append(_set_aside(recipe, out, report))
+                failed.append(_set_aside(recipe, site, report))
             else:
                 raise raised(report["error"])
     if failed:
         first = min(failed, key=lambda entry: entry["shard"])
+        record = Path("quarantine", f"{first['shard']}.json")
         raise PartialError(
-            f"{out}: {len(failed)} of {len(missing)} shards cannot be made; the first is "
+            f"{site.place}: {len(failed)} of {len(missing)} shards cannot be made; the first is "
             f"{first['shard']}, which fails at {first['message']}. All others are published; "
-            f"quarantine/{first['shard']}.json has the details, and --resume tries again"
+            f"{record if site.place == site.folder else site.folder / record} has the details, "
+            "and --resume tries again"
         )
 
 
-def _set_aside(recipe: Recipe, out: Path, report: dict[str, Any]) -> dict[str, Any]:
-    """Put the failure on record; its message names the image."""
+def _set_aside(recipe: Recipe, site: Site, report: dict[str, Any]) -> dict[str, Any]:
+    """Put the failure on record; its message names the image, where that can be known."""
     error, shard = report["error"], Shard(report["payload"]["start"], report["payload"]["stop"])
     entry = {**error, "shard": shard.name}
-    if error["type"] == "WorkerLost":
-        entry["index"] = store.first_unwritten(out, shard, recipe.image_format)
+    if error["type"] == "WorkerLost" and site.place == site.folder:
+        entry["index"] = store.first_unwritten(site.folder, shard, recipe.image_format)
         entry["message"] = f"image {entry['index']}: {error['message']}"
+    elif error["type"] == "WorkerLost":  # what it left lies on its own machine
+        entry["message"] = f"one of images {shard.start} to {shard.stop - 1}: {error['message']}"
     log.warning("shard %s failed: %s", shard.name, entry["message"])
-    (out / "quarantine").mkdir(exist_ok=True)
-    write_atomic(out / "quarantine" / f"{shard.name}.json", canonical(entry) + b"\n")
+    aside = site.folder / "quarantine"
+    aside.mkdir(exist_ok=True)
+    write_atomic(aside / f"{shard.name}.json", canonical(entry) + b"\n")
     return entry
 
 
-def _report(recipe: Recipe, out: Path, totals: Totals, rendered: int, seconds: float) -> Report:
+def _report(
+    recipe: Recipe, out: Path | Address, totals: Totals, rendered: int, seconds: float
+) -> Report:
     return Report(
         out=out,
         count=totals.images,
@@ -262,15 +273,16 @@ class _Ordered(Component):
     out: str
 
 
-def order(recipe: Recipe, out: Path, *, resume: bool = False) -> Order:
+def order(recipe: Recipe, out: str | Path | Address, *, resume: bool = False) -> Order:
     """The job of making the dataset; `out` is taken for it as by `generate`."""
+    place = place_of(out)
 
     def claim() -> None:
-        with claimed(recipe, out, resume=resume):
+        with taken(recipe, place, resume=resume):
             pass
 
-    arguments = {"recipe": recipe.encode(), "out": quoted(out.resolve())}
-    return Order("generate", arguments, claim)
+    whole = place.resolve() if isinstance(place, Path) else place
+    return Order("generate", {"recipe": recipe.encode(), "out": quoted(whole)}, claim)
 
 
 def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
@@ -278,7 +290,7 @@ def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
     asked = decode(_Ordered, arguments, "job")
     report = generate(
         asked.recipe,
-        unquoted(asked.out),
+        place_in(asked.out),
         workers=means.executor,
         resume=True,
         progress=lambda p: means.progress(p.done, p.total, ""),

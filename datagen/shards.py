@@ -1,4 +1,4 @@
-"""One shard: its frames rendered, labelled, audited, written, and published by one rename."""
+"""One shard: its frames rendered, labelled, audited, written, and published all at once."""
 
 import shutil
 from collections import Counter
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.dataset import pictures, store
-from datagen.dataset.store import Shard, ShardFolder
+from datagen.dataset.store import FolderShelf, Shard, ShardFolder, Shelf
 from datagen.digest import canonical, of_bytes, of_data
 from datagen.errors import DiskFullError
 from datagen.frames import LabelledFrame, MakeFrame, label, named
@@ -20,19 +20,22 @@ SPACE_MARGIN = 1.2  # of what a run asks for beside the bytes that it expects
 def make_shard(
     recipe: Recipe,
     make_frame: MakeFrame,
-    out: Path,
+    out: Path | Shelf,
     shard: Shard,
     to_come: int,
     progress: Callable[[int], None],
 ) -> dict[str, Any]:
     """Render, check and publish one shard; one that is published already is left alone.
 
+    `out`: the dataset's folder, or the shelf where its shards stand.
     `to_come`: images that this run makes in later shards. `progress` is told how many images of
     this one are done.
     """
-    if not store.is_published(out, shard):
-        with store.shard_folder(out, shard) as folder:
-            _fill(recipe, make_frame, folder, to_come, progress)
+    shelf = FolderShelf(out) if isinstance(out, Path) else out
+    if not shelf.holds(shard):
+        with store.shard_folder(shelf.folder, shard) as folder:
+            facts = _fill(recipe, make_frame, folder, to_come if shelf.has_all else 0, progress)
+            shelf.publish(folder, facts)
     return {"start": shard.start, "stop": shard.stop}
 
 
@@ -42,7 +45,8 @@ def _fill(
     folder: ShardFolder,
     to_come: int,
     progress: Callable[[int], None],
-) -> None:
+) -> dict[str, Any]:
+    """Write all files of a shard; what its shard.json says beside their names."""
     records, scenes, digests = bytearray(), bytearray(), []
     categories: Counter[str] = Counter()
     empty = 0
@@ -62,15 +66,13 @@ def _fill(
         progress(done)
     folder.write("records.jsonl", bytes(records))
     folder.write("scenes.jsonl", bytes(scenes))
-    folder.publish(
-        {
-            "start": folder.shard.start,
-            "stop": folder.shard.stop,
-            "digests": digests,
-            "categories": dict(sorted(categories.items())),
-            "empty": empty,
-        }
-    )
+    return {
+        "start": folder.shard.start,
+        "stop": folder.shard.stop,
+        "digests": digests,
+        "categories": dict(sorted(categories.items())),
+        "empty": empty,
+    }
 
 
 def _write_image(recipe: Recipe, folder: ShardFolder, labelled: LabelledFrame) -> dict[str, Any]:

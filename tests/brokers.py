@@ -70,7 +70,7 @@ class Worker:
             "logging.basicConfig(level=logging.INFO);"
             f"serve({url!r}, Path({str(jobs)!r}), ['render', 'eval'], {processes})"
         )
-        path = os.pathsep.join([str(ROOT), str(TESTS)])
+        path = os.pathsep.join([str(ROOT), str(TESTS), os.environ.get("PYTHONPATH", "")])
         self._log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(

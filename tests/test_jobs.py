@@ -87,7 +87,7 @@ def test_what_cannot_travel_fails_in_process_too(tmp_path):
 def test_the_name_of_a_folder_need_not_be_text():
     folder = Path(os.fsdecode(b"/d \xff\xfe%41\n"))
     payload = json.loads(json.dumps(shard_payloads(folder, [store.Shard(0, 2)])[0]))
-    assert decode(ShardJob, payload, "job").folder == folder
+    assert decode(ShardJob, payload, "job").place == folder
 
 
 def test_unknown_work_is_refused():

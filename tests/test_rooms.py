@@ -11,7 +11,7 @@ from faulty import ROOT
 # From the ground up; a module may import from its own room and from those before it.
 ROOMS = [
     ["errors", "progress", "rng", "threads"],
-    ["files", "digest", "distributions", "plugins", "allowed", "tensors"],
+    ["files", "digest", "distributions", "plugins", "allowed", "tensors", "storage"],
     ["grammar", "scene", "frame", "labelled", "decoding", "rle"],
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
@@ -39,6 +39,8 @@ ROOMS = [
 # Modules of a room that stand on another floor than their room does.
 ABOVE = {
     "dataset.totals": "recipe",
+    "dataset.shelves": "recipe",
+    "dataset.sites": "recipe",
     "dataset.card": "recipe",
     "dataset.claim": "recipe",
     "dataset.manifest": "recipe",
@@ -48,7 +50,7 @@ ABOVE = {
 }
 HEAVY = (
     *("torch", "torchvision", "torchmetrics", "cv2", "OpenGL", "celery", "matplotlib"),
-    *("pycocotools", "scipy"),
+    *("pycocotools", "scipy", "s3fs", "fsspec", "botocore", "aiohttp"),
 )
 
 
@@ -178,6 +180,10 @@ def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
         "matplotlib": {"report", "doctor"},
         "pycocotools": {"rle", "audit", "dataset", "reading", "scoring", "doctor"},
         "scipy": {"learning", "metrics", "advising", "doctor"},
+        "s3fs": {"storage.objects"},
+        "fsspec": {"storage.objects"},
+        "botocore": {"storage.objects"},
+        "aiohttp": {"storage.objects"},
     }[library]
     for path in modules():
         name = name_of(path)

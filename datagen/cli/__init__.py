@@ -12,7 +12,8 @@ from typer.exceptions import TyperException
 
 from datagen import __version__
 from datagen.cli.screen import Screen
-from datagen.errors import DatagenError, Detached
+from datagen.errors import DatagenError, Detached, InputError
+from datagen.storage.address import address, is_url
 
 # Each verb is the module datagen/cli/<verb>.py, whose `command` does it.
 VERBS = {
@@ -26,6 +27,7 @@ VERBS = {
     "evaluate": "Score a detector on labelled images, and show where it fails.",
     "compare": "Report how far generated pictures are from a target's.",
     "advise": "Propose what to make more of, from what a detector misses.",
+    "fetch": "Bring a dataset from an object store into a folder.",
     "verify": "Check every file and label of a dataset, or any COCO file.",
     "export": "Write a dataset in another format.",
     "view": "Write a dataset's gallery as a static HTML page.",
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 to 5 as in the README, 130 when interrupted."""
     args = _detached(_globals_first(sys.argv[1:] if argv is None else argv))
     try:
+        _refuse_urls(args)
         code = _app(args)(args, prog_name="datagen", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -144,6 +147,21 @@ def _globals_first(argv: Sequence[str]) -> list[str]:
     end = argv.index("--") if "--" in argv else len(argv)
     found = [flag for flag in GLOBALS if flag in argv[:end]]
     return found + [a for k, a in enumerate(argv) if k >= end or a not in GLOBALS]
+
+
+def _refuse_urls(args: Sequence[str]) -> None:
+    """Only `generate --out` and `fetch` know object stores; a Path would make a folder `s3:`."""
+    verb = next((word for word in args if not word.startswith("-")), "")
+    for before, word in zip(["", *args], args, strict=False):
+        option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
+        known = verb == "fetch" or (verb == "generate" and option == "--out")
+        if known or option == "--broker" or not is_url(value):
+            continue
+        place = address(value)  # or what is wrong with it
+        raise InputError(
+            f"{place}: only `datagen generate --out` and `datagen fetch` know object stores; "
+            f"run `datagen fetch {place} --out DIR` and give that folder"
+        )
 
 
 def _detached(args: list[str]) -> list[str]:

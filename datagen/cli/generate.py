@@ -1,7 +1,6 @@
 """datagen generate"""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Context, Option
@@ -20,8 +19,11 @@ from datagen.cli.options import (
 )
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
+from datagen.storage.address import place_of
 
-Out = Annotated[Path, Option("--out", help="A new folder for the dataset.")]
+Out = Annotated[
+    str, Option("--out", metavar="DIR|URL", help="A new folder, or s3://bucket/prefix.")
+]
 Count = Annotated[int | None, Option("--count", help="Images; else as in the recipe.")]
 Seed = Annotated[int | None, Option("--seed", help="Else as in the recipe.")]
 Workers = Annotated[int, Option("--workers", min=1, max=256, help="Processes; changes no byte.")]
@@ -47,18 +49,19 @@ def command(
     json: Json = False,
 ) -> None:
     """An interrupted run goes on with --resume; no image is made twice or lost."""
+    where = place_of(out)
     to = place(context, broker, jobs, detach)
     changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)
     loaded = recipe.load(source, changed, allow_empty=allow_empty)
-    told = partial(tell, context.obj, out, json)
+    told = partial(tell, context.obj, str(where), json)
     if to is not None:
-        order = pipeline.order(loaded, out, resume=resume)
+        order = pipeline.order(loaded, where, resume=resume)
         carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
         return
     with context.obj.progress("images") as advance:
         report = pipeline.generate(
             loaded,
-            out,
+            where,
             workers=workers,
             resume=resume,
             progress=lambda p: advance(p.done, p.total, f"{p.images_per_second:.0f} images/s"),
@@ -66,8 +69,8 @@ def command(
     told(report.to_json())
 
 
-def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
+def tell(screen: Screen, out: str, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
     rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
     screen.say(f"{report['count']} images ({rate}), {report['annotations']} labels")
-    screen.result(str(out), report | {"out": str(out)}, as_json=json)
+    screen.result(out, report | {"out": out}, as_json=json)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from datagen.digest import canonical, of_bytes
 from datagen.errors import DatagenError, InputError
@@ -128,13 +128,10 @@ class ShardFolder:
 
     def publish(self, facts: dict[str, Any]) -> None:
         """Make the shard durable, check what the disk holds, and show it with one rename."""
-        files = dict(sorted(self.files.items()))
-        self.write("shard.json", canonical({**facts, "files": files}) + b"\n")
+        self.close(facts)
         for name in self.files:
             sync(self.folder / name)
-        for name, entry in self.files.items():
-            if sha256_of(self.folder / name) != entry["sha256"]:
-                raise DatagenError(f"{self.folder / name} reads back other than it was written")
+        self.check()
         sync(self.folder)
         target = self.out / self.shard.place
         try:
@@ -145,6 +142,17 @@ class ShardFolder:
             self._compare(target)
         sync(target.parent)
 
+    def close(self, facts: dict[str, Any]) -> None:
+        """Write shard.json, with `facts` and all files that are there."""
+        files = dict(sorted(self.files.items()))
+        self.write("shard.json", canonical({**facts, "files": files}) + b"\n")
+
+    def check(self) -> None:
+        """Read everything back."""
+        for name, entry in self.files.items():
+            if sha256_of(self.folder / name) != entry["sha256"]:
+                raise DatagenError(f"{self.folder / name} reads back other than it was written")
+
     def _compare(self, target: Path) -> None:
         """Another attempt was first: ours must be the same, or the fault is put on record."""
         ours, theirs = (
@@ -154,8 +162,44 @@ class ShardFolder:
         if ours != theirs:
             folder = self.out / "nondeterminism"
             folder.mkdir(exist_ok=True)
-            both = {"published": json.loads(theirs), "dropped": json.loads(ours)}
-            write_atomic(folder / f"{self.shard.name}.json", canonical(both))
+            write_atomic(folder / f"{self.shard.name}.json", both_accounts(theirs, ours))
+
+
+def both_accounts(published: bytes, dropped: bytes) -> bytes:
+    """The record of a shard that came out differently: its two shard.json."""
+    return canonical({"published": json.loads(published), "dropped": json.loads(dropped)})
+
+
+class Shelf(Protocol):
+    """Where published shards stand, and where they are written before that."""
+
+    @property
+    def folder(self) -> Path:
+        """Of this machine: holds recipe.json, and shards while they are written."""
+        ...
+
+    @property
+    def has_all(self) -> bool:
+        """Whether published shards take up room in `folder`."""
+        ...
+
+    def holds(self, shard: Shard) -> bool: ...
+
+    def publish(self, written: ShardFolder, facts: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class FolderShelf:
+    """The dataset folder itself."""
+
+    folder: Path
+    has_all = True
+
+    def holds(self, shard: Shard) -> bool:
+        return is_published(self.folder, shard)
+
+    def publish(self, written: ShardFolder, facts: dict[str, Any]) -> None:
+        written.publish(facts)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import Field
 
-from datagen.dataset.store import Shard
+from datagen.dataset.shelves import shelf_of
+from datagen.dataset.store import Shard, Shelf
 from datagen.dataset.verify import read_recipe
 from datagen.decoding import decode
 from datagen.errors import InputError
@@ -22,13 +23,14 @@ from datagen.frames import MakeFrame, opened
 from datagen.interfaces import Component
 from datagen.recipe import Recipe
 from datagen.shards import make_shard
+from datagen.storage.address import Address, address, is_url
 
 Payload = dict[str, Any]
 Run = Callable[[Payload, Callable[[int], None]], dict[str, Any]]  # (payload, progress) -> result
 
 
 class ShardJob(Component):
-    """Images `start` to `stop` - 1 of the dataset begun in the folder `out`.
+    """Images `start` to `stop` - 1 of the dataset begun in `out`, a folder or an object store.
 
     `to_come`: images that later jobs of the same run make there, for which the disk needs room.
     `out` is percent-encoded: the name of a folder need not be text, and JSON must be.
@@ -40,11 +42,11 @@ class ShardJob(Component):
     to_come: int = Field(ge=0)
 
     @property
-    def folder(self) -> Path:
-        return unquoted(self.out)
+    def place(self) -> Path | Address:
+        return place_in(self.out)
 
 
-def shard_payloads(out: Path, shards: Sequence[Shard]) -> list[Payload]:
+def shard_payloads(out: Path | Address, shards: Sequence[Shard]) -> list[Payload]:
     """A ShardJob for each shard, as plain data."""
     to_come, payloads = sum(map(len, shards)), []
     for shard in shards:
@@ -54,34 +56,41 @@ def shard_payloads(out: Path, shards: Sequence[Shard]) -> list[Payload]:
     return payloads
 
 
-def quoted(folder: Path) -> str:
-    """A path as text that JSON can hold."""
-    return quote(os.fsencode(folder))
+def quoted(place: Path | Address) -> str:
+    """A path, or an address, as text that JSON can hold."""
+    return quote(str(place) if isinstance(place, Address) else os.fsencode(place))
 
 
 def unquoted(text: str) -> Path:
-    """Undo `quoted`."""
+    """Undo `quoted` for a path."""
     return Path(os.fsdecode(unquote_to_bytes(text)))
+
+
+def place_in(text: str) -> Path | Address:
+    """Undo `quoted`; InputError for an address that is none."""
+    plain = os.fsdecode(unquote_to_bytes(text))
+    return address(plain) if is_url(plain) else Path(plain)
 
 
 @contextmanager
 def shard_making() -> Iterator[Run]:
     """Makes shards; components stay open while the jobs are of one dataset."""
     with ExitStack() as stack:
-        at_hand: dict[str, tuple[Recipe, MakeFrame]] = {}
+        at_hand: dict[str, tuple[Recipe, MakeFrame, Shelf]] = {}
 
         def run(payload: Payload, progress: Callable[[int], None]) -> dict[str, Any]:
             job = decode(ShardJob, payload, "job")
             if job.out not in at_hand:
                 stack.close()
                 at_hand.clear()
-                recipe = read_recipe(job.folder)
-                at_hand[job.out] = recipe, stack.enter_context(opened(recipe))
-            recipe, make_frame = at_hand[job.out]
+                shelf = stack.enter_context(shelf_of(job.place))
+                recipe = read_recipe(shelf.folder)
+                at_hand[job.out] = recipe, stack.enter_context(opened(recipe)), shelf
+            recipe, make_frame, shelf = at_hand[job.out]
             if not job.start < job.stop <= recipe.count:
-                raise InputError(f"job: {job.folder} has no images {job.start} to {job.stop - 1}")
+                raise InputError(f"job: {job.place} has no images {job.start} to {job.stop - 1}")
             shard = Shard(job.start, job.stop)
-            return make_shard(recipe, make_frame, job.folder, shard, job.to_come, progress)
+            return make_shard(recipe, make_frame, shelf, shard, job.to_come, progress)
 
         yield run
 
