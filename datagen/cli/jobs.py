@@ -13,7 +13,7 @@ from datagen.cli.queueing import again, finished, jobs_folder
 from datagen.errors import InputError
 from datagen.jobs.following import Tail, lonely, words
 from datagen.jobs.ledger import Job, Jobs, State
-from datagen.jobs.work import unquoted
+from datagen.jobs.work import place_in
 
 Name = Annotated[str, Argument(metavar="ID", help="Of a job, or as much of it as is unique.")]
 Names = Annotated[
@@ -146,7 +146,7 @@ def _described(job: Job) -> dict[str, Any]:
 
 
 def _out(job: Job) -> str:
-    return str(unquoted(str(job.arguments.get("out", ""))))
+    return str(place_in(str(job.arguments.get("out", ""))))
 
 
 def _line(job: Job) -> str:
