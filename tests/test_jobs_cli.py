@@ -16,7 +16,8 @@ from datagen import pipeline, recipe
 from datagen.jobs.ledger import Jobs, Standing, State
 from datagen.jobs.roster import present
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{TESTS}", "TERM": "dumb"}
+PATH = f"{ROOT}:{TESTS}"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH, "TERM": "dumb"}
 SETTINGS = "count = 36\nshard_size = 3"
 
 
@@ -68,7 +69,9 @@ def away(monkeypatch, jobs, tmp_path):
 def start(*args):
     command = [sys.executable, "-m", "datagen", *map(str, args)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=ENVIRONMENT | dict(os.environ), **pipes)
+    return subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": PATH, "TERM": "dumb"}, **pipes
+    )
 
 
 def is_at(job, state):
