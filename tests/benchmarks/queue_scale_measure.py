@@ -16,7 +16,7 @@ from queue_scale_shards import SHARD, Shards
 from redis import Redis
 
 from datagen import pipeline, recipe
-from datagen.dataset import store
+from datagen.dataset import manifest, store
 from datagen.jobs import queue
 from datagen.jobs.conduct import Meter
 from datagen.jobs.embedded import embedded_broker
@@ -137,7 +137,7 @@ class _Rendered(Exception):
 @contextlib.contextmanager
 def _played(fleet: Fleet, notes: Notes, stub: Shards, left_out: int, whole: bool) -> Iterator[None]:
     """The conductor's clock is the fleet's, and its seams are seen."""
-    run, finish = queue.Run, pipeline.finish
+    run, finish = queue.Run, manifest.finish
 
     def begun(asked: queue.Queue, *rest: Any) -> queue.Run:
         notes.begun = notes.now()
@@ -155,7 +155,7 @@ def _played(fleet: Fleet, notes: Notes, stub: Shards, left_out: int, whole: bool
     with (
         mock.patch.object(queue, "time", SimpleNamespace(sleep=fleet.sleep, monotonic=fleet.clock)),
         mock.patch.object(queue, "Run", begun),
-        mock.patch.object(pipeline, "finish", finished),
+        mock.patch.object(manifest, "finish", finished),
     ):
         yield
 
