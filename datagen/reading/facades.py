@@ -1,5 +1,6 @@
 """CMP Facades as shared in pairs: the photo on the left, its map in twelve colours on the right."""
 
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ _COLOURS: dict[str | None, tuple[int, int, int]] = {
 NAMES = tuple(_COLOURS)
 # Of a distance in RGB, levels: colours are 33 apart and more, and JPEG moves those of edges.
 _TOLERANCE = 16
+_COARSE = 2  # low bits of a level that are not looked at
 _SURE = 0.5  # share of a map's pixels that must be near a colour; by far fewer it is a photo
 
 
@@ -72,13 +74,16 @@ def _halves(file: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _judged(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [h, w]: the nearest colour; bool [h, w]: it is near enough to be sure."""
-    colours = np.array(list(_COLOURS.values()), np.float32)
-    # One colour after another: all twelve distances at once would be large.
-    best = np.full(pixels.shape[:2], np.inf, np.float32)
-    nearest = np.zeros(pixels.shape[:2], np.uint8)
-    seen = pixels.astype(np.float32)
-    for k, colour in enumerate(colours):
-        far = np.square(seen - colour).sum(axis=2)
-        nearer = far < best
-        best[nearer], nearest[nearer] = far[nearer], k
-    return nearest, best <= _TOLERANCE**2
+    nearest, sure = _table()
+    r, g, b = np.moveaxis(pixels >> _COARSE, 2, 0)
+    return nearest[r, g, b], sure[r, g, b]
+
+
+@cache
+def _table() -> tuple[np.ndarray, np.ndarray]:
+    """As of `_judged`, for every colour to its six high bits: [64, 64, 64]."""
+    levels = (np.arange(256 >> _COARSE) + 0.5) * (1 << _COARSE) - 0.5
+    colours = np.array(list(_COLOURS.values()), float)
+    r, g, b = (np.square(levels[:, None] - colours[:, k]) for k in range(3))  # [64, 12] each
+    far = r[:, None, None] + g[None, :, None] + b[None, None]
+    return far.argmin(axis=3).astype(np.uint8), far.min(axis=3) <= _TOLERANCE**2
