@@ -26,7 +26,11 @@ class Stream(IntEnum):
     TEACH = 15  # index = step of a detector's training: which anchors and proposals are judged
 
 
-def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:
-    """Generator for one purpose of one image, whatever process asks and in whatever order."""
-    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), index))
+def rng_for(seed: int, index: int, stream: Stream, attempt: int = 0) -> np.random.Generator:
+    """Generator for one purpose of one image, whatever process asks and in whatever order.
+
+    `attempt`: from 1 on where what was made before has been rejected.
+    """
+    again = (attempt,) if attempt else ()
+    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), index, *again))
     return np.random.Generator(np.random.PCG64(entropy))
