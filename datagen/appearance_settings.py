@@ -47,7 +47,7 @@ class AppearanceLearning(Component):
     mask: bool = False  # weigh pixels by rarity, as the paper does
     # Styles to draw from: the codes that photos have chosen among `bank_draws` after learning, each
     # photo once and none more often. 0: styles are drawn as in learning, bent by rebalancing.
-    bank: int = Field(default=1000, ge=0, le=1_000_000)  # photos, at most
+    bank: int = Field(default=500, ge=0, le=1_000_000)  # photos, at most
     bank_draws: int = Field(default=24, ge=1, le=1024)
     # Classes of the world of which the pairs show nothing -> the class that they shall look like.
     like: dict[str, str] = Field(default_factory=dict)
