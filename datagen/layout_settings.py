@@ -13,7 +13,7 @@ class LayoutLearning(Component):
     steps: int = Field(default=10_000, ge=1, le=10_000_000)  # paper: 50,000
     batch: int = Field(default=32, ge=2, le=4096)  # label maps a step, and as many generated
     learning_rate: float = Field(default=4e-4, gt=0, le=1)  # of both networks; paper: 1e-4, 2e-4
-    width: int = Field(default=16, ge=4, le=512)  # channels at full size; up to 4 times as many
+    width: int = Field(default=16, ge=4, le=512)  # channels at full size; up to 8 times as many
     # Sides of the convolutions' windows, px. Even ones give each pixel of an upsampled map equally
     # many summands: no checkerboard. Paper: 7 and 11.
     kernel: int = Field(default=4, ge=3, le=15)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 Size = tuple[int, int]  # width, height, px
 _SMALL = 4  # px: the shorter side at which a map is not halved further
-_WIDEST = 8  # most channels of a layer, in widths
+# Most channels of a layer, in widths. A wider discriminator runs away from the generator.
+_WIDEST, _WIDEST_JUDGE = 8, 4
 
 
 def halvings(size: Size) -> int:
@@ -58,7 +59,7 @@ class Discriminator(nn.Module):
     def __init__(self, size: Size, channels: int, width: int, kernel: int) -> None:
         super().__init__()
         count = halvings(size)
-        widths = [channels, *(width * min(_WIDEST, 2**k) for k in range(count))]
+        widths = [channels, *(width * min(_WIDEST_JUDGE, 2**k) for k in range(count))]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, kernel, 2, (kernel - 1) // 2), nn.LeakyReLU(0.2)]
