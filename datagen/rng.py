@@ -24,6 +24,7 @@ class Stream(IntEnum):
     SHUFFLE = 13  # index = epoch of a detector's training: the order of the pictures
     AUGMENT = 14  # index = number of a picture that a detector is shown: how it is changed
     TEACH = 15  # index = step of a detector's training: which anchors and proposals are judged
+    LAYOUTS = 16  # index = step of layout learning: which label maps, latents
     APPEARANCE = 20  # index = step, or outer epoch, of learning an appearance: what is looked at
     CANDIDATE = 21  # index = number of a candidate's noise in such learning
     STYLE = 22  # index = number of a style: its code
