@@ -86,8 +86,8 @@ class Renderer(Component):
         learned = (model.header.width, model.header.height)
         if (layout.width, layout.height) != learned:
             raise InputError(
-                f"{self.weights}: was learned at {learned[0]} x {learned[1]} px, and the layout has "
-                f"{layout.width} x {layout.height}; set canvas = [{learned[0]}, {learned[1]}]"
+                f"{self.weights}: was learned at {learned[0]} x {learned[1]} px, and the layout "
+                f"has {layout.width} x {layout.height}; set canvas = [{learned[0]}, {learned[1]}]"
             )
 
 

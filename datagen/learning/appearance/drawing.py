@@ -1,4 +1,4 @@
-"""Pictures of layouts in a style: one by one, between styles, as a film, or like a given picture."""
+"""Pictures of layouts in a style: one by one, between styles, as a film, or like a picture."""
 
 from collections.abc import Iterator, Sequence
 

@@ -85,7 +85,7 @@ class Appearance:
 def save_appearance_model(
     path: Path, trainee: AppearanceTrainee, gate: GateTrainee | None, grammar: Grammar
 ) -> None:
-    """Publish the weights at `path` by one rename. `trainee` and `gate` have done all their steps."""
+    """Publish the weights at `path` by one rename; both have done all their steps."""
     settings, sizes = trainee.settings, trainee.sizes
     like = checked_like(settings.like, grammar, trainee.seen)
     header = Header(
