@@ -16,7 +16,7 @@ ROOMS = [
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
     ["parts"],
-    ["attribute_settings", "learn_settings", "train_settings"],
+    ["attribute_settings", "layout_settings", "learn_settings", "train_settings"],
     ["recipe"],
     ["reading"],
     ["scoring"],
