@@ -1,6 +1,7 @@
 """Streets in perspective: one projection for pixels and labels, and painters that keep to it."""
 
 import math
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -455,3 +456,21 @@ def test_a_frame_is_the_same_in_any_company():
             alone = draw([scenes[k]], [rng_for(0, k, Stream.RENDER)])[0]
             assert np.array_equal(alone.image, frames[k].image)
             assert np.array_equal(alone.instance_map, frames[k].instance_map)
+
+
+def test_the_classes_of_what_is_no_thing_change_no_picture_and_no_label():
+    """Stuff has a class in `street_2d`, and nothing else of it is other than without."""
+    grammar = named("street_2d")
+    bare = {name: replace(symbol, stuff=None) for name, symbol in grammar.symbols.items()}
+    for seed in range(12):
+        frames = []
+        for one in (grammar, replace(grammar, symbols=bare)):
+            rng = rng_for(seed, 0, Stream.SCENE)
+            scene = expand(one, sample_prior(one, rng), rng)
+            with Renderer().open(one) as draw:
+                frames.append(draw([scene], [rng_for(seed, 0, Stream.RENDER)])[0])
+        classed, plain = frames
+        assert np.array_equal(classed.image, plain.image)
+        assert np.array_equal(classed.instance_map, plain.instance_map)
+        assert annotate(classed) == annotate(plain)
+        assert (classed.class_map > 0).all(), "every pixel of a street is something"

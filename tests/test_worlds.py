@@ -27,6 +27,7 @@ WORLDS = (
     "aerial",
     "aerial_town",
     "colored_shapes",
+    "facade",
 )
 
 
