@@ -226,7 +226,8 @@ class AppearanceTrainee:
             group["lr"] = self.settings.learning_rate * factor
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.net.parameters(), self.settings.learning_rate, fused=True)
+        # Not `fused`, which takes a state that was read from a file for one in the weights' layout.
+        return torch.optim.Adam(self.net.parameters(), self.settings.learning_rate)
 
     def _cast(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32)
