@@ -35,6 +35,9 @@ class Renderer(Component):
     # shows less is made again as another scene. None: no gate.
     gate: float | None = Field(default=None, ge=0, le=1)
 
+    def may_reject(self) -> bool:
+        return bool(self.gate)
+
     @contextmanager
     def open(
         self, grammar: Grammar, passes: frozenset[str] = frozenset()

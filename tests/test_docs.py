@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from dataclasses import fields
+from importlib import import_module
 
 import boxes
 import cv2
@@ -236,6 +237,24 @@ def test_datasets_md_has_every_export_format_and_option(cli):
     }
     known = set(re.findall(r"--[a-z-]+", cli("export", "--help").out))
     assert known - told == {"--format", "--out", "--json", "--help"}
+
+
+# ---------------------------------------------------------------------------------- measures
+
+
+def test_comparing_md_names_every_measure_with_its_arguments():
+    told = [
+        code(cell)[0]
+        for cell, *_ in rows(page("comparing.md"), "Measures of layouts and renderers")
+    ]
+    for call in (ast.parse(text, mode="eval").body for text in told):
+        assert isinstance(call, ast.Call)
+        module, name = ast.unparse(call.func).split(".")
+        known = inspect.signature(getattr(import_module(f"datagen.metrics.{module}"), name))
+        needed = [n for n, p in known.parameters.items() if p.default is inspect.Parameter.empty]
+        assert [ast.unparse(one) for one in call.args] == needed, name
+    rooms = {path.stem for path in (ROOT / "datagen" / "metrics").glob("[!_]*.py")}
+    assert {text.partition(".")[0] for text in told} == rooms - {"pairs"}
 
 
 # ---------------------------------------------------------------------------------- examples

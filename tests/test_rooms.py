@@ -16,7 +16,8 @@ ROOMS = [
     ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
     ["parts"],
-    ["attribute_settings", "learn_settings", "train_settings"],
+    ["taught", "attribute_settings", "layout_settings", "appearance_settings"],
+    ["learn_settings", "train_settings"],
     ["recipe"],
     ["reading"],
     ["scoring"],
@@ -28,6 +29,7 @@ ROOMS = [
     ["models"],
     ["features"],
     ["learning"],
+    ["metrics"],
     ["comparing"],
     ["detecting"],
     ["advising"],
@@ -45,7 +47,10 @@ ABOVE = {
     "dataset.versions": "recipe",
     "dataset.weights": "recipe",
 }
-HEAVY = ("torch", "torchvision", "cv2", "OpenGL", "celery", "matplotlib", "pycocotools", "scipy")
+HEAVY = (
+    *("torch", "torchvision", "torchmetrics", "cv2", "OpenGL", "celery", "matplotlib"),
+    *("pycocotools", "scipy"),
+)
 
 
 def modules():
@@ -154,9 +159,12 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module):
 def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
     """`cv2` by whoever reads or writes pixels, `torch` by models and learning, and so on."""
     rooms = {
-        "torch": {"models", "features", "learning", "generators", "detecting", "doctor"},
+        "torch": {
+            *("models", "features", "learning", "metrics", "generators", "detecting", "doctor"),
+        },
         "torchvision": {"models", "learning", "doctor"},
-        "cv2": {"dataset", "report", "learning", "reading", "doctor"},
+        "torchmetrics": {"metrics"},
+        "cv2": {"dataset", "report", "learning", "metrics", "reading", "doctor"},
         "OpenGL": {"doctor"},
         "celery": {"jobs.celery", "doctor"},
         "matplotlib": {"report", "doctor"},

@@ -123,7 +123,7 @@ class Model:
 
 def load_model(path: Path, grammar: Grammar) -> Model:
     """Weights checked name by name before anything is used."""
-    entries, shapes = _look(path)
+    entries, shapes = look(path)
     if _ENTRY not in entries:
         raise InputError(f"{path}: is not a model written by `datagen learn`")
     header = decode(Header, parse_json(entries[_ENTRY], f"{path}: header"), f"{path}: header")
@@ -188,7 +188,7 @@ def _structure(
     return model.eval()
 
 
-def _look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
+def look(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
     """Header and shapes; no tensor is read."""
     try:
         if path.stat().st_size > _CAP:

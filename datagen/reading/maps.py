@@ -48,6 +48,7 @@ class LabelMaps:
     digest: str  # of names and bytes of all files
     has_images: bool
     rejected: tuple[tuple[str, str], ...]  # (file, why it was left out)
+    present: tuple[int, ...]  # class ids that occur in any of the maps, 0 aside
     source: Source = field(repr=False)
     table: np.ndarray = field(repr=False, compare=False)  # uint8 [256], value of a map -> class id
 
@@ -88,7 +89,7 @@ def _read(folder: Path, grammar: Grammar) -> LabelMaps:
         raise InputError(f"{folder}: {what}; give a folder of label maps")
     source = _usable(folder, _found(folder))
     table = class_table(source.names, grammar)
-    _check_values(folder, source, table, grammar)
+    present = _present(folder, source, table, grammar)
     return LabelMaps(
         folder=folder,
         kind=source.kind,
@@ -99,6 +100,7 @@ def _read(folder: Path, grammar: Grammar) -> LabelMaps:
         digest=_digest(source),
         has_images=all(item.image is not None for item in source.items),
         rejected=tuple(source.rejected),
+        present=present,
         source=source,
         table=table,
     )
@@ -142,8 +144,8 @@ def _usable(folder: Path, source: Source) -> Source:
     return replace(source, items=tuple(kept), rejected=lost)
 
 
-def _check_values(folder: Path, source: Source, table: np.ndarray, grammar: Grammar) -> None:
-    """Every value has a name, and somewhere there is something that the world knows."""
+def _present(folder: Path, source: Source, table: np.ndarray, grammar: Grammar) -> tuple[int, ...]:
+    """Class ids of all maps; refuses values without a name, and maps of nothing in the world."""
     seen = np.zeros(256, bool)
     for item in source.items:
         present = np.bincount(source.values(item.map).ravel(), minlength=256) > 0
@@ -158,6 +160,7 @@ def _check_values(folder: Path, source: Source, table: np.ndarray, grammar: Gram
             f"{folder}: its maps show {here}, none of which the world {grammar.world} has; its "
             f"classes are {', '.join(class_names(grammar)) or 'none'}"
         )
+    return tuple(k for k in np.unique(table[seen]).tolist() if k > 0)
 
 
 def _unknown(source: Source) -> str:
