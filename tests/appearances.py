@@ -1,4 +1,4 @@
-"""What tests of learned appearances share: toy pairs, a network for the distance, quick settings."""
+"""What tests of learned appearances share: toy pairs, a network for distances, quick settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ QUICK: Mapping[str, Any] = {
     "bank": 24,
     "bank_draws": 8,
     "precision": "float32",
-    "gate_steps": 60,
+    "gate_steps": 150,
     "gate_learning_rate": 1e-2,
     "gate_width": 8,
 }

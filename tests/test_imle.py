@@ -15,7 +15,7 @@ from datagen.learning.appearance.pairs import Cache
 from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
 from datagen.learning.appearance.selection import candidate_distances, numbered
 from datagen.learning.appearance.training import AppearanceTrainee, new_generator, sizes_of
-from datagen.models.imle import Generator, Noise, NoiseEncoder, Sizes
+from datagen.models.imle import Generator, Noise, NoiseEncoder, Refinement, Sizes
 from datagen.models.trunks import MEAN, STD, vgg19_stages
 from datagen.rng import Stream, rng_for
 
@@ -44,7 +44,8 @@ def test_the_generator_is_what_the_paper_says():
     noise = numbered(0, range(2), SIZES)
     labels = F.one_hot(x.long(), 3).permute(0, 3, 1, 2).float()
     y = None
-    for size, block in zip([(3, 5), (6, 10), (12, 20)], net.blocks, strict=True):
+    for size, block in zip([(3, 5), (6, 10), (12, 20)], net.blocks.children(), strict=True):
+        assert isinstance(block, Refinement)
         seen = [
             F.adaptive_avg_pool2d(labels, size),
             noise.style[:, :, None, None].repeat(1, 1, *size),
@@ -53,7 +54,8 @@ def test_the_generator_is_what_the_paper_says():
         if y is not None:
             seen.insert(0, F.interpolate(y, size, mode="bilinear", align_corners=False))
         y = torch.cat(seen, 1)
-        for conv, norm in zip((block.first, block.second), block.norms, strict=True):
+        for conv, norm in zip((block.first, block.second), block.norms.children(), strict=True):
+            assert isinstance(norm, torch.nn.GroupNorm)
             y = F.conv2d(y, conv.weight, conv.bias, padding=1)
             flat = y.flatten(1)
             y = (y - flat.mean(1)[:, None, None, None]) / (
@@ -66,15 +68,21 @@ def test_the_generator_is_what_the_paper_says():
     torch.testing.assert_close(net(x, noise), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_boost_gives_noise_five_times_the_others_weight():
+def first_of(block: torch.nn.Module) -> torch.Tensor:
+    assert isinstance(block, Refinement)
+    return block.first.weight
+
+
+def test_the_boost_gives_noise_as_much_weight_as_it_is_told():
     net = new_generator(Sizes(9, 48, 48, (64,), 3, 6, 2, None), 0)
-    before = [block.first.weight.detach().clone() for block in net.blocks]
-    net.boost(5, torch.Generator().manual_seed(0))
+    before = [first_of(block).detach().clone() for block in net.blocks]
+    net.boost(5, 1, torch.Generator().manual_seed(0))
     for block, old in zip(net.blocks, before, strict=True):
-        weight = block.first.weight.detach()
+        weight = first_of(block).detach()
         assert torch.equal(weight[:, :-8], old[:, :-8])
-        times = weight[:, -8:].square().mean().sqrt() / old[:, :-8].square().mean().sqrt()
-        assert times == pytest.approx(5, rel=0.1)
+        rms = old[:, :-8].square().mean().sqrt()
+        assert weight[:, -8:-2].square().mean().sqrt() / rms == pytest.approx(5, rel=0.1)
+        assert weight[:, -2:].square().mean().sqrt() / rms == pytest.approx(1, rel=0.1)
 
 
 def test_the_encoder_keeps_the_noise_alive():
@@ -127,12 +135,15 @@ def test_vgg_and_squeezenet_are_told_by_their_files_and_give_their_maps(tmp_path
     stages = opened_stages(network(tmp_path).source)
     assert [m.shape[1] for m in stages(pictures(1))] == [96, 128, 128]
     x = (pictures(1) - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
-    first = F.relu(F.conv2d(x, stages.body[0].weight, stages.body[0].bias, stride=2))
+    conv = stages.body[0]
+    assert isinstance(conv, torch.nn.Conv2d)
+    first = F.relu(F.conv2d(x, conv.weight, conv.bias, stride=2))
     torch.testing.assert_close(stages(pictures(1))[0], first)
     vgg = vgg19_stages().to_empty(device="cpu")  # 548 MB of weights are not to be had here
     for parameter in vgg.parameters():
         torch.nn.init.constant_(parameter, 1e-4)
-    vgg.mean.zero_(), vgg.std.fill_(1)
+    vgg.mean.zero_()
+    vgg.std.fill_(1)
     assert [tuple(m.shape[1:]) for m in vgg(torch.ones(1, 3, 32, 32))] == [
         (64, 32, 32),
         (128, 16, 16),
@@ -149,7 +160,7 @@ def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
     """Each candidate drawn and measured alone, without batches."""
     trainee = AppearanceTrainee(TwoWays(), quick(tmp_path), seed=3)
     trainee.begin(0)
-    trainee.net.boost(5, torch.Generator().manual_seed(0))
+    trainee.net.boost(5, 5, torch.Generator().manual_seed(0))
     epoch = trainee._opened(2)
     trainee._choose(epoch)
     for row in range(16):
@@ -179,7 +190,8 @@ def test_candidates_do_not_depend_on_how_many_are_looked_at_together(tmp_path):
 
 
 def test_learning_stops_where_noise_does_not_reach_the_pictures(tmp_path):
-    trainee = AppearanceTrainee(TwoWays(), quick(tmp_path, pretraining=0, boost=0.0), seed=0)
+    settings = quick(tmp_path, pretraining=0, boost=0.0, grain_boost=0.0)
+    trainee = AppearanceTrainee(TwoWays(), settings, seed=0)
     trainee.begin(0)
     with pytest.raises(DatagenError, match="look alike"):
         trainee.step(0)
@@ -209,7 +221,7 @@ def test_classes_share_an_epoch_in_equal_parts():
 def test_colours_that_no_density_can_be_fitted_to_do_no_harm():
     grey = np.repeat(np.linspace(0, 1, 40)[:, None, None], 3, 2)  # on a line
     assert (rarities(grey, 20) == 1).all()
-    few = np.random.RandomState(0).rand(5, 1, 3)  # noqa: NPY002
+    few = np.random.RandomState(0).rand(5, 1, 3)
     assert (rarities(few, 20) == 20).all()
 
 

@@ -142,7 +142,7 @@ def test_a_gate_that_is_killed_ends_with_the_same_bits(tmp_path):
 
 
 def test_the_gate_knows_a_picture_of_its_layout_from_another(tmp_path):
-    gate = GateTrainee(TwoWays(), quick(tmp_path, gate_steps=150), 0)
+    gate = GateTrainee(TwoWays(), quick(tmp_path), 0)
     (tmp_path / "run").mkdir()
     train(RunFolder(tmp_path / "run"), "gate", gate, checkpoint_every=999, progress=lambda _: None)
     unseen = TwoWays(count=60)

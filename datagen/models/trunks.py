@@ -155,6 +155,6 @@ def vgg19_stages() -> Stages:
     Pooling is by averages, as Gatys et al. (2016) and Chen and Koltun (2017) have it.
     """
     with torch.device("meta"):
-        steps = list(vgg19().features[:32])
+        steps = list(vgg19().features.children())[:32]
     averaged = [nn.AvgPool2d(2) if isinstance(s, nn.MaxPool2d) else s for s in steps]
     return Stages(nn.Sequential(*averaged), (3, 8, 13, 22, 31))

@@ -110,7 +110,7 @@ class AppearanceTrainee:
 
     def _learn(self, epoch: int, inner: int) -> Mapping[str, float]:
         if epoch == 0 and inner == 0:
-            self.net.boost(self.settings.boost, _random(self.seed, 1))
+            self.net.boost(self.settings.boost, self.settings.grain_boost, _random(self.seed, 1))
             self.optimizer = self._new_optimizer()
         readings: dict[str, float] = {}
         if inner == 0:
