@@ -97,14 +97,18 @@ class Generator(nn.Module):
         return Noise(torch.zeros(B, self.sizes.style), torch.zeros(B, self.sizes.grain, H, W))
 
     @torch.no_grad()
-    def boost(self, times: float, random: torch.Generator) -> None:
-        """New weights of noise: normal, with `times` the RMS of all other inputs of the module.
+    def boost(self, style: float, grain: float, random: torch.Generator) -> None:
+        """New weights of noise: normal, by so many times the RMS of all other inputs of the module.
 
-        A network that has learned without noise would else go on as if there were none.
+        A network that has learned without noise would else go on as if there were none. What comes
+        out of an encoder is all boosted as the style.
         """
         n = self.sizes.noise
         if not n:
             return
+        times = torch.full((n, 1, 1), style)
+        if self.encoder is None:
+            times[self.sizes.style :] = grain
         for block in self.blocks:
             assert isinstance(block, Refinement)
             weight = block.first.weight

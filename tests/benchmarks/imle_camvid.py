@@ -141,6 +141,7 @@ def one(at: Places, seed: int) -> None:
     val_drawn = translations(model, val_layouts, seed)
     sheets(at, seed, model, unseen, drawn, translated)
     classes = [int(k) for k in np.unique(val_layouts) if k]
+    assert model.gate is not None
     found: dict[str, Any] = {"seed": seed, "classes": classes, "minutes": minutes}
     photo_sets = {"all": np.concatenate([photos(real), photos(unseen)]), "val": photos(unseen)}
     sets = {"drawn": drawn.images, "translated": translated, "val layouts": val_drawn}
@@ -222,6 +223,7 @@ def write(at: Places) -> None:
     PAGE.write_text(page(found, (*at.grammar.categories, *at.grammar.stuffs)))
     for name, file in SHEETS.items():
         picture = cv2.imread(str(at.out / f"seed-{found[0]['seed']}-{name}.png"))
+        assert picture is not None
         cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 

@@ -43,7 +43,7 @@ Scenes of `street_2d`: as drawn, and below it translated.
 """
 
 
-def page(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+def page(found: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> str:
     seeds = ", ".join(str(run["seed"]) for run in found)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     return "\n".join(
@@ -88,10 +88,10 @@ def _over_floor(reading: Mapping[str, Any], name: str) -> float:
     return reading["value"] / reading["floor"]["median" if name == "frechet" else "high"]
 
 
-def _overlaps(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+def _overlaps(found: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> list[str]:
     """Does a segmenter learn more from translated pictures than from drawn ones?"""
     wins = sum(run["iou"]["translated"]["mean"] > run["iou"]["drawn"]["mean"] for run in found)
-    shown = [names[k - 1] for k in found[0]["classes"]]
+    shown: list[str] = [names[k - 1] for k in found[0]["classes"]]
     lines = [
         "## What a segmenter learns from them",
         "",

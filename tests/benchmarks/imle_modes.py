@@ -97,7 +97,7 @@ def write(out: Path) -> None:
         for name in ("true.png", "regression-0-drawn.png", "diverse-0-drawn.png",
                      "full-0-drawn.png", "full-0-bank.png", "plain-48-0-drawn.png")
     ]  # fmt: skip
-    pictures = [cv2.imread(str(path)) for path in rows if path.is_file()]
+    pictures = [np.asarray(cv2.imread(str(path))) for path in rows if path.is_file()]
     cv2.imwrite(str(SHEET), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 

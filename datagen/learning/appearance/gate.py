@@ -28,9 +28,8 @@ class GateTrainee:
         self.pairs = Cache(maps, settings.cache << 20)
         self.net = new_segmenter(maps.classes, settings.gate_width, seed)
         self.dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), settings.gate_learning_rate, fused=True
-        )
+        # Not `fused`, which takes a state that was read from a file for one in the weights' layout.
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), settings.gate_learning_rate)
 
     @property
     def steps(self) -> int:

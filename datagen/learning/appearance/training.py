@@ -110,7 +110,7 @@ class AppearanceTrainee:
 
     def _learn(self, epoch: int, inner: int) -> Mapping[str, float]:
         if epoch == 0 and inner == 0:
-            self.net.boost(self.settings.boost, _random(self.seed, 1))
+            self.net.boost(self.settings.boost, self.settings.grain_boost, _random(self.seed, 1))
             self.optimizer = self._new_optimizer()
         readings: dict[str, float] = {}
         if inner == 0:
@@ -226,7 +226,8 @@ class AppearanceTrainee:
             group["lr"] = self.settings.learning_rate * factor
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.net.parameters(), self.settings.learning_rate, fused=True)
+        # Not `fused`, which takes a state that was read from a file for one in the weights' layout.
+        return torch.optim.Adam(self.net.parameters(), self.settings.learning_rate)
 
     def _cast(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32)
