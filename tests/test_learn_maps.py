@@ -17,6 +17,9 @@ from pairs import DRAWN, DREAMED, write_learner, write_pairs
 
 from datagen import pipeline
 from datagen.errors import InputError, PartialError, RecipeError
+from datagen.jobs.conducted import Conducted
+from datagen.jobs.executors import InProcess
+from datagen.learning import job
 from datagen.learning.job import learn
 from datagen.learning.run import RunFolder
 from datagen.recipe import load
@@ -138,6 +141,18 @@ def test_a_gate_that_nothing_passes_says_what_to_do_and_one_that_rejects_is_coun
         pipeline.generate(load(run, ["renderers.0.gate=1.0"]), tmp_path / "none")
     with pipeline.opened(load(run, ["renderers.0.gate=0.01"])) as make_frame:
         assert make_frame(0).rejected >= 0
+
+
+def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, tmp_path):
+    order = job.order(load(place / "dreamed/yard.toml"), place / "pairs", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    order.claim()
+    assert (tmp_path / "run/meta.json").is_file()
+    told = []
+    means = Conducted(InProcess, lambda done, total, words: told.append(done), print)
+    report = job.conduct(json.loads(json.dumps(order.arguments)), means)
+    assert content(tmp_path / "run") == content(run) and told
+    assert report["targets"] == 6 and report["statements"]
 
 
 # ----------------------------------------------------------------------------------------- resume

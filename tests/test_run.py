@@ -182,7 +182,10 @@ def test_a_fused_optimizer_goes_on_with_each_number_where_it_was():
     whole, other = fresh(0), fresh(1)
     for k in range(3):
         step(*whole, k)
-    restore(*other, {name: t.contiguous() for name, t in state_of(*whole).items()})
+    rows = {
+        name: t.clone(memory_format=torch.contiguous_format) for name, t in state_of(*whole).items()
+    }
+    restore(*other, rows)
     for k in range(3, 6):
         step(*whole, k)
         step(*other, k)
