@@ -8,7 +8,7 @@ from datagen.interfaces import Component
 
 
 class LayoutLearning(Component):
-    """SemGAN; what its paper has instead stands beside a field."""
+    """SemGAN (Ghelfi et al. 2019); what the paper has instead stands beside a field."""
 
     steps: int = Field(default=10_000, ge=1, le=10_000_000)  # paper: 50,000
     batch: int = Field(default=32, ge=2, le=4096)  # label maps a step, and as many generated

@@ -225,9 +225,10 @@ def test_a_checkpoint_holds_all_that_the_next_step_needs(tmp_path):
     half, _ = taught(steps=3)
     run = RunFolder(tmp_path)
     run.save("layout", 3, half.tensors())
-    _, saved = run.latest("layout")
+    saved = run.latest("layout")
+    assert saved is not None
     resumed = LayoutTrainee(Fences(), QUICK, 0)
-    resumed.load(saved)
+    resumed.load(saved[1])
     resumed.begin(3)
     for k in range(3, 6):
         resumed.step(k)

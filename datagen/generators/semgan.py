@@ -43,7 +43,7 @@ class Generator(Component):
             # One layout at a time: in a larger batch, rounding would depend on its neighbours.
             z = self.truncation * rng.standard_normal((1, model.latent), "float32")
             with torch.inference_mode():
-                output = model(torch.from_numpy(z.astype(np.float32)))
+                output = model(torch.from_numpy(z))
             class_map = output[0].argmax(0).numpy().astype(np.uint8)
             return layout_of(cleaned(class_map, self.smallest), grammar.categories, grammar.stuffs)
 

@@ -1,6 +1,6 @@
 """SemGAN: a GAN of label maps, whose generator ends in a softmax over the classes.
 
-Section 3.2 of the paper, with a DCGAN's body, of which the paper does not give the layers. The
+Ghelfi et al. 2019, section 3.2, with a DCGAN's body: the paper does not give its layers. The
 discriminator sees label maps as one-hot vectors. `Palette` makes of the same bodies a GAN of
 coloured pictures, the paper's comparison.
 """
