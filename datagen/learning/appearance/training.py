@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from datagen.errors import DatagenError
 from datagen.features.stages import opened_stages
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.pairs import Cache, Pairs
-from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
+from datagen.learning.appearance.rarity import Survey, balanced, masks, rarities, survey
 from datagen.learning.appearance.selection import candidate_distances, numbered
 from datagen.learning.run import restore, state_of
 from datagen.models.imle import Generator, Noise, Sizes
@@ -43,11 +44,8 @@ class AppearanceTrainee:
         stages = opened_stages(settings.weights and settings.weights.source)
         self.distance = Distance(stages, settings.pixel_weight, self.dtype)
         self.bank = torch.zeros(self._photos_asked, self.sizes.style)
-        self.seen: list[int] = []  # classes that the pairs show; known after `begin`
         self.optimizer = self._new_optimizer()
         self._chosen = torch.zeros(settings.layouts, dtype=torch.int64)
-        self._rarity = np.zeros((0, 0))
-        self._classes: list[int] = []
         self._is_measured = False
         self._epoch: _Epoch | None = None
 
@@ -56,13 +54,21 @@ class AppearanceTrainee:
         learned = self.settings.pretraining + self.settings.epochs * self.settings.steps
         return learned + -(-self._photos_asked // _AT_ONCE)
 
+    @cached_property
+    def _survey(self) -> Survey:
+        return survey(self.pairs, self.sizes.classes)
+
+    @cached_property
+    def _rarity(self) -> np.ndarray:
+        return rarities(self._survey.colours, self.settings.rarity_clip)
+
+    @property
+    def seen(self) -> list[int]:
+        """The classes that the pairs show."""
+        return [k for k in range(self.sizes.classes) if self._survey.pixels[k]]
+
     def begin(self, step: int) -> None:
-        """One look at all pairs; the rest follows from the state and the number of the step."""
-        found = survey(self.pairs, self.sizes.classes)
-        self.seen = [k for k in range(self.sizes.classes) if found.pixels[k]]
-        self._classes = found.largest(self.settings.balanced)
-        if self.settings.rebalancing or self.settings.mask:
-            self._rarity = rarities(found.colours, self.settings.rarity_clip)
+        """What is not in the state follows from it and the number of the step."""
         if not self._is_measured:
             self._measure()
         k = step - self.settings.pretraining
@@ -133,7 +139,8 @@ class AppearanceTrainee:
         settings = self.settings
         rng = rng_for(self.seed, settings.pretraining + 1 + epoch, Stream.APPEARANCE)
         if settings.rebalancing:
-            items = balanced(self._rarity, self._classes, settings.layouts, rng)
+            classes = self._survey.largest(settings.balanced)
+            items = balanced(self._rarity, classes, settings.layouts, rng)
         else:
             laps = -(-settings.layouts // len(self.pairs))
             items = np.concatenate([rng.permutation(len(self.pairs)) for _ in range(laps)])
