@@ -119,7 +119,9 @@ class Recipe(Component):
 
     def with_weights(self, weights: Mapping[taught.Section, Path]) -> Self:
         """This recipe with the weights that its parts have learned."""
-        sources = {section: _source(file, section) for section, file in weights.items()}
+        sources: dict[taught.Section, Source] = {
+            section: _source(file, section) for section, file in weights.items()
+        }
         generator, *renderers = taught.with_weights(self.parts, sources)
         return self.model_copy(update={"generator": generator, "renderers": tuple(renderers)})
 

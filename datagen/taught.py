@@ -18,8 +18,12 @@ Parts = Mapping[str, Part]  # "generator", "renderers.0", ... -> part
 
 def untaught(parts: Parts) -> dict[str, Section]:
     """Key -> section, of those that have no weights and can learn them."""
-    found = {key: _TAUGHT.get((key.partition(".")[0], part.use)) for key, part in parts.items()}
-    return {k: section for k, section in found.items() if section and parts[k].weights is None}
+    found: dict[str, Section] = {}
+    for key, part in parts.items():
+        section = _TAUGHT.get((key.partition(".")[0], part.use))
+        if section is not None and part.weights is None:
+            found[key] = section
+    return found
 
 
 def check(parts: Parts) -> None:

@@ -45,7 +45,7 @@ QUICK = LayoutLearning(
 
 @dataclass(frozen=True)
 class Fences:
-    """In one map of four a beam across the top half, else a post down the left half."""
+    """In every second map a beam across the top half, else a post down the left half."""
 
     count: int = 64
     classes: int = 4
@@ -56,7 +56,7 @@ class Fences:
 
     def class_map(self, k: int) -> np.ndarray:
         drawn = np.full((16, 16), 3, np.uint8)
-        if k % 4 == 0:
+        if k % 2 == 0:
             drawn[:8] = 2
         else:
             drawn[:, :8] = 1
@@ -90,7 +90,7 @@ def test_it_learns_two_layouts_and_how_often_each_is_there():
     settings = LayoutLearning(
         steps=300, batch=32, width=8, latent=8, learning_rate=1e-3, hardened=0, average=0.98
     )
-    trainee, readings = taught(settings)
+    trainee, readings = taught(settings, seed=1)
     z = rng_for(5, 0, Stream.EVALUATE).standard_normal((256, 8), "float32")
     with torch.no_grad():
         made = trainee.sampler()(torch.from_numpy(z)).argmax(1).numpy()
@@ -99,9 +99,9 @@ def test_it_learns_two_layouts_and_how_often_each_is_there():
     near = np.minimum(*wrong)
     assert np.median(near) <= 0.05  # by chance 3 pixels of 4 are wrong
     beams = (wrong[0] < wrong[1]).mean()
-    assert 0.1 <= beams <= 0.45  # of the maps: 0.25
+    assert 0.3 <= beams <= 0.7  # of the maps: a half
     shares = [(made == k).mean() for k in range(4)]
-    assert shares == pytest.approx([0, 0.375, 0.125, 0.5], abs=0.08)
+    assert shares == pytest.approx([0, 0.25, 0.25, 0.5], abs=0.1)
     early, late = (
         np.mean([r["matching"] for r in part]) for part in (readings[:20], readings[-20:])
     )
@@ -298,8 +298,8 @@ def rewritten(path, out, header=None, tensors=None):
         ({"format": "datagen-metasim2-3"}, {}, ["format"]),
         ({}, {"stem.weight": None}, ["stem.weight is absent"]),
         ({}, {"more": torch.zeros(2)}, ["more", "no such tensor"]),
-        ({}, {"body.0.bias": torch.full((4,), float("nan"))}, ["body.0.bias", "finite"]),
-        ({}, {"body.0.bias": torch.zeros(4, dtype=torch.int32)}, ["body.0.bias"]),
+        ({}, {"body.0.bias": torch.full((8,), float("nan"))}, ["body.0.bias", "finite"]),
+        ({}, {"body.0.bias": torch.zeros(8, dtype=torch.int32)}, ["body.0.bias"]),
     ],
     ids=str,
 )

@@ -64,18 +64,34 @@ def learn(
     progress: Callable[[Tick], None] = lambda tick: None,
     executor: Executor | None = None,
 ) -> LearnReport | MapsReport:
-    """Fit structure and mutable attributes of the recipe's grammar to the pictures under `target`.
+    """As `learn_maps` where parts of the recipe have yet to learn from label maps.
 
-    A recipe with parts that learn from label maps, and have no weights, has these taught instead,
-    by the maps under `target`.
+    Else as `learn_grammar`, whose `truth` and `executor` these are.
+    """
+    if recipe.untaught():
+        _refuse_truth(truth)
+        return learn_maps(recipe, target, out, resume=resume, progress=progress)
+    return learn_grammar(
+        recipe, target, out, resume=resume, truth=truth, progress=progress, executor=executor
+    )
+
+
+def learn_grammar(
+    recipe: Recipe,
+    target: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    truth: Path | None = None,
+    progress: Callable[[Tick], None] = lambda tick: None,
+    executor: Executor | None = None,
+) -> LearnReport:
+    """Fit structure and mutable attributes of the recipe's grammar to the pictures under `target`.
 
     `truth` is a COCO file of the targets, for the report alone: nothing is learned from it.
     Killed at any moment, the run goes on from its last checkpoint with `resume`. Who renders and
     measures beside this process, `executor` or else `learn.helpers` processes, changes no result.
     """
-    if recipe.untaught():
-        _refuse_truth(truth)
-        return learn_maps(recipe, target, out, resume=resume, progress=progress)
     executor = helpers(recipe.learn.helpers) if executor is None else executor
     given = _looked_at(recipe, target, out, truth)
     targets = given.targets
@@ -180,7 +196,7 @@ def order(
 
 
 def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
-    """Carry out a job of `order`; gives the LearnReport as plain data."""
+    """Carry out a job of `order`; gives its report as plain data."""
     asked = decode(_Ordered, arguments, "job")
     report = learn(
         asked.recipe,

@@ -67,7 +67,7 @@ def _spread(count: int, wanted: int) -> Sequence[int]:
 
 def _coloured(class_map: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3] of a class map; colours of categories are those of their boxes."""
-    colours = [_NOTHING]
+    colours: list[tuple[int, ...]] = [_NOTHING]
     for k in range(255):
         lap, place = divmod(k, len(PALETTE))
         colours.append(tuple(round(v * _SHADE**lap) for v in PALETTE[place]))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.appearance.weights import save_appearance_model
@@ -36,7 +38,8 @@ def _train_layout(
     recipe: Recipe, maps: LabelMaps, run: RunFolder, file: Path, progress: Progress
 ) -> None:
     settings = recipe.learn.layout
-    trainee = LayoutTrainee(maps, settings, recipe.learn.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainee = LayoutTrainee(maps, settings, recipe.learn.seed, device=device)
     every = settings.checkpoint_every
     train(run, "layout", trainee, checkpoint_every=every, progress=progress)
     save_layout_model(file, trainee, recipe.world())

@@ -6,6 +6,7 @@ from datagen.learning.statements import Statement
 from datagen.reading.class_names import class_names
 from datagen.reading.maps import LabelMaps
 from datagen.recipe import Recipe
+from datagen.taught import Section
 
 _FEW = 200  # pairs below which little variety can be expected
 
@@ -28,7 +29,7 @@ def undrawn(recipe: Recipe, maps: LabelMaps) -> list[str]:
     return [name for k, name in names if k not in maps.present and name not in like]
 
 
-def _learned(asked: set[str], maps: LabelMaps) -> Iterator[Statement]:
+def _learned(asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
     width, height = maps.size
     if "layout" in asked:
         text = f"Layouts of {width} x {height} px, from {len(maps)} label maps."
@@ -42,7 +43,7 @@ def _learned(asked: set[str], maps: LabelMaps) -> Iterator[Statement]:
         yield Statement("learned", f"What layouts look like, from {len(maps)} pairs.")
 
 
-def _unseen(recipe: Recipe, asked: set[str], maps: LabelMaps) -> Iterator[Statement]:
+def _unseen(recipe: Recipe, asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
     if "appearance" in asked and (names := undrawn(recipe, maps)):
         yield Statement(
             "not learned",
