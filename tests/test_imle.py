@@ -9,11 +9,11 @@ from appearances import TwoWays, network, quick
 from torch.nn import functional as F
 
 from datagen.errors import DatagenError, InputError
-from datagen.features.stages import opened_stages
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.pairs import Cache
 from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
 from datagen.learning.appearance.selection import candidate_distances, numbered
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.appearance.training import AppearanceTrainee, new_generator, sizes_of
 from datagen.models.imle import Generator, Noise, NoiseEncoder, Refinement, Sizes
 from datagen.models.trunks import MEAN, STD, vgg19_stages

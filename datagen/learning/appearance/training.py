@@ -9,11 +9,11 @@ from torch import Tensor
 
 from datagen.appearance_settings import AppearanceLearning
 from datagen.errors import DatagenError
-from datagen.features.stages import opened_stages
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.epochs import Epoch, Epochs
 from datagen.learning.appearance.pairs import Cache, Pairs
 from datagen.learning.appearance.selection import candidate_distances, numbered
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.run import restore, state_of
 from datagen.models.imle import Generator, Noise, Sizes
 from datagen.rng import Stream, rng_for
