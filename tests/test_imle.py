@@ -9,11 +9,11 @@ from appearances import TwoWays, network, quick
 from torch.nn import functional as F
 
 from datagen.errors import DatagenError, InputError
-from datagen.features.stages import opened_stages
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.pairs import Cache
 from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
 from datagen.learning.appearance.selection import candidate_distances, numbered
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.appearance.training import AppearanceTrainee, new_generator, sizes_of
 from datagen.models.imle import Generator, Noise, NoiseEncoder, Refinement, Sizes
 from datagen.models.trunks import MEAN, STD, vgg19_stages
@@ -161,12 +161,12 @@ def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
     trainee = AppearanceTrainee(TwoWays(), quick(tmp_path), seed=3)
     trainee.begin(0)
     trainee.net.boost(5, 5, torch.Generator().manual_seed(0))
-    epoch = trainee._opened(2)
+    epoch = trainee.epochs.open(2)
     trainee._choose(epoch)
     for row in range(16):
         alone = []
         for j in range(8):
-            noise = numbered(3, [epoch.first(16, 8) + row * 8 + j], trainee.sizes)
+            noise = numbered(3, [(2 * 16 + row) * 8 + j], trainee.sizes)
             with torch.no_grad():
                 made = trainee.distance.views(trainee.net(epoch.layouts[row][None], noise))
                 real = [view[row][None] for view in epoch.views]
@@ -174,7 +174,7 @@ def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
         assert alone[int(trainee._chosen[row])] == pytest.approx(min(alone), rel=1e-5)
         assert max(alone) > 1.01 * min(alone)
     steps = trainee._noise(epoch, torch.arange(16))
-    first = numbered(3, [epoch.first(16, 8) + int(trainee._chosen[0])], trainee.sizes)
+    first = numbered(3, [2 * 16 * 8 + int(trainee._chosen[0])], trainee.sizes)
     assert torch.equal(steps.style[0], first.style[0])
     assert torch.equal(steps.grain[0], first.grain[0])
 

@@ -14,12 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from datagen.audit import audit_frame
 from datagen.errors import InputError, RejectedError
-from datagen.features.stages import opened_stages
 from datagen.frame import Frame, Instance, Layout, Pinhole
 from datagen.labels import annotate
 from datagen.language.parse import parse
 from datagen.learning.appearance import drawing
 from datagen.learning.appearance.distance import Distance
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.appearance.weights import (
     checked_like,
     load_appearance_model,

@@ -50,6 +50,12 @@ LIKE = {
 }  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "channels": (16, 24, 32, 32, 48, 48),
+    "grain_boost": 1.0,
+    "pretraining": 800,
+    "epochs": 20,
+    "layouts": 96,
+    "steps": 72,
+    "bank_draws": 16,
     "gate_steps": 500,
     "like": LIKE,
 }
@@ -172,8 +178,6 @@ def appearance(
         gate = GateTrainee(real, at.settings, seed)
         taught(folder, "imle", learned, minutes)
         taught(folder, "real", gate, minutes)
-        if not learned.seen:  # it was complete
-            learned.begin(learned.steps)
         save_appearance_model(file, learned, gate, at.grammar)
     return load_appearance_model(file, at.grammar)
 

@@ -69,8 +69,6 @@ def one(out: Path, squeezenet: str, arm: str, seed: int) -> None:
 
     train(RunFolder(folder), "imle", learned, checkpoint_every=_CHECKPOINT, progress=note)
     note(None)
-    if not learned.seen:  # it was complete: what is measured by has to be opened all the same
-        learned.begin(learned.steps)
     found = {"arm": arm, "seed": seed, "seconds": float(spent.read_text())}
     ways = {"drawn": False, "bank": True} if len(learned.bank) else {"drawn": False}
     for name, bank in ways.items():

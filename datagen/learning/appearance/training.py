@@ -9,11 +9,11 @@ from torch import Tensor
 
 from datagen.appearance_settings import AppearanceLearning
 from datagen.errors import DatagenError
-from datagen.features.stages import opened_stages
 from datagen.learning.appearance.distance import Distance
+from datagen.learning.appearance.epochs import Epoch, Epochs
 from datagen.learning.appearance.pairs import Cache, Pairs
-from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
 from datagen.learning.appearance.selection import candidate_distances, numbered
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.run import restore, state_of
 from datagen.models.imle import Generator, Noise, Sizes
 from datagen.rng import Stream, rng_for
@@ -42,33 +42,31 @@ class AppearanceTrainee:
         self.dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         stages = opened_stages(settings.weights and settings.weights.source)
         self.distance = Distance(stages, settings.pixel_weight, self.dtype)
+        self.epochs = Epochs(self.pairs, self.sizes.classes, self.distance, settings, seed)
         self.bank = torch.zeros(self._photos_asked, self.sizes.style)
-        self.seen: list[int] = []  # classes that the pairs show; known after `begin`
         self.optimizer = self._new_optimizer()
         self._chosen = torch.zeros(settings.layouts, dtype=torch.int64)
-        self._rarity = np.zeros((0, 0))
-        self._classes: list[int] = []
         self._is_measured = False
-        self._epoch: _Epoch | None = None
+        self._epoch: Epoch | None = None
 
     @property
     def steps(self) -> int:
         learned = self.settings.pretraining + self.settings.epochs * self.settings.steps
         return learned + -(-self._photos_asked // _AT_ONCE)
 
+    @property
+    def seen(self) -> list[int]:
+        """The classes that the pairs show."""
+        return [k for k in range(self.sizes.classes) if self.epochs.survey.pixels[k]]
+
     def begin(self, step: int) -> None:
-        """One look at all pairs; the rest follows from the state and the number of the step."""
-        found = survey(self.pairs, self.sizes.classes)
-        self.seen = [k for k in range(self.sizes.classes) if found.pixels[k]]
-        self._classes = found.largest(self.settings.balanced)
-        if self.settings.rebalancing or self.settings.mask:
-            self._rarity = rarities(found.colours, self.settings.rarity_clip)
+        """What is not in the state follows from it and the number of the step."""
         if not self._is_measured:
             self._measure()
         k = step - self.settings.pretraining
         epoch, inner = divmod(k, self.settings.steps)
         if k >= 0 and inner and epoch < self.settings.epochs:
-            self._epoch = self._opened(epoch)
+            self._epoch = self.epochs.open(epoch)
 
     def step(self, k: int) -> Mapping[str, float]:
         if k < self.settings.pretraining:
@@ -114,7 +112,7 @@ class AppearanceTrainee:
             self.optimizer = self._new_optimizer()
         readings: dict[str, float] = {}
         if inner == 0:
-            self._epoch = self._opened(epoch)
+            self._epoch = self.epochs.open(epoch)
             readings = self._choose(self._epoch)
         assert self._epoch is not None
         self._schedule((epoch * self.settings.steps + inner) / self._imle_steps)
@@ -128,38 +126,16 @@ class AppearanceTrainee:
         )
         return losses | readings
 
-    def _opened(self, epoch: int) -> "_Epoch":
-        """The pairs of an outer epoch and the order of its steps."""
-        settings = self.settings
-        rng = rng_for(self.seed, settings.pretraining + 1 + epoch, Stream.APPEARANCE)
-        if settings.rebalancing:
-            items = balanced(self._rarity, self._classes, settings.layouts, rng)
-        else:
-            laps = -(-settings.layouts // len(self.pairs))
-            items = np.concatenate([rng.permutation(len(self.pairs)) for _ in range(laps)])
-            items = items[: settings.layouts]
-        laps = -(-settings.steps * settings.batch // len(items))
-        order = np.concatenate([rng.permutation(len(items)) for _ in range(laps)])
-        layouts, photos = self.pairs.batch(items)
-        with torch.no_grad():
-            parts = [self.distance.views(some) for some in photos.split(_AT_ONCE)]
-        views = [torch.cat(maps) for maps in zip(*parts, strict=True)]
-        mask = None
-        if settings.mask:
-            mask = torch.from_numpy(masks(layouts.numpy(), self._rarity[items]))
-        return _Epoch(epoch, layouts, views, mask, torch.from_numpy(order))
-
-    def _choose(self, epoch: "_Epoch") -> dict[str, float]:
+    def _choose(self, epoch: Epoch) -> dict[str, float]:
         """Keep the best candidate of each pair, by its number."""
         m, count = self.settings.draws, self.settings.layouts
         spreads: list[Tensor] = []
         for rows in torch.arange(count).split(max(1, _CANDIDATES // m)):
-            numbers = epoch.first(count, m) + rows[:, None] * m + torch.arange(m)
             with torch.no_grad(), self._cast():
                 distances, spread = candidate_distances(
                     self.net, self.distance, epoch.layouts[rows],
                     [view[rows] for view in epoch.views],
-                    numbered(self.seed, numbers.flatten().numpy(), self.sizes),
+                    numbered(self.seed, epoch.candidates(rows).flatten().numpy(), self.sizes),
                     None if epoch.mask is None else epoch.mask[rows],
                 )  # fmt: skip
             self._chosen[rows] = distances.argmin(1)
@@ -172,9 +148,8 @@ class AppearanceTrainee:
             )
         return {"spread": found}
 
-    def _noise(self, epoch: "_Epoch", rows: Tensor) -> Noise:
-        m = self.settings.draws
-        numbers = epoch.first(self.settings.layouts, m) + rows * m + self._chosen[rows]
+    def _noise(self, epoch: Epoch, rows: Tensor) -> Noise:
+        numbers = epoch.candidates(rows).gather(1, self._chosen[rows, None])[:, 0]
         return numbered(self.seed, numbers.numpy(), self.sizes)
 
     # ---------------------------------------------------------------------------------------- bank
@@ -231,23 +206,6 @@ class AppearanceTrainee:
 
     def _cast(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32)
-
-
-class _Epoch:
-    """What an outer epoch looks at: its pairs in memory, and the order of its steps."""
-
-    def __init__(
-        self, number: int, layouts: Tensor, views: list[Tensor], mask: Tensor | None, order: Tensor
-    ) -> None:
-        self.number, self.layouts, self.views = number, layouts, views
-        self.mask, self.order = mask, order
-
-    def rows(self, inner: int, batch: int) -> Tensor:
-        return self.order[inner * batch : (inner + 1) * batch]
-
-    def first(self, count: int, m: int) -> int:
-        """The number of its first candidate."""
-        return self.number * count * m
 
 
 def sizes_of(maps: Pairs, settings: AppearanceLearning) -> Sizes:

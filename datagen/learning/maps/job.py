@@ -8,7 +8,7 @@ from typing import Any
 from datagen import __version__
 from datagen.dataset.targets import write_rejected
 from datagen.errors import InputError
-from datagen.features.stages import opened_stages
+from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.appearance.weights import checked_like
 from datagen.learning.loop import Tick
 from datagen.learning.maps.publishing import publish
