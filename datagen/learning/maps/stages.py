@@ -56,6 +56,4 @@ def _train_appearance(
         train(run, "gate", gate, checkpoint_every=every, progress=progress)
     trainee = AppearanceTrainee(maps, settings, seed)
     train(run, "appearance", trainee, checkpoint_every=every, progress=progress)
-    if not trainee.seen:  # resumed behind its last step, where nothing begins any more
-        trainee.begin(trainee.steps)
     save_appearance_model(file, trainee, gate, recipe.world())
