@@ -9,7 +9,7 @@ from typing import Any
 from datagen import pipeline, recipe
 from datagen.errors import InputError, VerifyError
 from datagen.jobs.executors import Workers
-from datagen.learning.job import LearnReport, learn
+from datagen.learning.job import LearnReport, learn_grammar
 from datagen.learning.loop import Tick
 
 
@@ -68,7 +68,7 @@ def demo(
     say("1/4 photos of a place: 500 pictures from a grammar that the learner never reads")
     target = _unlabelled(out, workers, images)
     say("2/4 learning: the prior grammar `aerial` is fitted to those pictures, without a label")
-    learned = learn(recipe.load("demo"), target, out / "run", resume=True, progress=tick)
+    learned = learn_grammar(recipe.load("demo"), target, out / "run", resume=True, progress=tick)
     say("3/4 generating 200 labelled pictures from what was learned")
     run = recipe.load(out / "run")
     made = pipeline.generate(run, out / "dataset", workers=workers, resume=True, progress=images)

@@ -98,6 +98,17 @@ class Detached(DatagenError):
     exit_code = 130
 
 
+class RejectedError(DatagenError):
+    """A picture does not show its layout well enough; another attempt at the image may.
+
+    `score` is what the renderer's gate gave it.
+    """
+
+    def __init__(self, message: str, score: float) -> None:
+        self.score = score
+        super().__init__(message)
+
+
 class AuditError(DatagenError):
     """A label breaks one of the product's promises; such a frame is never written."""
 

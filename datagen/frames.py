@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from datagen import audit, labels
 from datagen.errors import (
@@ -13,6 +13,7 @@ from datagen.errors import (
     DiskFullError,
     ImageError,
     MissingError,
+    RejectedError,
 )
 from datagen.frame import Frame
 from datagen.interfaces import LABELS
@@ -25,7 +26,18 @@ from datagen.threads import one_thread
 # What is wrong for one image is wrong for all: such errors end the run.
 _OF_ALL = (DiskFullError, MissingError, BusyError)
 
-MakeFrame = Callable[[int], tuple[Scene | None, Frame]]
+_ATTEMPTS = 20  # at an image whose pictures are rejected
+
+
+class Made(NamedTuple):
+    """An image, and how many attempts at it were rejected before."""
+
+    scene: Scene | None
+    frame: Frame
+    rejected: int
+
+
+MakeFrame = Callable[[int], Made]
 
 
 @contextmanager
@@ -39,15 +51,36 @@ def opened(recipe: Recipe, canvas: tuple[int, int] | None = None) -> Iterator[Ma
     passes = frozenset((LABELS, *recipe.passes))
     with generator.open(recipe.world()) as generate, opened_renderers(recipe, passes) as render:
 
-        def make_frame(index: int) -> tuple[Scene | None, Frame]:
-            with one_thread(), named(index):
-                made = generate([rng_for(recipe.seed, index, Stream.SCENE)])
-                if canvas is not None and isinstance(made[0], Scene):
-                    made = [replace(made[0], canvas=canvas)]
-                (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER)])
+        def make(index: int, attempt: int) -> tuple[Scene | None, Frame]:
+            made = generate([rng_for(recipe.seed, index, Stream.SCENE, attempt)])
+            if canvas is not None and isinstance(made[0], Scene):
+                made = [replace(made[0], canvas=canvas)]
+            (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER, attempt)])
             return (made[0] if isinstance(made[0], Scene) else None), frame
 
+        def make_frame(index: int) -> Made:
+            with one_thread(), named(index):
+                return _first_accepted(lambda attempt: make(index, attempt))
+
         yield make_frame
+
+
+def _first_accepted(make: Callable[[int], tuple[Scene | None, Frame]]) -> Made:
+    scores = []
+    for attempt in range(_ATTEMPTS):
+        try:
+            return Made(*make(attempt), attempt)
+        except RejectedError as error:
+            scores.append(error.score)
+    raise DatagenError(
+        f"{_ATTEMPTS} pictures of it were rejected, the best with an agreement of {max(scores):.2f}"
+        "; lower the renderer's `gate`, or learn the appearance for longer"
+    )
+
+
+def may_reject(recipe: Recipe) -> bool:
+    """Has a renderer of the recipe a gate?"""
+    return any(part.component("renderers").may_reject() for part in recipe.renderers)
 
 
 @contextmanager
@@ -71,9 +104,10 @@ class LabelledFrame:
     frame: Frame
     annotations: list[dict[str, Any]]
     scene: dict[str, Any] | None
+    rejected: int  # attempts
 
 
-def label(index: int, scene: Scene | None, frame: Frame) -> LabelledFrame:
+def label(index: int, scene: Scene | None, frame: Frame, rejected: int = 0) -> LabelledFrame:
     """Annotate and audit; a frame with a finding goes no further."""
     with named(index):
         _check_shapes(frame)
@@ -82,7 +116,8 @@ def label(index: int, scene: Scene | None, frame: Frame) -> LabelledFrame:
         if findings:
             raise AuditError(f"{findings[0].message} ({len(findings)} findings)")
     plain = [annotation.to_json() for annotation in annotations]
-    return LabelledFrame(index, frame, plain, None if scene is None else scene.to_json())
+    drawn = None if scene is None else scene.to_json()
+    return LabelledFrame(index, frame, plain, drawn, rejected)
 
 
 def _check_shapes(frame: Frame) -> None:

@@ -81,6 +81,7 @@ def from_here(key: list[str], value: Any) -> Any:
             | ["renderers", _, "weights", *_]
             | ["learn", "features", "weights", *_]
             | ["learn", "attributes", "features", "weights", *_]
+            | ["learn", "appearance", "weights", *_]
             | ["train", "start", *_]
             | ["train", "detector", "weights", *_]
             | ["train", "detector", "pretrained", *_]
@@ -165,12 +166,15 @@ def training(value: Any, base: Path) -> Any:
 
 
 def _learn(value: Any, base: Path) -> Any:
-    """The section of learning: only the weights of features lie outside the recipe."""
+    """The section of learning: only weights of networks that see lie outside the recipe."""
     if not isinstance(value, dict):
         return value
     learn = _features(value, base, "learn")
     if "attributes" in learn:
         learn["attributes"] = _features(learn["attributes"], base, "learn.attributes")
+    if (weights := _get(learn.get("appearance"), "weights")) is not None:
+        found = source(weights, base, "learn.appearance.weights", built_in=False)
+        learn["appearance"] = {**learn["appearance"], "weights": found}
     return learn
 
 
@@ -246,6 +250,7 @@ def recorded(data: dict[str, Any]) -> dict[str, str]:
         ("generator.weights", _get(data.get("generator"), "weights")),
         ("learn.features.weights", _get(_get(learn, "features"), "weights")),
         ("learn.attributes.features.weights", _get(moving, "weights")),
+        ("learn.appearance.weights", _get(_get(learn, "appearance"), "weights")),
     ]
     pairs += [
         (f"renderers.{k}.weights", _get(part, "weights"))

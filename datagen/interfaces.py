@@ -24,6 +24,10 @@ class Component(BaseModel):
         """Name -> version of what its results depend on, beside what every dataset depends on."""
         return {}
 
+    def may_reject(self) -> bool:
+        """May it raise RejectedError for a picture that does not show its layout?"""
+        return False
+
 
 class Generator(Protocol):
     """Starts from noise."""

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from datagen.appearance_settings import AppearanceLearning
 from datagen.attribute_settings import AttributeLearning
 from datagen.interfaces import Component
+from datagen.layout_settings import LayoutLearning
 from datagen.parts import Part, Source
 
 TRAINED = ("counts", "embedding")  # feature networks that a run trains where no weights are given
@@ -95,4 +97,6 @@ class Learn(Component):
     pretraining: Pretraining = Pretraining()
     reinforcement: Reinforcement = Reinforcement()
     attributes: AttributeLearning = AttributeLearning()
+    layout: LayoutLearning = LayoutLearning()
+    appearance: AppearanceLearning = AppearanceLearning()
     checkpoint_every: int = Field(default=50, ge=1)  # steps of any phase

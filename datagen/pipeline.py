@@ -116,7 +116,7 @@ def regen(
         raise InputError(f"{folder} has images 0 to {recipe.count - 1}; there is no image {index}")
     every = tuple(dict.fromkeys((*recipe.passes, *passes)))
     with opened(recipe.model_copy(update={"passes": every}), size) as make_frame:
-        scene, frame = make_frame(index)
+        scene, frame, _ = make_frame(index)
     if size is not None and (scene is None or frame.camera is None):
         raise InputError(
             f"{folder}: no camera sees this world, so its pictures have the one size of its "

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from datagen import digest, freezing, plugins
+from datagen import digest, freezing, plugins, taught
 from datagen.dataset.folders import is_evaluation, is_train_run
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
 from datagen.errors import RecipeError
@@ -61,6 +61,7 @@ class Recipe(Component):
             del data[key]
         for key in ("helpers", "checkpoint_every"):
             del data["learn"][key]
+        del data["learn"]["layout"]["checkpoint_every"], data["learn"]["appearance"]["cache"]
         return digest.of_data(data)[:16]
 
     def encode(self) -> dict[str, Any]:
@@ -97,16 +98,42 @@ class Recipe(Component):
         features = self.learn.attributes.features
         if learn and features.weights is not None:
             yield "learn.attributes.features.weights", features.weights
+        if learn and self.learn.appearance.weights is not None:
+            yield "learn.appearance.weights", self.learn.appearance.weights
 
     def check_sources(self, *, learn: bool = True) -> None:
+        if not learn:
+            taught.check(self.parts)
         for name, source in self.sources(learn=learn):
             source.check(name)
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Key -> what makes pictures, in order."""
+        renderers = {f"renderers.{k}": part for k, part in enumerate(self.renderers)}
+        return {"generator": self.generator, **renderers}
+
+    def untaught(self) -> dict[str, taught.Section]:
+        """Key of each part that has to learn first -> the section of [learn] that says how."""
+        return taught.untaught(self.parts)
+
+    def with_weights(self, weights: Mapping[taught.Section, Path]) -> Self:
+        """This recipe with the weights that its parts have learned."""
+        sources: dict[taught.Section, Source] = {
+            section: _source(file, section) for section, file in weights.items()
+        }
+        generator, *renderers = taught.with_weights(self.parts, sources)
+        return self.model_copy(update={"generator": generator, "renderers": tuple(renderers)})
+
     def learned(self, use: str, weights: Path) -> Self:
         """This recipe with scenes from a learned generator."""
-        source = freezing.source(str(weights), Path.cwd(), "generator.weights", built_in=False)
-        part = Part(use=use, weights=Source.model_validate(source))
+        part = Part(use=use, weights=_source(weights, "structure"))
         return self.model_copy(update={"generator": part})
+
+
+def _source(weights: Path, of: str) -> Source:
+    found = freezing.source(str(weights), Path.cwd(), f"weights of the {of}", built_in=False)
+    return Source.model_validate(found)
 
 
 def load(source: str | Path, sets: Sequence[str] = (), *, allow_empty: bool = False) -> Recipe:
@@ -261,6 +288,8 @@ def _located(recipe: Recipe) -> dict[str, Any]:
         (data["learn"]["attributes"]["features"], recipe.learn.attributes.features),
     ]:
         part["weights"] = source.weights.sha256 if source.weights is not None else None
+    look = recipe.learn.appearance.weights
+    data["learn"]["appearance"]["weights"] = look and look.sha256
     return data
 
 

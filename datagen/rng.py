@@ -24,9 +24,18 @@ class Stream(IntEnum):
     SHUFFLE = 13  # index = epoch of a detector's training: the order of the pictures
     AUGMENT = 14  # index = number of a picture that a detector is shown: how it is changed
     TEACH = 15  # index = step of a detector's training: which anchors and proposals are judged
+    LAYOUTS = 16  # index = step of layout learning: which label maps, latents
+    APPEARANCE = 20  # index = step, or outer epoch, of learning an appearance: what is looked at
+    CANDIDATE = 21  # index = number of a candidate's noise in such learning
+    STYLE = 22  # index = number of a style: its code
+    SEGMENTER = 23  # index = step of training the gate of an appearance
 
 
-def rng_for(seed: int, index: int, stream: Stream) -> np.random.Generator:
-    """Generator for one purpose of one image, whatever process asks and in whatever order."""
-    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), index))
+def rng_for(seed: int, index: int, stream: Stream, attempt: int = 0) -> np.random.Generator:
+    """Generator for one purpose of one image, whatever process asks and in whatever order.
+
+    `attempt`: from 1 on where what was made before has been rejected.
+    """
+    again = (attempt,) if attempt else ()
+    entropy = np.random.SeedSequence(entropy=seed, spawn_key=(int(stream), index, *again))
     return np.random.Generator(np.random.PCG64(entropy))

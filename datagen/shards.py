@@ -10,7 +10,7 @@ from datagen.dataset import pictures, store
 from datagen.dataset.store import FolderShelf, Shard, ShardFolder, Shelf
 from datagen.digest import canonical, of_bytes, of_data
 from datagen.errors import DiskFullError
-from datagen.frames import LabelledFrame, MakeFrame, label, named
+from datagen.frames import LabelledFrame, MakeFrame, label, may_reject, named
 from datagen.recipe import Recipe
 
 _SPACE_AFTER = 8  # images
@@ -50,6 +50,7 @@ def _fill(
     records, scenes, digests = bytearray(), bytearray(), []
     categories: Counter[str] = Counter()
     empty = 0
+    rejected: list[int] = []
     for done, index in enumerate(range(folder.shard.start, folder.shard.stop), 1):
         labelled = label(index, *make_frame(index))
         record = _write_image(recipe, folder, labelled)
@@ -59,6 +60,7 @@ def _fill(
         digests.append(content_digest(record, scene))
         categories.update(a["category"] for a in labelled.annotations)
         empty += not labelled.annotations
+        rejected.append(labelled.rejected)
         if done == min(_SPACE_AFTER, len(folder.shard)):
             # Labels and scenes are written twice: in the shard, and joined at the end.
             size = folder.size + 2 * (len(records) + len(scenes))
@@ -72,7 +74,7 @@ def _fill(
         "digests": digests,
         "categories": dict(sorted(categories.items())),
         "empty": empty,
-    }
+    } | ({"rejected": rejected} if may_reject(recipe) else {})
 
 
 def _write_image(recipe: Recipe, folder: ShardFolder, labelled: LabelledFrame) -> dict[str, Any]:

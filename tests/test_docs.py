@@ -119,7 +119,8 @@ def test_every_make_target_on_a_page_is_one():
 def test_learning_md_has_every_setting_with_its_default():
     told = {
         code(key)[0]: toml(code(value)[0])
-        for key, value, _ in rows(page("learning.md"), "Settings")
+        for name in ("learning.md", "appearance.md")
+        for key, value, _ in rows(page(name), "Settings")
     }
     real = {
         k: list(v) if isinstance(v, tuple) else v for k, v in defaults(Learn(), "learn").items()
@@ -135,7 +136,9 @@ def test_learning_md_names_the_files_and_readings_that_the_code_writes():
             stem = name.removesuffix(".png").rstrip("/")  # sheets are named by their sample
             assert f'"{stem}"' in source, name
     readings = re.findall(
-        r"^\| (?:pretrain|features|reinforce) \| ([^|]*)", page("learning.md"), re.M
+        r"^\| (?:pretrain|features|reinforce|layout|gate|appearance) \| ([^|]*)",
+        page("learning.md") + page("appearance.md"),
+        re.M,
     )
     named = {name for cell in readings for name in code(cell)}
     assert len(named) >= 8

@@ -87,6 +87,7 @@ def test_every_error_is_one_of_ours_with_the_exit_code_of_its_kind():
         "Cancelled": 1,
         "JobError": 1,
         "Detached": 130,
+        "RejectedError": 1,
         "AuditError": 1,
         "ImageError": 1,
     }

@@ -43,9 +43,9 @@ def clean(small, tmp_path_factory):
 
 def test_an_image_depends_on_its_index_alone(small):
     with pipeline.opened(small) as make_frame:
-        forward = [make_frame(i) for i in range(5)]
+        forward = [make_frame(i)[:2] for i in range(5)]
     with pipeline.opened(small) as make_frame:
-        backward = [make_frame(i) for i in reversed(range(5))]
+        backward = [make_frame(i)[:2] for i in reversed(range(5))]
     for (scene, frame), (scene2, frame2) in zip(forward, reversed(backward), strict=True):
         assert isinstance(scene, Scene)
         assert scene == scene2

@@ -165,6 +165,34 @@ def test_a_module_and_its_optimizer_come_back_bit_for_bit():
     assert all(torch.equal(t, found[name]) for name, t in expected.items())
 
 
+def test_a_fused_optimizer_goes_on_with_each_number_where_it_was():
+    """Convolutions lie in memory as channels last, and checkpoints as rows."""
+
+    def fresh(seed):
+        torch.manual_seed(seed)
+        net = nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
+        return net, torch.optim.Adam(net.parameters(), 0.1, fused=True)
+
+    def step(net, optimizer, k):
+        torch.manual_seed(k)
+        optimizer.zero_grad()
+        net(torch.randn(2, 4, 6, 6)).square().mean().backward()
+        optimizer.step()
+
+    whole, other = fresh(0), fresh(1)
+    for k in range(3):
+        step(*whole, k)
+    rows = {
+        name: t.clone(memory_format=torch.contiguous_format) for name, t in state_of(*whole).items()
+    }
+    restore(*other, rows)
+    for k in range(3, 6):
+        step(*whole, k)
+        step(*other, k)
+    expected, found = state_of(*whole), state_of(*other)
+    assert all(torch.equal(t, found[name]) for name, t in expected.items())
+
+
 def test_checkpoints_of_a_stage_that_came_again_are_its_own(tmp_path):
     run = RunFolder(tmp_path)
     run.save("reinforce", 400, {"x": torch.ones(1)})

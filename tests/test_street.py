@@ -1,12 +1,13 @@
 """Streets in perspective: one projection for pixels and labels, and painters that keep to it."""
 
 import math
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from worlds import sample
+from worlds import prior_scenes, sample
 
 from datagen import recipe
 from datagen.audit import audit_frame
@@ -443,3 +444,19 @@ def test_a_frame_is_the_same_in_any_company():
             alone = draw([scenes[k]], [rng_for(0, k, Stream.RENDER)])[0]
             assert np.array_equal(alone.image, frames[k].image)
             assert np.array_equal(alone.instance_map, frames[k].instance_map)
+
+
+def test_the_classes_of_what_is_no_thing_change_no_picture_and_no_label():
+    """Stuff has a class in `street_2d`, and nothing else of it is other than without."""
+    grammar = named("street_2d")
+    bare = {name: replace(symbol, stuff=None) for name, symbol in grammar.symbols.items()}
+    drawn = []
+    for one in (grammar, replace(grammar, symbols=bare)):
+        scenes = prior_scenes(one, range(12))
+        with Renderer().open(one) as draw:
+            drawn.append(draw(scenes, [rng_for(0, k, Stream.RENDER) for k in range(12)]))
+    for classed, plain in zip(*drawn, strict=True):
+        assert np.array_equal(classed.image, plain.image)
+        assert np.array_equal(classed.instance_map, plain.instance_map)
+        assert annotate(classed) == annotate(plain)
+        assert (classed.class_map > 0).all(), "every pixel of a street is something"

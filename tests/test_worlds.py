@@ -23,6 +23,7 @@ WORLDS = (
     "aerial",
     "aerial_town",
     "colored_shapes",
+    "facade",
 )
 
 

@@ -16,7 +16,7 @@ Source = Annotated[
 
 
 def command(context: Context, source: Source, json: Json = False) -> None:
-    """Of a recipe, its assets, generator and renderers are opened as well."""
+    """Of a recipe, its assets, generator and renderers are opened as well, if they can be yet."""
     grammar = _grammar(source)
     findings = language.check(grammar)
     for finding in findings:
@@ -41,6 +41,8 @@ def _grammar(source: str) -> Grammar:
     if source in plugins.names("grammars") and source not in plugins.names("configs"):
         return language.named(source)
     loaded = recipe.load(source, allow_empty=True)
+    if loaded.untaught():
+        return loaded.world()
     with pipeline.opened(loaded):
         return loaded.world()
 

@@ -12,6 +12,8 @@ from datagen.train_settings import Train
 ALWAYS = ("lin2014coco",)  # the format of every dataset
 # What a recipe uses -> the entries of references.bib.
 KEYS = {
+    "semgan": ("ghelfi2019semgan",),
+    "imle": ("li2019conditional", "li2018imle"),
     "metasim2": ("devaranjan2020metasim2", "kar2019metasim", "williams1992reinforce"),
     "squeezenet": ("iandola2016squeezenet",),
     "inception": ("szegedy2016inception",),
@@ -30,7 +32,7 @@ def command(context: Context, source: RecipeName, json: Json = False) -> None:
 def keys_of(recipe: Recipe) -> list[str]:
     """Keys of the references that the recipe's parts build on."""
     parts = [recipe.generator.use, *(part.use for part in recipe.renderers)]
-    if recipe.generator.weights is not None:  # learned, by pictures that these features measured
+    if recipe.generator.use == "metasim2":  # learned, by pictures that these features measured
         parts.append(recipe.learn.features.use)
     if recipe.train != Train():  # a [train] section: its dataset is for a detector
         parts.append(recipe.train.detector.use)

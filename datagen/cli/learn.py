@@ -22,7 +22,10 @@ from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
 from datagen.learning import job
 
-Target = Annotated[Path, Option("--target", help="A folder of photos; labels are not needed.")]
+Target = Annotated[
+    Path,
+    Option("--target", help="A folder of photos, or of label maps where parts learn from them."),
+]
 Out = Annotated[Path, Option("--out", help="A new folder for the run.")]
 Truth = Annotated[
     Path | None,

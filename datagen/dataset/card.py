@@ -22,7 +22,8 @@ _SIZES = (
 def render(recipe: Recipe, totals: Totals, licences: Sequence[Mapping[str, Any]] = ()) -> str:
     """Markdown; it names no path of the machine and no time, so that it can be made again."""
     parts = [_front_matter(recipe, totals), _summary(recipe, totals), _classes(totals)]
-    return "\n".join([*parts, _origin(recipe), *_licensed(licences), _LIMITS])
+    limits = _LIMITS + "".join(f"{line}\n" for line in _learned(recipe, totals))
+    return "\n".join([*parts, _origin(recipe), *_licensed(licences), limits])
 
 
 def _front_matter(recipe: Recipe, totals: Totals) -> str:
@@ -74,9 +75,33 @@ def _origin(recipe: Recipe) -> str:
     ]
     if recipe.generator.weights is not None:
         rows.append(("weights", f"sha256 `{recipe.generator.weights.sha256}`"))
+    rows += [
+        (f"weights of `{part.use}`", f"sha256 `{part.weights.sha256}`")
+        for part in recipe.renderers
+        if part.weights is not None
+    ]
     table = [f"| {key} | {value} |" for key, value in rows]
     head = ["## Provenance", "", "| | |", "|---|---|"]
     return "\n".join([*head, *table, "", _REPEAT])
+
+
+def _learned(recipe: Recipe, totals: Totals) -> list[str]:
+    """What is to be known of layouts and pictures that networks make."""
+    lines = []
+    if recipe.generator.use == "semgan":
+        lines.append(
+            "- Layouts are a network's, which learned them from label maps: things of one class "
+            "that\n  touch are one instance."
+        )
+    if totals.rejected is not None:
+        share = totals.rejected / max(1, totals.rejected + totals.images)
+        lines.append(
+            "- A picture in which a second network did not find its layout again was rejected, and "
+            "the\n  image made anew: "
+            f"{totals.rejected:,} of {totals.rejected + totals.images:,} attempts ({share:.1%}). "
+            "What is hard to draw is\n  therefore rarer here than in the layouts."
+        )
+    return lines
 
 
 def _licensed(licences: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datagen import recipe as recipes
+from datagen import taught
 from datagen.dataset import store, versions, weights
 from datagen.digest import canonical
 from datagen.errors import DatagenError, InputError
@@ -17,6 +18,7 @@ from datagen.recipe import Recipe
 @contextmanager
 def claimed(recipe: Recipe, out: Path, *, resume: bool) -> Iterator[Recipe]:
     """Hold `out` for writing, with its recipe.json, which is given, and without leftovers."""
+    taught.check(recipe.parts)
     _keep_apart(recipe, out)
     created = _prepare(out, resume)
     try:

@@ -6,6 +6,8 @@ from datagen.dataset import coco
 from datagen.dataset.store import COMPLETE, read_json
 from datagen.errors import InputError
 
+_LEARNED = ("model", "layout", "appearance")  # what a run of `learn` may leave weights of
+
 
 def is_dataset(folder: Path) -> bool:
     """Is it a dataset folder of `datagen generate`, finished or not?"""
@@ -31,8 +33,9 @@ def images_of_dataset(folder: Path) -> list[str]:
 
 def refuse_run(folder: Path) -> None:
     """A run of `learn` holds contact sheets, which are no pictures of its world."""
-    published = ("recipe.json", "metrics.jsonl", "model.safetensors")
-    if all((folder / name).is_file() for name in published) and not is_dataset(folder):
+    weights = any((folder / f"{name}.safetensors").is_file() for name in _LEARNED)
+    published = all((folder / name).is_file() for name in ("recipe.json", "metrics.jsonl"))
+    if published and weights and not is_dataset(folder):
         raise InputError(
             f"{folder}: is a run of `datagen learn`, no set of pictures; "
             f"make some with `datagen generate {folder} --out DIR` and give that folder"

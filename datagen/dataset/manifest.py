@@ -99,7 +99,9 @@ def _write_manifest(
         "versions": versions.versions(recipe),
         "platform": {"machine": platform.machine(), "system": platform.system()},
         "recipe": recipe.encode(),
-    } | ({"licenses": under} if under else {})
+    }
+    head |= {"licenses": under} if under else {}
+    head |= {} if totals.rejected is None else {"rejected_attempts": totals.rejected}
     with atomic_text(out / "manifest.json") as file:
         file.write("{\n")
         for key, value in head.items():

@@ -1,6 +1,6 @@
 """The dataset folder: where things lie in it, and how a shard gets there whole or not at all.
 
-recipe.json         first of all; versions.json, and generator.* where the scenes are learned
+recipe.json         first of all; versions.json, and the weights: generator.*, renderer-N.*
 shards/A-B/         images A to B - 1, records.jsonl, scenes.jsonl, shard.json
 annotations.json, scenes.jsonl, audit.json, README.md, manifest.json
 _COMPLETE           last: the sha256 of the manifest

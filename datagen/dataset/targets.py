@@ -295,16 +295,24 @@ def rgb(picture: Image.Image) -> np.ndarray:
 
 
 def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The largest centred part of `image` with the proportions of `size`, at that size."""
+    """The middle of `image` at `size`, in memory of its own."""
+    part = middle(image, size)
+    return part.copy() if part.shape[1::-1] == size else resized(part, size)
+
+
+def middle(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The largest centred part of an [H, W, ...] array with the proportions of `size`."""
     height, width = image.shape[:2]
     w = max(1, min(width, round(height * size[0] / size[1])))
     h = max(1, min(height, round(width * size[1] / size[0])))
     left, top = (width - w) // 2, (height - h) // 2
-    part = image[top : top + h, left : left + w]
-    if (w, h) == size:
-        return part.copy()
-    shrinks = w >= size[0] and h >= size[1]
-    return cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return image[top : top + h, left : left + w]
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 [H, W, 3] at `size` (width, height): by area when it shrinks, else bilinear."""
+    shrinks = image.shape[1] >= size[0] and image.shape[0] >= size[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _digest(files: Sequence[tuple[bytes, bytes]]) -> str:

@@ -19,6 +19,7 @@ class Totals:
     categories: dict[str, int]  # labelled things of each class
     empty: int  # images without a label
     digest: str
+    rejected: int | None = None  # attempts at images; None: no renderer has a gate
 
 
 def add_up(out: Path, shards: Sequence[Shard], categories: Sequence[str]) -> Totals:
@@ -26,6 +27,7 @@ def add_up(out: Path, shards: Sequence[Shard], categories: Sequence[str]) -> Tot
     chain = hashlib.sha256()
     counts = Counter(dict.fromkeys(categories, 0))
     images = empty = 0
+    rejected: int | None = None
     for shard in shards:
         facts = store.summary(out, shard)
         for index, digest in enumerate(facts["digests"], shard.start):
@@ -33,4 +35,6 @@ def add_up(out: Path, shards: Sequence[Shard], categories: Sequence[str]) -> Tot
         counts.update(facts["categories"])
         images += len(facts["digests"])
         empty += facts["empty"]
-    return Totals(images, counts.total(), dict(counts), empty, chain.hexdigest())
+        if "rejected" in facts:
+            rejected = (rejected or 0) + sum(facts["rejected"])
+    return Totals(images, counts.total(), dict(counts), empty, chain.hexdigest(), rejected)

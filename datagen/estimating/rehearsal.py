@@ -21,14 +21,12 @@ from datagen.dataset.verify import read_recipe
 from datagen.decoding import decode
 from datagen.errors import DatagenError
 from datagen.files import locked
-from datagen.frame import Frame
-from datagen.frames import MakeFrame, opened
+from datagen.frames import Made, MakeFrame, opened
 from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
 from datagen.jobs.executors import Processes
 from datagen.jobs.work import Payload, Run, quoted, unquoted
 from datagen.recipe import Recipe
-from datagen.scene import Scene
 from datagen.shards import make_shard
 
 PREFIX = "datagen-estimate-"  # of the temporary folder
@@ -101,7 +99,7 @@ class _Making:
         shard = Shard(self._next, self._next + len(images))
         ticks, before = [time.monotonic()], len(self.seconds)
 
-        def make(k: int) -> tuple[Scene | None, Frame]:
+        def make(k: int) -> Made:
             return self._make_frame(images[k - shard.start])
 
         def tick(done: int) -> None:

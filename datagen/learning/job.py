@@ -1,4 +1,7 @@
-"""`datagen learn`: unlabelled pictures and a grammar in, a learned model of its scenes out."""
+"""`datagen learn`: unlabelled pictures and a grammar in, a learned model of its scenes out.
+
+Where parts of the recipe are to learn from label maps, `learning.maps` teaches them instead.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from datagen.dataset.coco import check_number
 from datagen.dataset.targets import Targets, load_targets, write_rejected
 from datagen.decoding import decode
 from datagen.errors import InputError
+from datagen.frames import may_reject
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
@@ -20,13 +24,16 @@ from datagen.jobs.work import quoted, unquoted
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
+from datagen.learning.maps.job import MapsReport, learn_maps
+from datagen.learning.maps.job import looked_at as looked_at_maps
 from datagen.learning.publishing import publish
-from datagen.learning.run import opened_run
+from datagen.learning.run import keep_apart, opened_run
 from datagen.learning.sharing import helpers
 from datagen.learning.spec import Spec
 from datagen.learning.stages import run_stages, try_on
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
+from datagen.scene import Scene
 
 _FEWEST = 4  # target pictures: the noise floor lies between two halves of them
 
@@ -48,6 +55,28 @@ class LearnReport:
 
 
 def learn(
+    recipe: Recipe,
+    target: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    truth: Path | None = None,
+    progress: Callable[[Tick], None] = lambda tick: None,
+    executor: Executor | None = None,
+) -> LearnReport | MapsReport:
+    """As `learn_maps` where parts of the recipe have yet to learn from label maps.
+
+    Else as `learn_grammar`, whose `truth` and `executor` these are.
+    """
+    if recipe.untaught():
+        _refuse_truth(truth)
+        return learn_maps(recipe, target, out, resume=resume, progress=progress)
+    return learn_grammar(
+        recipe, target, out, resume=resume, truth=truth, progress=progress, executor=executor
+    )
+
+
+def learn_grammar(
     recipe: Recipe,
     target: Path,
     out: Path,
@@ -87,7 +116,8 @@ def _looked_at(recipe: Recipe, target: Path, out: Path, truth: Path | None) -> _
     """Everything that can be refused is, before anything is written."""
     recipe.check_sources()
     grammar = recipe.world()
-    _keep_apart(target, out)
+    _check_parts(recipe)
+    keep_apart(target, out)
     targets = load_targets(target, grammar.canvas)
     _check(grammar, target, targets)
     try_on(recipe, targets)
@@ -101,10 +131,24 @@ def _known(truth: Path, heads: tuple[str, ...], pictures: int) -> np.ndarray:
     return counts
 
 
-def _keep_apart(target: Path, out: Path) -> None:
-    """The run's own pictures must not become targets."""
-    if out.resolve().is_relative_to(target.resolve()):
-        raise InputError(f"{out}: lies inside the target folder {target}; name a folder outside it")
+def _check_parts(recipe: Recipe) -> None:
+    """Refuses recipes whose scenes a grammar does not make, or whose pictures may be rejected."""
+    generator = recipe.generator.component("generators")
+    if generator.gives is not Scene:
+        raise InputError(
+            f"the parts of this recipe have learned already, and `{recipe.generator.use}` takes "
+            "no structure from a grammar; generate from it, or give a recipe without weights"
+        )
+    if may_reject(recipe):
+        raise InputError(
+            "learning looks at every picture, and a renderer here rejects some; switch its gate "
+            "off, such as with --set renderers.1.gate=0"
+        )
+
+
+def _refuse_truth(truth: Path | None) -> None:
+    if truth is not None:
+        raise InputError("--truth is for learning from photos; label maps need none: leave it out")
 
 
 def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
@@ -138,8 +182,12 @@ def order(
     """The job of learning in `out`, which is taken for it as by `learn`."""
 
     def claim() -> None:
-        given = _looked_at(recipe, target, out, truth)
-        with opened_run(out, spec=given.spec, resume=resume):
+        if recipe.untaught():
+            _refuse_truth(truth)
+            spec = looked_at_maps(recipe, target, out).spec
+        else:
+            spec = _looked_at(recipe, target, out, truth).spec
+        with opened_run(out, spec=spec, resume=resume):
             pass
 
     places = {"target": target, "truth": truth, "out": out}
@@ -148,7 +196,7 @@ def order(
 
 
 def conduct(arguments: dict[str, Any], means: Conducted) -> dict[str, Any]:
-    """Carry out a job of `order`; gives the LearnReport as plain data."""
+    """Carry out a job of `order`; gives its report as plain data."""
     asked = decode(_Ordered, arguments, "job")
     report = learn(
         asked.recipe,

@@ -120,6 +120,12 @@ def opened_run(path: Path, *, spec: Spec, resume: bool) -> Iterator[RunFolder]:
         yield RunFolder(path)
 
 
+def keep_apart(target: Path, out: Path) -> None:
+    """The run's own pictures must not become targets."""
+    if out.resolve().is_relative_to(target.resolve()):
+        raise InputError(f"{out}: lies inside the target folder {target}; name a folder outside it")
+
+
 def _is_strange(path: Path) -> bool:
     """Does the folder hold things, but no run? One killed at its start holds hidden files alone."""
     names = [item.name for item in path.iterdir()]
@@ -193,3 +199,9 @@ def restore(
             slots.setdefault(int(number), {})[name] = value
     whole["state"] = slots
     optimizer.load_state_dict(whole)
+    # Checkpoints hold rows one after the other; a fused optimiser reads its moments in the order
+    # that the parameter has in memory, which may be another one (channels last).
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

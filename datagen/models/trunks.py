@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
-from torchvision.models import inception_v3, squeezenet1_0, squeezenet1_1
+from torchvision.models import inception_v3, squeezenet1_0, squeezenet1_1, vgg19
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 # Of ImageNet's pixels in 0..1, as torchvision trains with them.
@@ -117,3 +117,44 @@ class Maps(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = self.body(x)
         return [maps] if isinstance(maps, Tensor) else [m for k, m in maps.items() if k != "pool"]
+
+
+class Stages(nn.Module):
+    """Maps of several depths of a trunk, which a perceptual distance compares."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Sequential, kept: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body, self.kept = body, kept
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """float [N, 3, H, W] -> a map for each number in `kept`, of the step that gives it."""
+        x = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        maps = []
+        for k, step in enumerate(self.body):
+            x = step(x)
+            if k in self.kept:
+                maps.append(x)
+        return maps
+
+
+def squeezenet_stages() -> Stages:
+    """SqueezeNet 1.0 at conv1, fire2 and fire3, all after their ReLU."""
+    with torch.device("meta"):
+        body = squeezenet1_0().features[:5]
+    return Stages(body, (1, 3, 4))
+
+
+def vgg19_stages() -> Stages:
+    """VGG-19 (Simonyan and Zisserman, 2015) at conv1_2 ... conv5_2 after their ReLU.
+
+    Pooling is by averages, as Gatys et al. (2016) and Chen and Koltun (2017) have it.
+    """
+    with torch.device("meta"):
+        steps = list(vgg19().features.children())[:32]
+    averaged = [nn.AvgPool2d(2) if isinstance(s, nn.MaxPool2d) else s for s in steps]
+    return Stages(nn.Sequential(*averaged), (3, 8, 13, 22, 31))

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datagen.errors import InputError
-from datagen.labelled import Picture
 
 Rejected = list[tuple[str, str]]  # (file or label, why it was left out)
 MOST = 0.1  # share of the pictures
 
 
 def check_enough(
-    folder: Path, pictures: Sequence[Picture], rejected: Sequence[tuple[str, str]]
+    folder: Path, pictures: Sequence[object], rejected: Sequence[tuple[str, str]]
 ) -> None:
     """Refuses a folder of which more than a tenth of the pictures was left out, or all."""
     total = len(pictures) + len(rejected)

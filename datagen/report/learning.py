@@ -19,11 +19,15 @@ PHASES = {
     "pretrain": "Pre-training: the structure model learns the prior",
     "reinforce": "Structure: the model moves towards the target",
     "attributes": "Attributes: a distribution transformer moves them towards the target",
+    "layout": "Layouts: a generator learns against a discriminator",
+    "gate": "Gate: a network learns to see layouts in photos",
+    "appearance": "Appearance: a generator learns what layouts look like",
 }
 _TIMES = ("second", "third", "fourth", "fifth")
 # Curves in this order, then by name.
 _FIRST = ("discrepancy", "mmd", "distance", "reward", "loss", "entropy")
 _WITH_FLOOR = ("discrepancy", "distance")
+_OPENING = "A scene grammar, tuned to photos without labels"
 _HIDDEN = ("phase", "iteration", "floor")
 _BARS = {"prior": "#e69f00", "learned": "#3a8fd0", "floor": "#17a67a"}
 
@@ -57,6 +61,7 @@ def _context(run: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     records, broken = _metrics(run / "metrics.jsonl")
     return {
         "title": str(data.get("title") or "Learning report"),
+        "opening": str(data.get("opening") or _OPENING),
         "grammar": str(data.get("grammar") or ""),
         "facts": dict(data.get("facts") or {}),
         "statements": [(str(s["kind"]), str(s["text"])) for s in data.get("statements") or ()],

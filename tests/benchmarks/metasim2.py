@@ -28,7 +28,7 @@ from datagen.digest import of_bytes
 from datagen.features.cells import Features
 from datagen.frames import opened
 from datagen.learning.gap import gap, rank
-from datagen.learning.job import LearnReport, learn
+from datagen.learning.job import LearnReport, learn_grammar
 from datagen.rng import Stream, rng_for
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +208,7 @@ class Bench:
             shown = time.monotonic()
 
         truth = target.with_name(f"{target.name}.json")
-        report = learn(loaded, target, run, resume=True, truth=truth, progress=ticked)
+        report = learn_grammar(loaded, target, run, resume=True, truth=truth, progress=ticked)
         lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         steps = [line for line in lines if line["phase"] == "reinforce"]
         settings = loaded.learn.reinforcement

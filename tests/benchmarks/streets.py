@@ -143,7 +143,7 @@ class _Long:
 
     def measure(self, make_frame: MakeFrame, place: int, index: int) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
-        _, frame = make_frame(index)
+        frame = make_frame(index).frame
         annotations = labels.annotate(frame)
         found = audit.audit_frame(frame, annotations)
         self.wall[place] = time.perf_counter() - wall

@@ -1,0 +1,50 @@
+"""Layouts that SemGAN has learned from label maps."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from datagen.errors import InputError
+from datagen.frame import Layout
+from datagen.grammar import Grammar
+from datagen.interfaces import Component, Rngs
+from datagen.learning.layout.pieces import cleaned, layout_of
+from datagen.learning.layout.weights import load_layout_model
+
+
+class Generator(Component):
+    """`weights`: the layout.safetensors of a run of `datagen learn`; none before it has run.
+
+    Things of one category that touch are one thing: a class map does not say where one ends.
+    """
+
+    gives: ClassVar[type[Layout]] = Layout
+    weights: str | None = None
+    # Pieces of fewer pixels are given to the class around them; 1: none are.
+    smallest: int = Field(default=8, ge=1)
+    # Standard deviation of the latents: below 1 layouts are more like the typical one.
+    truncation: float = Field(default=1.0, gt=0, le=1)
+
+    @contextmanager
+    def open(self, grammar: Grammar) -> Iterator[Callable[[Rngs], list[Layout]]]:
+        if self.weights is None:
+            raise InputError(
+                'generator use = "semgan": has not learned yet; give `datagen learn` this recipe '
+                "and label maps, then `datagen generate` its run"
+            )
+        model = load_layout_model(Path(self.weights), grammar)
+
+        def one(rng: np.random.Generator) -> Layout:
+            # One layout at a time: in a larger batch, rounding would depend on its neighbours.
+            z = self.truncation * rng.standard_normal((1, model.latent), "float32")
+            with torch.inference_mode():
+                output = model(torch.from_numpy(z))
+            class_map = output[0].argmax(0).numpy().astype(np.uint8)
+            return layout_of(cleaned(class_map, self.smallest), grammar.categories, grammar.stuffs)
+
+        yield lambda rngs: [one(rng) for rng in rngs]

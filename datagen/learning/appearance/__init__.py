@@ -1,0 +1,1 @@
+"""Conditional IMLE: many pictures for each layout, learned from pairs of label map and photo."""

@@ -1,0 +1,1 @@
+"""Layouts learned from label maps: SemGAN."""

@@ -1,0 +1,150 @@
+"""How SemGAN is trained on label maps, for `train` of learning.loop."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from datagen.layout_settings import LayoutLearning
+from datagen.learning.layout.bank import Bank, Layouts
+from datagen.learning.run import restore, state_of
+from datagen.models.semgan import (
+    Code,
+    Discriminator,
+    Generator,
+    OneHot,
+    adversarial_loss,
+    discriminator_loss,
+    gradient_penalty,
+    matching_loss,
+)
+from datagen.rng import Stream, rng_for
+
+_BETAS = (0.5, 0.999)  # of Adam, the paper's
+_SETTLING = 32  # batches that the statistics of the sampled generator are measured on
+
+
+class LayoutTrainee:
+    """A generator against a discriminator; what is kept is the running average of the generator.
+
+    `code`: how maps are told to the discriminator; the paper's one-hot vectors if not given.
+    """
+
+    def __init__(
+        self,
+        maps: Layouts,
+        settings: LayoutLearning,
+        seed: int,
+        code: Code | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        self.bank = Bank(maps)
+        self.code: Code = OneHot(maps.classes) if code is None else code
+        s, channels = settings, self.code.channels
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            generator = Generator(maps.size, channels, s.width, s.kernel, s.latent)
+            discriminator = Discriminator(maps.size, channels, s.width, s.kernel)
+        self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        rate = settings.learning_rate
+        self.builder = torch.optim.Adam(self.generator.parameters(), rate, _BETAS)
+        self.judge = torch.optim.Adam(self.discriminator.parameters(), rate, _BETAS)
+
+    @property
+    def steps(self) -> int:
+        return self.settings.steps
+
+    def begin(self, step: int) -> None:
+        self.generator.train()
+
+    def step(self, k: int) -> Mapping[str, float]:
+        s = self.settings
+        rng = rng_for(self.seed, k, Stream.LAYOUTS)
+        chosen = rng.integers(len(self.bank.maps), size=s.batch)
+        real = self.code.of(self.bank.take(chosen)).to(self.device)
+        z = torch.from_numpy(rng.standard_normal((s.batch, s.latent), "float32")).to(self.device)
+        hardness = max(0.0, 1 - k / s.hardened) if s.hardened else 0.0
+        with self._reduced():
+            output = self.generator(z)
+        fake = self.code.made(output, hardness)
+        readings = self._judge(real, fake.detach(), k) | self._build(real, fake)
+        self._follow(k)
+        return {name: float(value) for name, value in readings.items()}
+
+    def sampler(self) -> Generator:
+        """The averaged generator, with the statistics that its own maps have."""
+        settled = copy.deepcopy(self.average).train()
+        norms = [m for m in settled.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all batches, not the newest's
+        for k in range(_SETTLING):
+            rng = rng_for(self.seed, self.steps + k, Stream.LAYOUTS)
+            z = rng.standard_normal((self.settings.batch, self.settings.latent), "float32")
+            with torch.no_grad():
+                settled(torch.from_numpy(z).to(self.device))
+        return settled.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        whole = {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        whole |= {f"g.{k}": v for k, v in state_of(self.generator, self.builder).items()}
+        return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        restore(self.generator, self.builder, _under("g.", tensors))
+        restore(self.discriminator, self.judge, _under("d.", tensors))
+        self.average.load_state_dict(_under("average.", tensors))
+
+    def _reduced(self) -> torch.autocast:
+        reduced = self.settings.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
+
+    def _judge(self, real: Tensor, fake: Tensor, k: int) -> dict[str, Tensor]:
+        """One step of the discriminator."""
+        s = self.settings
+        penalised = s.penalty > 0 and k % s.penalty_every == 0
+        with self._reduced():
+            seen, _ = self.discriminator(real.requires_grad_(penalised))
+            made, _ = self.discriminator(fake)
+        loss = discriminator_loss(seen, made)
+        readings = {"discriminator": loss.detach()}
+        if penalised:
+            slope = gradient_penalty(seen, real, self.code.flip)
+            loss = loss + s.penalty * s.penalty_every * slope
+            readings["slope"] = slope.detach()
+        self.judge.zero_grad()
+        loss.backward()
+        self.judge.step()
+        real.requires_grad_(False)
+        return readings
+
+    def _build(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """One step of the generator."""
+        s = self.settings
+        self.discriminator.requires_grad_(False)
+        with self._reduced():
+            with torch.no_grad():
+                _, wanted = self.discriminator(real)
+            made, found = self.discriminator(fake)
+        opinion, distance = adversarial_loss(made), matching_loss(wanted, found)
+        self.builder.zero_grad()
+        (s.adversarial * opinion + s.matching * distance).backward()
+        self.builder.step()
+        self.discriminator.requires_grad_(True)
+        return {"adversarial": opinion.detach(), "matching": distance.detach()}
+
+    def _follow(self, k: int) -> None:
+        """Moves the average; at the start, where all before is noise, faster."""
+        share = 1 - min(self.settings.average, (1 + k) / (10 + k))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
+            for kept, new in pairs:
+                kept.lerp_(new, share)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""Learning from label maps: layouts, and what layouts look like."""

@@ -1,0 +1,80 @@
+"""Contact sheets of a run on label maps: what was given beside what was learned."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from datagen import labels
+from datagen.frame import Layout
+from datagen.frames import opened
+from datagen.parts import Part
+from datagen.reading.maps import LabelMaps
+from datagen.recipe import Recipe
+from datagen.report import PALETTE
+from datagen.report.sheet import contact_sheet
+from datagen.rng import Stream, rng_for
+
+_SHOWN = 24  # pictures on a sheet
+_COLUMNS = 6
+_PAIRS, _STYLES = 6, 3  # on the sheet of the appearance
+_NOTHING = (32, 36, 42)
+_SHADE = 0.55  # of a palette's colour, where it is used again
+
+
+def given_maps(maps: LabelMaps) -> np.ndarray:
+    chosen = [maps.class_map(k) for k in _spread(len(maps), _SHOWN)]
+    return contact_sheet(list(map(_coloured, chosen)), columns=_COLUMNS)
+
+
+def learned_layouts(recipe: Recipe) -> np.ndarray:
+    """Layouts of the generator, as `datagen generate` makes them."""
+    with recipe.generator.component("generators").open(recipe.world()) as generate:
+        made = [
+            generate([rng_for(recipe.seed, k, Stream.SCENE)])[0].class_map for k in range(_SHOWN)
+        ]
+    return contact_sheet(list(map(_coloured, made)), columns=_COLUMNS)
+
+
+def learned_pairs(recipe: Recipe, part: Part, maps: LabelMaps) -> np.ndarray:
+    """A row for a pair: the label map, its photo, and what `part` draws in several styles."""
+    options = {name: value for name, value in part.options.items() if name not in ("gate", "code")}
+    free = part.model_copy(update={"options": options})
+    cells = []
+    with free.component("renderers").open(recipe.world(), frozenset()) as render:
+        for k in _spread(len(maps), _PAIRS):
+            class_map = maps.class_map(k)
+            layout = _layout(class_map, maps)
+            numbers = range(_STYLES * k, _STYLES * (k + 1))
+            rngs = [rng_for(recipe.learn.seed, n, Stream.EVALUATE) for n in numbers]
+            drawn = [frame.image for frame in render([layout] * _STYLES, rngs)]
+            cells += [_coloured(class_map), maps.image(k), *drawn]
+    return contact_sheet(cells, columns=2 + _STYLES)
+
+
+def first_images(recipe: Recipe) -> np.ndarray:
+    """The first images of the dataset that `datagen generate` makes, with their labels."""
+    with opened(recipe) as make_frame:
+        frames = [make_frame(k).frame for k in range(_SHOWN)]
+    things = [labels.annotate(frame) for frame in frames]
+    return contact_sheet([frame.image for frame in frames], things, columns=_COLUMNS)
+
+
+def _spread(count: int, wanted: int) -> Sequence[int]:
+    """At most `wanted` numbers, evenly over 0 to `count` - 1: frames of a video look alike."""
+    wanted = min(count, wanted)
+    return [k * count // wanted for k in range(wanted)]
+
+
+def _coloured(class_map: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] of a class map; colours of categories are those of their boxes."""
+    colours: list[tuple[int, ...]] = [_NOTHING]
+    for k in range(255):
+        lap, place = divmod(k, len(PALETTE))
+        colours.append(tuple(round(v * _SHADE**lap) for v in PALETTE[place]))
+    return np.array(colours, np.uint8)[class_map]
+
+
+def _layout(class_map: np.ndarray, maps: LabelMaps) -> Layout:
+    """As far as its appearance goes: no instances."""
+    ids = np.zeros(class_map.shape, np.int32)
+    return Layout(class_map, ids, None, (), maps.categories, maps.stuff)

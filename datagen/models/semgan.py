@@ -1,0 +1,156 @@
+"""SemGAN: a GAN of label maps, whose generator ends in a softmax over the classes.
+
+Ghelfi et al. 2019, section 3.2, with a DCGAN's body: the paper does not give its layers. The
+discriminator sees label maps as one-hot vectors. `Palette` makes of the same bodies a GAN of
+coloured pictures, the paper's comparison.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Size = tuple[int, int]  # width, height, px
+_SMALL = 4  # px: the shorter side at which a map is not halved further
+# Most channels of a layer, in widths. A wider discriminator runs away from the generator.
+_WIDEST, _WIDEST_JUDGE = 8, 4
+
+
+def halvings(size: Size) -> int:
+    """How often a canvas is halved: until a side is odd, or the shorter one is small."""
+    width, height = size
+    count = 0
+    while width % 2 == 0 and height % 2 == 0 and min(width, height) > _SMALL:
+        width, height, count = width // 2, height // 2, count + 1
+    return count
+
+
+class Generator(nn.Module):
+    """Latents [N, latent] -> what a `Code` makes a map of [N, channels, H, W]."""
+
+    def __init__(self, size: Size, channels: int, width: int, kernel: int, latent: int) -> None:
+        super().__init__()
+        count = halvings(size)
+        # From the smallest map to the full one, which costs most and so is thin.
+        widths = [width * min(_WIDEST, 2 ** max(0, count - 1 - k)) for k in range(count + 1)]
+        self.latent = latent
+        self.smallest = (widths[0], size[1] >> count, size[0] >> count)
+        w, h = size[0] >> count, size[1] >> count
+        self.stem = nn.Linear(latent, widths[0] * h * w, bias=False)
+        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.LeakyReLU(0.2)]
+        for before, after in pairwise(widths):
+            up = nn.ConvTranspose2d(
+                before, after, kernel, 2, (kernel - 1) // 2, kernel % 2, bias=False
+            )
+            layers += [up, nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.stem(z).unflatten(1, self.smallest)
+        return self.body(x.contiguous(memory_format=torch.channels_last)).float()
+
+
+class Discriminator(nn.Module):
+    """Coded maps [N, channels, H, W] -> logits of being real [N], features of the last layer."""
+
+    def __init__(self, size: Size, channels: int, width: int, kernel: int) -> None:
+        super().__init__()
+        count = halvings(size)
+        widths = [channels, *(width * min(_WIDEST_JUDGE, 2**k) for k in range(count))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, kernel, 2, (kernel - 1) // 2), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(widths[-1] * (size[0] >> count) * (size[1] >> count), 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):  # DCGAN's 0.02 learns one class at a time
+                nn.init.kaiming_normal_(module.weight, 0.2)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(maps.contiguous(memory_format=torch.channels_last))
+        return self.head(features.flatten(1))[:, 0].float(), features.float()
+
+
+class Code(Protocol):
+    """How a map is told to a discriminator.
+
+    `flip`: squared distance between the codes of two classes, the mean of all pairs. R1 in units
+    of it is the same for every code.
+    """
+
+    channels: int
+    flip: float
+
+    def of(self, maps: Tensor) -> Tensor:
+        """Class maps int64 [N, H, W] -> float32 [N, channels, H, W]."""
+        ...
+
+    def made(self, output: Tensor, hardness: float) -> Tensor:
+        """The same of a generator's output; at hardness 1 as if it were a class map."""
+        ...
+
+
+class OneHot:
+    """A class is a vector with one 1 (section 3.2)."""
+
+    flip = 2.0
+
+    def __init__(self, classes: int) -> None:
+        self.channels = classes
+
+    def of(self, maps: Tensor) -> Tensor:
+        # Not one_hot: this is made with the channels last, as convolutions want them.
+        classes = torch.arange(self.channels, device=maps.device)
+        return (maps[..., None] == classes).float().permute(0, 3, 1, 2)
+
+    def made(self, output: Tensor, hardness: float) -> Tensor:
+        """Probabilities, or some way from them to the most probable class, straight through."""
+        soft = output.softmax(1)
+        if hardness == 0:
+            return soft
+        return soft + hardness * (self.of(soft.argmax(1)) - soft).detach()
+
+
+class Palette:
+    """A class is a colour: the RGB GAN that SemGAN is compared with; `colours` uint8 [K, 3]."""
+
+    channels = 3
+
+    def __init__(self, colours: Sequence[Sequence[int]]) -> None:
+        self.colours = torch.tensor(colours) / 127.5 - 1
+        pairs = F.pdist(self.colours).square()
+        self.flip = float(pairs.mean())
+
+    def of(self, maps: Tensor) -> Tensor:
+        return self.colours[maps].permute(0, 3, 1, 2)
+
+    def made(self, output: Tensor, hardness: float) -> Tensor:
+        return output.tanh()
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Binary cross-entropy of logits [N], the sum over real and generated."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def adversarial_loss(fake: Tensor) -> Tensor:
+    """The non-saturating loss of a generator, from logits [N]."""
+    return F.softplus(-fake).mean()
+
+
+def matching_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Feature matching (Salimans et al. 2016): distance of the means over two batches [N, ...].
+
+    Not example by example: real and generated maps are no pairs.
+    """
+    return (real.mean(0) - fake.mean(0)).abs().mean()
+
+
+def gradient_penalty(logits: Tensor, maps: Tensor, flip: float) -> Tensor:
+    """R1 (Mescheder et al. 2018) of logits [N] at real `maps`, for a change by one class."""
+    (slope,) = torch.autograd.grad(logits.sum(), maps, create_graph=True)
+    return flip / 2 * slope.float().square().sum((1, 2, 3)).mean()

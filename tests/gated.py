@@ -1,0 +1,36 @@
+"""A renderer with a gate, which rejects pictures by a coin; for tests only."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from datagen import plugins
+from datagen.errors import RejectedError
+from datagen.interfaces import Component
+from datagen.scene import Scene
+
+
+class Renderer(Component):
+    """The raster renderer; of its pictures the share `gate` is rejected. `weights`: any file."""
+
+    takes: ClassVar[type[Scene]] = Scene
+    gate: float | None = None
+    weights: str | None = None
+
+    def may_reject(self) -> bool:
+        return self.gate is not None
+
+    @contextmanager
+    def open(self, grammar, passes):
+        assert self.weights is None or Path(self.weights).read_text()
+
+        def one(draw, scene, rng):
+            score = rng.random()
+            if self.gate is not None and score < self.gate:
+                raise RejectedError("by the coin", score)
+            return draw([scene], [rng])[0]
+
+        with plugins.load("renderers", "raster")().open(grammar, passes) as draw:
+            yield lambda scenes, rngs: [
+                one(draw, scene, rng) for scene, rng in zip(scenes, rngs, strict=True)
+            ]

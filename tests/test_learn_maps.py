@@ -1,0 +1,273 @@
+"""`learn` from label maps, end to end: layouts and appearance, generated, verified, resumed."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faulty import ROOT
+from pairs import DRAWN, DREAMED, write_learner, write_pairs
+
+from datagen import pipeline
+from datagen.errors import InputError, PartialError, RecipeError
+from datagen.jobs.conducted import Conducted
+from datagen.jobs.executors import InProcess
+from datagen.learning import job
+from datagen.learning.job import learn
+from datagen.learning.run import RunFolder
+from datagen.recipe import load
+
+LEFT = {"layout.safetensors", "appearance.safetensors", "metrics.jsonl", "report.json"}
+STEPS = {"layout": 9, "gate": 6, "appearance": 3 + 2 * 3 + 1}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("yard")
+    write_pairs(folder / "pairs")
+    write_learner(folder / "dreamed", DREAMED)
+    write_learner(folder / "drawn", DRAWN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ticks():
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(place, ticks) -> Path:
+    """A run of SemGAN and conditional IMLE that nothing disturbed; read-only."""
+    report = learn(
+        load(place / "dreamed/yard.toml"), place / "pairs", place / "run", progress=ticks.append
+    )
+    assert report.targets == 6 and report.rejected == 0
+    return place / "run"
+
+
+def content(run: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in LEFT}
+
+
+def metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+# ----------------------------------------------------------------------------------- what is left
+
+
+def test_every_step_has_its_reading_and_progress_is_told_to_the_end(run, ticks):
+    expected = [(phase, k + 1) for phase, steps in STEPS.items() for k in range(steps)]
+    assert [(line["phase"], line["iteration"]) for line in metrics(run)] == expected
+    for phase, steps in STEPS.items():
+        told = [tick for tick in ticks if tick.phase == phase]
+        assert told[-1].step == told[-1].steps == steps
+
+
+def test_the_recipe_of_the_run_has_weights_by_their_names_and_can_be_moved(run, tmp_path):
+    stored = json.loads((run / "recipe.json").read_text())
+    assert stored["generator"]["weights"]["source"] == "layout.safetensors"
+    assert stored["renderers"][0]["weights"]["source"] == "appearance.safetensors"
+    shutil.copytree(run, tmp_path / "moved")
+    moved = load(tmp_path / "moved")
+    assert moved.untaught() == {} and moved.digest == load(run).digest
+    assert str(tmp_path / "moved") in moved.renderers[0].weights.source
+
+
+def test_the_report_says_what_was_learned_and_shows_it(run):
+    page = (run / "report.html").read_text()
+    data = json.loads((run / "report.json").read_text())
+    said = {one["kind"]: one["text"] for one in data["statements"]}
+    assert "from 6 label maps" in page and "No map shows post" in said["not learned"]
+    assert [sheet["file"] for sheet in data["sheets"]] == [
+        "maps.png", "layouts.png", "pairs.png", "images.png"
+    ]  # fmt: skip
+    assert page.count("data:image/webp") == 4
+    for title in ("Layouts: a generator", "Gate: a network", "Appearance: a generator"):
+        assert title in page
+
+
+def test_the_classes_that_look_like_another_one_are_not_said_to_be_missing(place, tmp_path):
+    recipe = load(place / "drawn/yard.toml", ["learn.appearance.like={post='crate'}"])
+    report = learn(recipe, place / "pairs", tmp_path / "run")
+    assert not [one for one in report.statements if one.kind == "not learned"]
+
+
+# --------------------------------------------------------------------------------------- datasets
+
+
+def test_a_run_generates_what_can_be_verified_made_again_and_moved(run, cli, tmp_path):
+    done = cli("generate", run, "--out", tmp_path / "d", "--set", "renderers.0.gate=0.0")
+    assert done.code == 0, done.err
+    assert cli("verify", tmp_path / "d", "--rerender", "1").code == 0
+    names = {path.name for path in (tmp_path / "d").iterdir()}
+    assert {"generator.safetensors", "renderer-0.safetensors"} <= names
+    labels = json.loads((tmp_path / "d/annotations.json").read_text())
+    assert [c["name"] for c in labels["categories"]] == ["crate", "post"]
+    card = " ".join((tmp_path / "d/README.md").read_text().split())
+    assert "things of one class that touch are one instance" in card
+    assert cli("preview", run, "-n", 2, "-o", tmp_path / "p.png").code == 0
+    assert cli("check", run).code == 0
+    cited = cli("cite", run).out
+    assert "Adversarial Pixel-Level" in cited and "Conditional {IMLE}" in cited
+    shutil.move(tmp_path / "d", tmp_path / "e")
+    again = cli("regen", tmp_path / "e", 3, "-o", tmp_path / "again.png")
+    assert again.code == 0, again.err
+
+
+def test_the_labels_of_a_drawn_world_stay_while_its_pixels_are_learned(place, tmp_path):
+    learn(load(place / "drawn/yard.toml"), place / "pairs", tmp_path / "run")
+    plain = load(place / "drawn/yard.toml").model_copy(
+        update={"renderers": load(place / "drawn/yard.toml").renderers[:1]}
+    )
+    learned = load(tmp_path / "run")
+    assert learned.generator.use == "prior" and learned.renderers[0].weights is None
+    with pipeline.opened(plain) as one, pipeline.opened(learned) as other:
+        for k in range(4):
+            before, after = pipeline.label(k, *one(k)), pipeline.label(k, *other(k))
+            assert before.annotations == after.annotations and before.scene == after.scene
+            assert not np.array_equal(before.frame.image, after.frame.image)
+
+
+def test_a_gate_that_nothing_passes_says_what_to_do_and_one_that_rejects_is_counted(run, tmp_path):
+    with pytest.raises(PartialError, match="20 pictures of it were rejected.*lower the renderer"):
+        pipeline.generate(load(run, ["renderers.0.gate=1.0"]), tmp_path / "none")
+    with pipeline.opened(load(run, ["renderers.0.gate=0.01"])) as make_frame:
+        assert make_frame(0).rejected >= 0
+
+
+def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, tmp_path):
+    order = job.order(load(place / "dreamed/yard.toml"), place / "pairs", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    order.claim()
+    assert (tmp_path / "run/meta.json").is_file()
+    told = []
+    means = Conducted(InProcess, lambda done, total, words: told.append(done), print)
+    report = job.conduct(json.loads(json.dumps(order.arguments)), means)
+    assert content(tmp_path / "run") == content(run) and told
+    assert report["targets"] == 6 and report["statements"]
+
+
+# ----------------------------------------------------------------------------------------- resume
+
+
+class _Stopped(Exception):
+    """Somebody pulled the plug."""
+
+
+def resumed(place: Path, out: Path) -> dict[str, str]:
+    learn(load(place / "dreamed/yard.toml"), place / "pairs", out, resume=True)
+    return content(out)
+
+
+@pytest.mark.parametrize("phase", STEPS)
+def test_a_run_stopped_in_any_phase_comes_to_the_same_bytes(
+    place, run, tmp_path, monkeypatch, phase
+):
+    save = RunFolder.save
+
+    def stop(folder, of, step, tensors):
+        save(folder, of, step, tensors)
+        if of == phase:
+            raise _Stopped
+
+    monkeypatch.setattr(RunFolder, "save", stop)
+    with pytest.raises(_Stopped):
+        learn(load(place / "dreamed/yard.toml"), place / "pairs", tmp_path / "run")
+    monkeypatch.undo()
+    assert (tmp_path / f"run/checkpoints/{phase}-00000004").is_dir()
+    assert resumed(place, tmp_path / "run") == content(run)
+
+
+def test_a_run_killed_outright_comes_to_the_same_bytes(place, run, tmp_path):
+    command = [sys.executable, "-m", "datagen", "learn", str(place / "dreamed/yard.toml")]
+    command += ["--target", str(place / "pairs"), "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    wanted = tmp_path / "run/checkpoints/appearance-00000004"
+    until = time.monotonic() + 120
+    while not wanted.is_dir():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert resumed(place, tmp_path / "run") == content(run)
+
+
+def test_a_run_killed_before_its_weights_were_written_comes_to_the_same_bytes(place, run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    for name in ("layout.safetensors", "appearance.safetensors", "recipe.json", "report.json"):
+        (tmp_path / "run" / name).unlink()
+    assert resumed(place, tmp_path / "run") == content(run)
+
+
+def test_a_run_is_not_resumed_with_other_maps_or_settings(place, run, tmp_path):
+    recipe = place / "dreamed/yard.toml"
+    other = write_pairs(tmp_path / "other", 7)
+    with pytest.raises(InputError, match="started with something else.*pictures of the target"):
+        learn(load(recipe), other, run, resume=True)
+    with pytest.raises(InputError, match=r"learn.layout.width: 4 -> 8"):
+        learn(load(recipe, ["learn.layout.width=8"]), place / "pairs", run, resume=True)
+
+
+# --------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize("verb", ["generate", "preview"])
+def test_a_recipe_that_has_not_learned_yet_says_so_in_one_line(place, cli, tmp_path, verb):
+    out = ("-o", tmp_path / "x.png") if verb == "preview" else ("--out", tmp_path / "d")
+    done = cli(verb, place / "dreamed/yard.toml", *out)
+    done.refused(2, "generator: `semgan` has not learned anything yet", "`datagen learn`")
+    assert not (tmp_path / "d").exists()
+    assert cli("check", place / "dreamed/yard.toml").code == 0
+
+
+def test_targets_that_cannot_teach_are_refused_before_anything_is_written(place, tmp_path):
+    drawn, dreamed = (load(place / name / "yard.toml") for name in ("drawn", "dreamed"))
+    photos = tmp_path / "photos"
+    shutil.copytree(place / "pairs/images", photos)
+    bare = write_pairs(tmp_path / "bare")
+    shutil.rmtree(bare / "images")
+    few = write_pairs(tmp_path / "few", 3)
+    for recipe, target, words in (
+        (drawn, photos, "no label maps are found here; give"),
+        (drawn, bare, "have no pictures, and what layouts look like is learned from them"),
+        (dreamed, few, "need at least 4 label maps to learn from, found 3"),
+    ):
+        with pytest.raises(InputError, match=words):
+            learn(recipe, target, tmp_path / "run")
+    odd = load(place / "drawn/yard.toml", ["learn.appearance.like={post='lamp'}"])
+    with pytest.raises(InputError, match=r"learn.appearance.like: post = 'lamp'"):
+        learn(odd, place / "pairs", tmp_path / "run")
+    with pytest.raises(InputError, match="--truth is for learning from photos"):
+        learn(drawn, place / "pairs", tmp_path / "run", truth=tmp_path / "t.json")
+    assert not (tmp_path / "run").exists()
+
+
+def test_layouts_alone_need_no_pictures(place, tmp_path):
+    recipe = load(place / "dreamed/yard.toml")
+    only = recipe.model_copy(update={"renderers": ()})
+    bare = write_pairs(tmp_path / "bare")
+    shutil.rmtree(bare / "images")
+    with pytest.raises(RecipeError):  # a recipe of layouts alone makes no pictures
+        load(place / "dreamed/yard.toml", ["renderers=[]"])
+    assert only.untaught() == {"generator": "layout"}
+
+
+def test_what_has_learned_already_is_not_taught_again(run, place, tmp_path):
+    with pytest.raises(InputError, match="have learned already, and `semgan` takes no structure"):
+        learn(load(run), place / "pairs", tmp_path / "again")
+
+
+def test_structure_is_not_learned_through_a_gate(place, tmp_path):
+    learn(load(place / "drawn/yard.toml"), place / "pairs", tmp_path / "run")
+    gated = load(tmp_path / "run", ["renderers.1.gate=0.5"])
+    with pytest.raises(InputError, match=r"rejects some; switch its gate off"):
+        learn(gated, place / "pairs/images", tmp_path / "again")

@@ -1,0 +1,181 @@
+"""SemGAN's networks, codes and losses, against the same by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from datagen.models.semgan import (
+    Discriminator,
+    Generator,
+    OneHot,
+    Palette,
+    adversarial_loss,
+    discriminator_loss,
+    gradient_penalty,
+    halvings,
+    matching_loss,
+)
+from datagen.rng import Stream, rng_for
+
+COLOURS = [(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0)]
+
+
+def normal(*shape, index=0):
+    return torch.from_numpy(rng_for(0, index, Stream.LAYOUTS).standard_normal(shape, "float32"))
+
+
+def class_maps(*shape, classes=4):
+    return torch.from_numpy(rng_for(1, 0, Stream.LAYOUTS).integers(classes, size=shape))
+
+
+# --------------------------------------------------------------------------------------- networks
+
+
+@pytest.mark.parametrize(
+    ("size", "times"),
+    [((64, 64), 4), ((128, 128), 5), ((128, 96), 5), ((96, 128), 5), ((48, 16), 2), ((4, 4), 0)],
+)
+def test_a_canvas_is_halved_until_its_shorter_side_is_small(size, times):
+    assert halvings(size) == times
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 128), (128, 96), (112, 80), (16, 48)])
+@pytest.mark.parametrize("kernel", [4, 5])
+def test_networks_fit_any_canvas(size, kernel):
+    width, height = size
+    made = Generator(size, 5, 4, kernel, 7)(normal(2, 7))
+    assert made.shape == (2, 5, height, width)
+    logits, features = Discriminator(size, 5, 4, kernel)(made)
+    assert logits.shape == (2,)
+    assert features.shape[2:] == (height >> halvings(size), width >> halvings(size))
+
+
+def test_both_arms_have_the_same_body():
+    """Only the last layer of one and the first of the other know the number of channels."""
+    ours, theirs = (Generator((64, 64), c, 16, 4, 100) for c in (4, 3))
+    different = [
+        name
+        for name, tensor in ours.state_dict().items()
+        if tensor.shape != theirs.state_dict()[name].shape
+    ]
+    assert different == ["body.14.weight", "body.14.bias"]
+    judges = [Discriminator((64, 64), c, 16, 4) for c in (4, 3)]
+    shapes = [[tuple(p.shape) for p in judge.parameters()] for judge in judges]
+    assert shapes[0][1:] == shapes[1][1:]
+
+
+def test_a_layout_does_not_depend_on_those_beside_it():
+    generator = Generator((64, 64), 4, 4, 4, 8)
+    generator(normal(16, 8, index=1))  # statistics other than those of a new network
+    generator.eval()
+    z = normal(6, 8)
+    with torch.no_grad():
+        together, alone = generator(z), torch.cat([generator(one[None]) for one in z])
+    torch.testing.assert_close(together, alone)
+    # In training it would: that is what `eval` is for.
+    generator.train()
+    with torch.no_grad():
+        assert not torch.allclose(generator(z)[:2], generator(z[:2]), atol=1e-3)
+
+
+# ------------------------------------------------------------------------------------------ codes
+
+
+def test_a_one_hot_map_has_one_1_where_its_class_is():
+    maps = class_maps(2, 3, 5)
+    coded = OneHot(4).of(maps).numpy()
+    assert coded.shape == (2, 4, 3, 5)
+    for n, y, x in np.ndindex(2, 3, 5):
+        expected = [1.0 if k == maps[n, y, x] else 0.0 for k in range(4)]
+        assert coded[n, :, y, x].tolist() == expected
+
+
+def test_rows_of_the_softmax_sum_to_1():
+    made = OneHot(4).made(10 * normal(2, 4, 8, 8), 0.0)
+    assert (made >= 0).all()
+    torch.testing.assert_close(made.sum(1), torch.ones(2, 8, 8))
+
+
+def test_a_hard_map_is_one_hot_and_has_the_gradient_of_the_soft_one():
+    code, output, weight = OneHot(4), normal(2, 4, 3, 3), normal(2, 4, 3, 3, index=1)
+    gradients = []
+    for hardness in (0.0, 1.0):
+        leaf = output.clone().requires_grad_(True)
+        made = code.made(leaf, hardness)
+        (made * weight).sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(made.detach(), code.of(output.argmax(1)))
+    torch.testing.assert_close(*gradients)
+
+
+def test_half_way_to_a_hard_map_lies_in_the_middle():
+    code, output = OneHot(4), normal(1, 4, 2, 2)
+    ends = code.made(output, 0.0) + code.made(output, 1.0)
+    torch.testing.assert_close(code.made(output, 0.5), ends / 2)
+
+
+def test_a_palette_gives_each_class_its_colour():
+    maps = class_maps(2, 3, 5)
+    coded = Palette(COLOURS).of(maps).numpy()
+    for n, y, x in np.ndindex(2, 3, 5):
+        assert ((coded[n, :, y, x] + 1) * 127.5).tolist() == list(COLOURS[maps[n, y, x]])
+
+
+def test_a_flip_is_the_mean_squared_distance_of_two_classes():
+    corners = [np.array(c) / 127.5 - 1 for c in COLOURS]
+    pairs = [np.sum((a - b) ** 2) for k, a in enumerate(corners) for b in corners[:k]]
+    assert Palette(COLOURS).flip == pytest.approx(np.mean(pairs))
+    unit = np.eye(4)
+    assert OneHot(4).flip == pytest.approx(np.sum((unit[0] - unit[1]) ** 2))
+
+
+# ----------------------------------------------------------------------------------------- losses
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_losses_are_binary_cross_entropies():
+    real, fake = [2.0, -1.0, 0.5], [-3.0, 0.0, 1.0]
+    judge = -np.mean([math.log(sigmoid(x)) for x in real])
+    judge -= np.mean([math.log(1 - sigmoid(x)) for x in fake])
+    builder = -np.mean([math.log(sigmoid(x)) for x in fake])  # not log(1 - D): it saturates
+    assert float(discriminator_loss(torch.tensor(real), torch.tensor(fake))) == pytest.approx(judge)
+    assert float(adversarial_loss(torch.tensor(fake))) == pytest.approx(builder)
+
+
+def test_feature_matching_compares_the_means_of_two_batches():
+    real, fake = normal(6, 3, 2, 2), normal(4, 3, 2, 2, index=1)  # of other sizes: no pairs
+    expected = np.abs(real.numpy().mean(0) - fake.numpy().mean(0)).mean()
+    assert float(matching_loss(real, fake)) == pytest.approx(expected, rel=1e-5)
+    assert float(matching_loss(real, real[[3, 1, 5, 0, 2, 4]])) == pytest.approx(0, abs=1e-6)
+
+
+def test_r1_of_a_linear_discriminator_is_its_squared_weight():
+    weight = normal(4, 6, 6)
+    maps = normal(5, 4, 6, 6, index=1).requires_grad_(True)
+    logits = (maps * weight).sum((1, 2, 3)) + 3
+    found = gradient_penalty(logits, maps, flip=2.0)
+    assert float(found.detach()) == pytest.approx(float(weight.square().sum()), rel=1e-5)
+
+
+def test_r1_is_the_same_however_classes_are_coded():
+    """One judge of class maps, told of them as vectors and as longer vectors."""
+    maps, weight = class_maps(3, 6, 6), normal(4, 6, 6)
+    coded = OneHot(4).of(maps).requires_grad_(True)
+    longer = (10 * OneHot(4).of(maps)).requires_grad_(True)
+    plain = gradient_penalty((coded * weight).sum((1, 2, 3)), coded, 2.0)
+    scaled = gradient_penalty((longer * weight / 10).sum((1, 2, 3)), longer, 200.0)
+    torch.testing.assert_close(plain, scaled)
+
+
+def test_r1_can_be_minimised():
+    judge = nn.Conv2d(4, 1, 3)
+    maps = normal(2, 4, 6, 6).requires_grad_(True)
+    loss = gradient_penalty(judge(maps).sum((1, 2, 3)), maps, 2.0)
+    (slope,) = torch.autograd.grad(loss, [judge.weight])
+    assert slope.abs().max() > 0

@@ -1,0 +1,375 @@
+"""SemGAN learns label maps, goes on after a kill as if nothing had been; weights are checked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from faulty import ROOT
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from datagen import audit, labels
+from datagen.errors import InputError, RecipeError
+from datagen.generators.semgan import Generator
+from datagen.language import parse
+from datagen.layout_settings import LayoutLearning
+from datagen.learning.layout import bank
+from datagen.learning.layout.bank import Bank
+from datagen.learning.layout.training import LayoutTrainee
+from datagen.learning.layout.weights import load_layout_model, save_layout_model
+from datagen.learning.run import RunFolder
+from datagen.models.semgan import Palette
+from datagen.rng import Stream, rng_for
+
+WORLD = """
+world fences
+canvas 16 x 16
+start Scene
+Scene -> field post beam
+field { stuff: "field"  draw: ground  shade: black }
+post { category: "post"  draw: rect  x: 4 px  y: 8 px  width: 8 px  height: 16 px  colour: red }
+beam { category: "beam"  draw: rect  x: 8 px  y: 4 px  width: 16 px  height: 8 px  colour: blue }
+"""
+QUICK = LayoutLearning(
+    steps=6, batch=8, width=4, latent=8, learning_rate=2e-3, hardened=4, penalty_every=2
+)
+
+
+@dataclass(frozen=True)
+class Fences:
+    """In every second map a beam across the top half, else a post down the left half."""
+
+    count: int = 64
+    classes: int = 4
+    size: tuple[int, int] = (16, 16)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def class_map(self, k: int) -> np.ndarray:
+        drawn = np.full((16, 16), 3, np.uint8)
+        if k % 2 == 0:
+            drawn[:8] = 2
+        else:
+            drawn[:, :8] = 1
+        return drawn
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def taught(settings=QUICK, seed=0, steps=None, **more):
+    trainee = LayoutTrainee(Fences(), settings, seed, **more)
+    trainee.begin(0)
+    readings = [trainee.step(k) for k in range(settings.steps if steps is None else steps)]
+    return trainee, readings
+
+
+def equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+# --------------------------------------------------------------------------------------- learning
+
+
+def test_it_learns_two_layouts_and_how_often_each_is_there():
+    settings = LayoutLearning(
+        steps=300, batch=32, width=8, latent=8, learning_rate=1e-3, hardened=0, average=0.98
+    )
+    trainee, readings = taught(settings, seed=1)
+    z = rng_for(5, 0, Stream.EVALUATE).standard_normal((256, 8), "float32")
+    with torch.no_grad():
+        made = trainee.sampler()(torch.from_numpy(z)).argmax(1).numpy()
+    maps = Fences()
+    wrong = [(made != maps.class_map(k)).mean((1, 2)) for k in (0, 1)]
+    near = np.minimum(*wrong)
+    assert np.median(near) <= 0.05  # by chance 3 pixels of 4 are wrong
+    beams = (wrong[0] < wrong[1]).mean()
+    assert 0.3 <= beams <= 0.7  # of the maps: a half
+    shares = [(made == k).mean() for k in range(4)]
+    assert shares == pytest.approx([0, 0.25, 0.25, 0.5], abs=0.1)
+    early, late = (
+        np.mean([r["matching"] for r in part]) for part in (readings[:20], readings[-20:])
+    )
+    assert late < early / 2
+
+
+def test_equal_seeds_learn_the_same_and_others_do_not():
+    (one, first), (same, again), (other, _) = taught(), taught(), taught(seed=1)
+    assert first == again
+    assert equal(one.tensors(), same.tensors())
+    assert not equal(one.tensors(), other.tensors())
+
+
+def test_the_average_follows_slowly():
+    trainee, _ = taught(QUICK.model_copy(update={"average": 0.0}))
+    for kept, new in zip(trainee.average.parameters(), trainee.generator.parameters(), strict=True):
+        assert torch.equal(kept, new)
+    settings = QUICK.model_copy(update={"average": 0.999, "steps": 1})
+    before = LayoutTrainee(Fences(), settings, 0).generator.stem.weight.clone()
+    trainee, _ = taught(settings)
+    after, kept = trainee.generator.stem.weight, trainee.average.stem.weight
+    # At step 0 a tenth is kept: (1 + k) / (10 + k).
+    torch.testing.assert_close(kept, 0.1 * before + 0.9 * after)
+
+
+def test_statistics_of_what_is_sampled_are_those_of_its_own_maps():
+    """With those of training's generator maps would be of another contrast."""
+    trainee, _ = taught()
+    sampler = trainee.sampler()
+    z = rng_for(9, 0, Stream.EVALUATE).standard_normal((512, 8), "float32")
+    with torch.no_grad():
+        first = sampler.stem(torch.from_numpy(z)).unflatten(1, sampler.smallest)
+    norm = next(m for m in sampler.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), atol=0.1, rtol=0.2)
+    torch.testing.assert_close(norm.running_var, first.var((0, 2, 3)), atol=0.1, rtol=0.2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"matching": 0.0},
+        {"adversarial": 0.0},
+        {"penalty": 0.0},
+        {"hardened": 0},
+        {"precision": "float32"},
+        {"kernel": 5},
+    ],
+    ids=str,
+)
+def test_each_setting_is_used(changes):
+    """It changes what is learned, and nothing breaks."""
+    plain, _ = taught()
+    other, readings = taught(QUICK.model_copy(update=changes))
+    assert not equal(plain.average.state_dict(), other.average.state_dict())
+    assert ("slope" in readings[0]) == ("penalty" not in changes)
+
+
+def test_a_gan_of_pictures_is_taught_in_the_same_way():
+    colours = [(0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0)]
+    trainee, readings = taught(code=Palette(colours))
+    assert trainee.generator(torch.zeros(2, 8)).shape == (2, 3, 16, 16)
+    assert all(np.isfinite(list(r.values())).all() for r in readings)
+
+
+def test_maps_that_do_not_fit_in_memory_are_read_when_needed(monkeypatch):
+    held = Bank(Fences())
+    monkeypatch.setattr(bank, "_HELD", 0)
+    read = Bank(Fences())
+    assert held.held is not None
+    assert read.held is None
+    numbers = np.array([4, 1, 4])
+    assert torch.equal(held.take(numbers), read.take(numbers))
+
+
+# ------------------------------------------------------------------------------- kill -9, then on
+
+LONG = QUICK.model_copy(update={"steps": 40})
+SCRIPT = """
+import sys
+import torch
+from pathlib import Path
+from datagen.learning.loop import train
+from test_semgan_learning import LONG, Fences, LayoutTrainee, RunFolder
+torch.set_num_threads(1)
+folder = RunFolder(Path(sys.argv[1]))
+train(folder, "layout", LayoutTrainee(Fences(), LONG, 0), checkpoint_every=5, progress=print)
+"""
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
+    place = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    command = [sys.executable, "-c", SCRIPT]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    for folder in (killed, whole):
+        folder.mkdir()
+    process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: len(RunFolder(killed).records()) >= 13, process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(RunFolder(killed).records()) < LONG.steps
+    subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
+    states = [
+        next((f / "checkpoints").glob(f"*{LONG.steps}/*.safetensors")) for f in (killed, whole)
+    ]
+    assert states[0].read_bytes() == states[1].read_bytes()
+
+
+def wait_for(holds, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_checkpoint_holds_all_that_the_next_step_needs(tmp_path):
+    whole, _ = taught(steps=6)
+    half, _ = taught(steps=3)
+    run = RunFolder(tmp_path)
+    run.save("layout", 3, half.tensors())
+    saved = run.latest("layout")
+    assert saved is not None
+    resumed = LayoutTrainee(Fences(), QUICK, 0)
+    resumed.load(saved[1])
+    resumed.begin(3)
+    for k in range(3, 6):
+        resumed.step(k)
+    assert equal(whole.tensors(), resumed.tensors())
+
+
+# ---------------------------------------------------------------------------------------- weights
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """layout.safetensors of a short training."""
+    torch.set_num_threads(1)
+    trainee, _ = taught(QUICK.model_copy(update={"steps": 60}))
+    path = tmp_path_factory.mktemp("run") / "layout.safetensors"
+    save_layout_model(path, trainee, parse(WORLD))
+    return path, trainee
+
+
+def test_weights_come_back_bit_for_bit(learned, tmp_path):
+    path, trainee = learned
+    loaded = load_layout_model(path, parse(WORLD))
+    assert not loaded.training
+    assert equal(loaded.state_dict(), trainee.sampler().state_dict())
+    save_layout_model(tmp_path / "again.safetensors", trainee, parse(WORLD))
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def refused(path, world, *words):
+    with pytest.raises((InputError, RecipeError)) as caught:
+        load_layout_model(path, parse(world))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (path.name, *words):
+        assert word in message, message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"beam"', '"rail"', ["class 2 is beam", "it is rail"]),
+        ('category: "beam"', 'stuff: "beam"', ["class 2 is beam", "it is field (stuff)"]),
+        ('stuff: "field" ', "", ["class 3 is field (stuff)", "it is nothing"]),
+        ("canvas 16 x 16", "canvas 32 x 16", ["16 x 16 px", "32 x 16", "canvas = [16, 16]"]),
+    ],
+)
+def test_another_worlds_weights_are_refused_with_the_difference(learned, old, new, words):
+    assert old in WORLD
+    refused(learned[0], WORLD.replace(old, new), *words)
+
+
+def rewritten(path, out, header=None, tensors=None):
+    """The same file with other header entries, or other tensors (None: left out)."""
+    with safe_open(path, "pt") as file:
+        said = json.loads(file.metadata()["datagen"])
+    whole = load_file(path) | (tensors or {})
+    kept = {name: tensor for name, tensor in whole.items() if tensor is not None}
+    save_file(kept, out, {"datagen": json.dumps(said | (header or {}))})
+    return out
+
+
+@pytest.mark.parametrize(
+    ("header", "tensors", "words"),
+    [
+        ({"width": 8}, {}, ["stem", "expected"]),
+        ({"width": 10**6}, {}, ["width"]),
+        ({"latent": 4096, "size": [8192, 8192]}, {}, ["px"]),
+        ({"format": "datagen-metasim2-3"}, {}, ["format"]),
+        ({}, {"stem.weight": None}, ["stem.weight is absent"]),
+        ({}, {"more": torch.zeros(2)}, ["more", "unknown tensor"]),
+        ({}, {"body.0.bias": torch.full((8,), float("nan"))}, ["body.0.bias", "finite"]),
+        ({}, {"body.0.bias": torch.zeros(8, dtype=torch.int32)}, ["body.0.bias"]),
+    ],
+    ids=str,
+)
+def test_damaged_weights_are_refused(learned, tmp_path, header, tensors, words):
+    refused(rewritten(learned[0], tmp_path / "bad.safetensors", header, tensors), WORLD, *words)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    refused(tmp_path / "other.safetensors", WORLD, "datagen learn")
+    (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    refused(tmp_path / "torn.safetensors", WORLD, "cannot read")
+    refused(tmp_path / "gone.safetensors", WORLD, "No such file")
+
+
+# -------------------------------------------------------------------------------------- generator
+
+
+def rngs(count, seed=3):
+    return [rng_for(seed, k, Stream.SCENE) for k in range(count)]
+
+
+def layouts(weights, count, seed=3, **options):
+    with Generator(weights=str(weights), **options).open(parse(WORLD)) as generate:
+        return generate(rngs(count, seed))
+
+
+def test_layouts_pass_the_labeller_and_its_audit(learned):
+    made = layouts(learned[0], 24, smallest=1)
+    kinds = set()
+    for layout in made:
+        annotations = labels.annotate(layout)
+        assert audit.audit_frame(layout, annotations) == []
+        assert [a.visible_fraction for a in annotations] == [1.0] * len(annotations)
+        assert (layout.width, layout.height) == (16, 16)
+        assert (layout.categories, layout.stuff) == (("post", "beam"), ("field",))
+        assert layout.depth is None
+        assert layout.class_map.max() <= 3
+        kinds |= {a.category for a in annotations}
+    assert kinds  # a toy that has learned a little draws things
+
+
+def test_a_layout_is_a_function_of_its_rng_alone(learned):
+    together = layouts(learned[0], 12)
+    with Generator(weights=str(learned[0])).open(parse(WORLD)) as generate:
+        alone = [generate([one])[0] for one in reversed(rngs(12))][::-1]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.class_map, other.class_map)
+        assert np.array_equal(one.instance_map, other.instance_map)
+    assert len({layout.class_map.tobytes() for layout in together}) > 1
+
+
+def test_small_pieces_go_to_the_class_around_them(learned):
+    for smallest in (1, 20):
+        made = layouts(learned[0], 24, smallest=smallest)
+        least = min(thing.silhouette.area for m in made for thing in m.instances)
+        assert (least >= smallest) if smallest > 1 else (least < 20)
+
+
+def test_latents_can_be_held_near_the_typical(learned):
+    plain, held = (layouts(learned[0], 24, truncation=t) for t in (1.0, 0.01))
+    apart = [np.mean([m[0].class_map != one.class_map for one in m[1:]]) for m in (plain, held)]
+    assert apart[1] < apart[0]
+
+
+def test_without_weights_it_says_what_to_do():
+    with pytest.raises(InputError, match="datagen learn"), Generator().open(parse(WORLD)):
+        pass
+
+
+def test_its_file_is_small_and_named(learned):
+    assert Path(learned[0]).stat().st_size < 1 << 20
