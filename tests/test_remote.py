@@ -423,12 +423,20 @@ def test_a_store_that_writes_over_what_is_there_is_refused(server, cli, source, 
         ("s3://pictures/../b", "name a place"),
         ("s3://Pictures/d", "cannot be a bucket"),
         ("gs://pictures/d", "s3://"),
+        ("https://me:hunter2@pictures/d", "https://...: datagen knows s3://bucket/prefix"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_and_tells_no_secret(cli, source, text, word):
     for outcome in (cli("generate", source, "--out", text), cli("fetch", text, "--out", "x")):
         outcome.refused(2, word)
         assert "hunter2" not in outcome.err
+
+
+@pytest.mark.parametrize("text", ["pictures/d", "me:hunter2@pictures/d", "s3:/pictures/d"])
+def test_what_is_no_url_cannot_be_fetched(cli, text):
+    outcome = cli("fetch", text, "--out", "x")
+    outcome.refused(2, "this is no URL", "s3://bucket/prefix")
+    assert "hunter2" not in outcome.err
 
 
 def test_without_s3fs_the_way_to_get_it_is_told(cli, source, url, monkeypatch):
