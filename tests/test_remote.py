@@ -352,6 +352,19 @@ def test_a_place_that_is_not_empty_is_refused_and_not_touched(server, cli, sourc
     assert server.objects(prefix) == {"notes.txt": b"mine"}
 
 
+def test_a_place_that_was_emptied_can_be_begun_anew(server, small, source, cli, url, prefix):
+    server.fault = at_put(SIZE + 1, lambda: setattr(server, "fault", lambda method, key: 403))
+    cli("generate", source, "--out", url).refused(2, url)
+    server.fault = at_put(1, lambda: setattr(server, "fault", lambda method, key: 403))
+    cli("generate", source, "--out", url, "--resume").refused(2, url)
+    server.fault = None
+    for name in server.objects(prefix):
+        server.delete(f"{prefix}/{name}")
+    begun = cli("generate", source, "--out", url, "--seed", 5, "--json")
+    assert begun.code == 0, begun.err
+    assert json.loads(begun.out)["rendered"] == COUNT
+
+
 def test_another_recipe_is_refused_and_its_own_is_named(server, cli, source, url, prefix):
     assert cli("generate", source, "--out", url, "--count", 2).code == 0
     before = server.objects(prefix)

@@ -163,7 +163,7 @@ def _bring_what_is_there(objects: Objects, folder: Path, resume: bool) -> list[s
                 "--out"
             )
     for entry in folder.iterdir():
-        if entry.name != "shards":
+        if entry.name != "shards" or "shards" not in folders:  # what another run has left
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with disk_space(folder):
         _bring_shards(objects, folder)
