@@ -392,6 +392,19 @@ def test_who_is_second_with_another_recipe_is_refused(server, small, source, url
     assert set(server.objects(prefix)) == {"recipe.json"}
 
 
+def test_who_is_second_with_other_software_is_refused(server, small, url, prefix):
+    def be_faster(method, key):
+        if (method, key) == ("PUT", f"{prefix}/versions.json"):
+            server.fault = None
+            server.put(key, b'{"datagen":"0.0.1"}')
+
+    server.fault = be_faster
+    with pytest.raises(InputError, match=rf"{url} was begun with other software: datagen 0.0.1"):
+        pipeline.generate(small, url)
+    assert server.objects(prefix)["versions.json"] == b'{"datagen":"0.0.1"}'
+    assert set(server.objects(prefix)) == {"recipe.json", "versions.json"}
+
+
 def test_two_runs_of_one_machine_are_told_of_each_other(server, small, url):
     def second(method, key):
         server.fault = None
