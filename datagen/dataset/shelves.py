@@ -105,7 +105,8 @@ class StoreShelf:
         if ours != theirs:
             record = written.folder / "nondeterminism.json"
             record.write_bytes(store.both_accounts(theirs, ours))
-            self.objects.write(f"nondeterminism/{written.shard.name}.json", record)
+            # The first one stays: the manifest of a run at its end may name it by now.
+            self.objects.create(f"nondeterminism/{written.shard.name}.json", record)
 
     def _put_all(self, written: ShardFolder) -> bool:
         """Whether the store now holds our files, whoever put them."""
