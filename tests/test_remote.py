@@ -564,13 +564,23 @@ def test_a_folder_of_something_else_is_not_fetched_into(stocked, cli, url, tmp_p
     assert (tmp_path / "manifest.json").read_text() == "{}"
 
 
-def test_fetch_finds_a_spoilt_and_a_missing_object(stocked, server, cli, url, prefix, tmp_path):
-    name = "shards/00000003-00000006/00000004.png"
+def test_fetch_finds_a_spoilt_and_a_missing_object_and_its_advice_mends_them(
+    stocked, server, cli, source, clean, url, prefix, tmp_path
+):
+    shard = "shards/00000003-00000006"
+    name, out = f"{shard}/00000004.png", tmp_path / "d"
     server.put(f"{prefix}/{name}", b"spoilt")
     server.delete(f"{prefix}/scenes.jsonl")
-    cli("fetch", url, "--out", tmp_path / "d").refused(3, "2 of", "scenes.jsonl", "--resume")
-    assert not (tmp_path / "d/_COMPLETE").exists()
-    assert not (tmp_path / "d" / name).exists()
+    told = "2 of", "scenes.jsonl", "Remove _COMPLETE", "the whole shard", "--resume"
+    cli("fetch", url, "--out", out).refused(3, *told)
+    assert not (out / "_COMPLETE").exists()
+    assert not (out / name).exists()
+    for spoilt in ("_COMPLETE", *(name for name in clean if name.startswith(shard))):
+        server.delete(f"{prefix}/{spoilt}")
+    assert cli("generate", source, "--out", url, "--resume").code == 0
+    assert server.objects(prefix) == clean
+    assert cli("fetch", url, "--out", out, "--resume").code == 0
+    assert files(out) == clean
 
 
 def test_an_unfinished_dataset_is_not_fetched(stocked, server, cli, url, prefix, tmp_path):
