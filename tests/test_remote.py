@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import pytest
@@ -19,9 +20,11 @@ from stores import BUCKET, Store, files
 from datagen import pipeline, recipe, shards
 from datagen.dataset import shelves
 from datagen.dataset.shelves import StoreShelf, shelf_of
+from datagen.dataset.sites import taken
 from datagen.dataset.store import Shard, shard_folder
 from datagen.decoding import decode
 from datagen.errors import DatagenError, DiskFullError, InputError, StoreError
+from datagen.frames import opened
 from datagen.jobs.queue import Queue
 from datagen.jobs.work import ShardJob, place_in, quoted, shard_payloads
 from datagen.storage import objects
@@ -58,7 +61,7 @@ def surroundings(server, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(str(TESTS))
     yield
-    server.fault, server.ignores_conditions = None, False
+    server.fault, server.ignores_conditions, server.loses_answers = None, False, False
 
 
 @pytest.fixture
@@ -206,6 +209,15 @@ def test_a_store_that_stumbles_costs_time_only(server, small, clean, url, prefix
     assert server.objects(prefix) == clean
 
 
+def test_what_arrives_though_its_answer_is_lost_is_taken_for_our_own(
+    server, small, clean, url, prefix
+):
+    server.loses_answers = True
+    pipeline.generate(small, url)
+    server.loses_answers = False
+    assert server.objects(prefix) == clean, "and no record of an attempt that was different"
+
+
 def test_a_store_that_goes_away_ends_the_run_and_resume_goes_on(
     server, cli, source, clean, url, prefix, hasty
 ):
@@ -244,7 +256,10 @@ NAMES = ("00000000.png", "00000001.png")
 
 def publish(at, folder, content):
     """One attempt at a shard with some content."""
+    folder = Path(mkdtemp(dir=folder))
+    (folder / "recipe.json").write_bytes(b"{}")
     shelf = StoreShelf(Objects(at), folder)
+    shelf.objects.create("recipe.json", folder / "recipe.json")
     with shard_folder(folder, SHARD) as written:
         digests = [written.write(name, content + name.encode()) for name in NAMES]
         written.write("records.jsonl", json.dumps(digests).encode())
@@ -302,6 +317,37 @@ def test_what_a_dead_attempt_left_is_taken_over_or_never_mixed_with_other_bytes(
     assert server.objects(prefix) == left
     publish(address(url), tmp_path, b"one")
     assert content_of(server.objects(prefix), b"one")
+
+
+@pytest.mark.parametrize("when", ["while it is drawn", "while it is put"])
+def test_a_shard_for_what_a_place_was_is_not_published_in_what_it_is_now(
+    server, small, url, prefix, when
+):
+    at, before = address(url), small.model_copy(update={"seed": 7})
+
+    def begin_anew(*_):
+        server.fault = None
+        for name in server.objects(prefix):
+            server.delete(f"{prefix}/{name}")
+        with taken(small, at, resume=False):
+            pass
+
+    with taken(before, at, resume=False):
+        pass
+
+    def at_scenes(method, key):
+        if method == "PUT" and key.endswith("/scenes.jsonl"):
+            begin_anew()
+
+    if when == "while it is put":
+        server.fault = at_scenes
+    progress = begin_anew if when == "while it is drawn" else lambda done: None
+    with shelf_of(at) as shelf, opened(before) as make_frame:
+        shard = Shard(0, 1)
+        with pytest.raises(DatagenError, match=f"{url} is another dataset by now"):
+            shards.make_shard(before, make_frame, shelf, shard, 0, progress)
+    assert json.loads(server.objects(prefix)["recipe.json"])["seed"] == small.seed
+    assert not [name for name in server.objects(prefix) if name.endswith("shard.json")]
 
 
 def test_a_shard_that_is_not_published_is_made_again_and_one_that_is_there_is_not(
