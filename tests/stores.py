@@ -20,6 +20,8 @@ class Store:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.fault: Fault | None = None
         self.ignores_conditions = False
+        self.loses_answers = False  # to the first PUT of each object, which is done
+        self._lost: set[str] = set()
         self.requests: list[tuple[str, str]] = []
         self._application = DomainDispatcherApplication(create_backend_app)
         # moto looks and writes in two steps; a store that may be used does both at once.
@@ -61,7 +63,12 @@ class Store:
         if method != "PUT":
             return self._application(environ, start_response)
         with self._one_writer:
-            return list(self._application(environ, start_response))
+            is_lost = self.loses_answers and key not in self._lost
+            self._lost.add(key)
+            answer = list(self._application(environ, _nobody if is_lost else start_response))
+        if is_lost:
+            start_response("503 lost", [("Content-Length", "0")])
+        return [] if is_lost else answer
 
     def make(self, bucket: str) -> None:
         self._client.create_bucket(Bucket=bucket)
@@ -82,6 +89,10 @@ class Store:
 
     def delete(self, key: str) -> None:
         self._client.delete_object(Bucket=BUCKET, Key=key)
+
+
+def _nobody(status, headers, exc_info=None):
+    """In place of the one who is told what the answer is."""
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -15,6 +15,8 @@ from faulty import ROOT, TESTS, write_recipe
 from datagen import pipeline, recipe
 from datagen.jobs.ledger import Jobs, Standing, State
 from datagen.jobs.roster import present
+from datagen.jobs.work import quoted
+from datagen.storage.address import place_of
 
 PATH = f"{ROOT}:{TESTS}"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH, "TERM": "dumb"}
@@ -133,6 +135,18 @@ def test_a_job_can_be_sent_looked_at_and_followed_later(worker, cli, jobs, tmp_p
     assert done.code == 0, done.err
     assert json.loads(done.out)["count"] == 150
     assert "carried out by process" in cli("jobs", "logs", job.id).out
+
+
+@pytest.mark.parametrize("out", ["/srv/d x", "s3://pictures/streets"])
+def test_the_end_of_a_job_is_told_by_whoever_follows_it(cli, tmp_path, monkeypatch, out):
+    monkeypatch.setenv("DATAGEN_JOBS", str(tmp_path))
+    job = Jobs(tmp_path).make("generate", {"out": quoted(place_of(out))}, None)
+    job.write_result({"count": 3, "rendered": 3, "images_per_second": 1.0, "annotations": 9})
+    with job.held():
+        job.write(Standing(State.DONE, 0.0))
+    assert cli("jobs", "show", job.id, "--follow").out == f"{out}\n"
+    for words in (["--follow", "--json"], ["--json"]):
+        assert json.loads(cli("jobs", "show", job.id, *words).out)["out"] == out
 
 
 def test_a_client_may_be_killed_and_another_one_follows_the_same_job(worker, cli, jobs, tmp_path):

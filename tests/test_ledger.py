@@ -146,11 +146,14 @@ def test_the_state_of_a_job_under_way_is_left_to_its_conductor(job):
     process = elsewhere(job)
     try:
         assert job.is_conducted()
+        assert job.retry().state is State.RUNNING
         assert job.cancel().state is State.RUNNING
         assert job.standing().state is State.RUNNING
         assert job.is_cancelled()
-        with pytest.raises(BusyError, match=f"pid {process.pid}"):
+        with pytest.raises(InputError, match="about to stop"):
             job.retry()
+        with pytest.raises(BusyError, match=f"pid {process.pid}"), job.held(patience=0.1):
+            pass
     finally:
         process.communicate()
     assert not job.is_conducted()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import pytest
@@ -19,9 +20,11 @@ from stores import BUCKET, Store, files
 from datagen import pipeline, recipe, shards
 from datagen.dataset import shelves
 from datagen.dataset.shelves import StoreShelf, shelf_of
+from datagen.dataset.sites import taken
 from datagen.dataset.store import Shard, shard_folder
 from datagen.decoding import decode
 from datagen.errors import DatagenError, DiskFullError, InputError, StoreError
+from datagen.frames import opened
 from datagen.jobs.queue import Queue
 from datagen.jobs.work import ShardJob, place_in, quoted, shard_payloads
 from datagen.storage import objects
@@ -58,7 +61,7 @@ def surroundings(server, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(str(TESTS))
     yield
-    server.fault, server.ignores_conditions = None, False
+    server.fault, server.ignores_conditions, server.loses_answers = None, False, False
 
 
 @pytest.fixture
@@ -206,6 +209,15 @@ def test_a_store_that_stumbles_costs_time_only(server, small, clean, url, prefix
     assert server.objects(prefix) == clean
 
 
+def test_what_arrives_though_its_answer_is_lost_is_taken_for_our_own(
+    server, small, clean, url, prefix
+):
+    server.loses_answers = True
+    pipeline.generate(small, url)
+    server.loses_answers = False
+    assert server.objects(prefix) == clean, "and no record of an attempt that was different"
+
+
 def test_a_store_that_goes_away_ends_the_run_and_resume_goes_on(
     server, cli, source, clean, url, prefix, hasty
 ):
@@ -244,7 +256,10 @@ NAMES = ("00000000.png", "00000001.png")
 
 def publish(at, folder, content):
     """One attempt at a shard with some content."""
+    folder = Path(mkdtemp(dir=folder))
+    (folder / "recipe.json").write_bytes(b"{}")
     shelf = StoreShelf(Objects(at), folder)
+    shelf.objects.create("recipe.json", folder / "recipe.json")
     with shard_folder(folder, SHARD) as written:
         digests = [written.write(name, content + name.encode()) for name in NAMES]
         written.write("records.jsonl", json.dumps(digests).encode())
@@ -264,7 +279,10 @@ def test_the_first_to_publish_stays_and_a_different_second_is_put_on_record(
     publish(address(url), tmp_path, b"one")
     before = server.objects(prefix)
     publish(address(url), tmp_path, b"other")
+    recorded = server.objects(prefix)
+    publish(address(url), tmp_path, b"and another")
     after = server.objects(prefix)
+    assert after == recorded, "a manifest may name the record by its sha256"
     record = json.loads(after.pop("nondeterminism/00000000-00000002.json"))
     assert after == before
     assert record["published"]["files"] != record["dropped"]["files"]
@@ -299,6 +317,37 @@ def test_what_a_dead_attempt_left_is_taken_over_or_never_mixed_with_other_bytes(
     assert server.objects(prefix) == left
     publish(address(url), tmp_path, b"one")
     assert content_of(server.objects(prefix), b"one")
+
+
+@pytest.mark.parametrize("when", ["while it is drawn", "while it is put"])
+def test_a_shard_for_what_a_place_was_is_not_published_in_what_it_is_now(
+    server, small, url, prefix, when
+):
+    at, before = address(url), small.model_copy(update={"seed": 7})
+
+    def begin_anew(*_):
+        server.fault = None
+        for name in server.objects(prefix):
+            server.delete(f"{prefix}/{name}")
+        with taken(small, at, resume=False):
+            pass
+
+    with taken(before, at, resume=False):
+        pass
+
+    def at_scenes(method, key):
+        if method == "PUT" and key.endswith("/scenes.jsonl"):
+            begin_anew()
+
+    if when == "while it is put":
+        server.fault = at_scenes
+    progress = begin_anew if when == "while it is drawn" else lambda done: None
+    with shelf_of(at) as shelf, opened(before) as make_frame:
+        shard = Shard(0, 1)
+        with pytest.raises(DatagenError, match=f"{url} is another dataset by now"):
+            shards.make_shard(before, make_frame, shelf, shard, 0, progress)
+    assert json.loads(server.objects(prefix)["recipe.json"])["seed"] == small.seed
+    assert not [name for name in server.objects(prefix) if name.endswith("shard.json")]
 
 
 def test_a_shard_that_is_not_published_is_made_again_and_one_that_is_there_is_not(
@@ -352,6 +401,19 @@ def test_a_place_that_is_not_empty_is_refused_and_not_touched(server, cli, sourc
     assert server.objects(prefix) == {"notes.txt": b"mine"}
 
 
+def test_a_place_that_was_emptied_can_be_begun_anew(server, small, source, cli, url, prefix):
+    server.fault = at_put(SIZE + 1, lambda: setattr(server, "fault", lambda method, key: 403))
+    cli("generate", source, "--out", url).refused(2, url)
+    server.fault = at_put(1, lambda: setattr(server, "fault", lambda method, key: 403))
+    cli("generate", source, "--out", url, "--resume").refused(2, url)
+    server.fault = None
+    for name in server.objects(prefix):
+        server.delete(f"{prefix}/{name}")
+    begun = cli("generate", source, "--out", url, "--seed", 5, "--json")
+    assert begun.code == 0, begun.err
+    assert json.loads(begun.out)["rendered"] == COUNT
+
+
 def test_another_recipe_is_refused_and_its_own_is_named(server, cli, source, url, prefix):
     assert cli("generate", source, "--out", url, "--count", 2).code == 0
     before = server.objects(prefix)
@@ -377,6 +439,19 @@ def test_who_is_second_with_another_recipe_is_refused(server, small, source, url
     with pytest.raises(InputError, match=r"begun with another recipe.*seed"):
         pipeline.generate(small, url)
     assert set(server.objects(prefix)) == {"recipe.json"}
+
+
+def test_who_is_second_with_other_software_is_refused(server, small, url, prefix):
+    def be_faster(method, key):
+        if (method, key) == ("PUT", f"{prefix}/versions.json"):
+            server.fault = None
+            server.put(key, b'{"datagen":"0.0.1"}')
+
+    server.fault = be_faster
+    with pytest.raises(InputError, match=rf"{url} was begun with other software: datagen 0.0.1"):
+        pipeline.generate(small, url)
+    assert server.objects(prefix)["versions.json"] == b'{"datagen":"0.0.1"}'
+    assert set(server.objects(prefix)) == {"recipe.json", "versions.json"}
 
 
 def test_two_runs_of_one_machine_are_told_of_each_other(server, small, url):
@@ -423,12 +498,20 @@ def test_a_store_that_writes_over_what_is_there_is_refused(server, cli, source, 
         ("s3://pictures/../b", "name a place"),
         ("s3://Pictures/d", "cannot be a bucket"),
         ("gs://pictures/d", "s3://"),
+        ("https://me:hunter2@pictures/d", "https://...: datagen knows s3://bucket/prefix"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_and_tells_no_secret(cli, source, text, word):
     for outcome in (cli("generate", source, "--out", text), cli("fetch", text, "--out", "x")):
         outcome.refused(2, word)
         assert "hunter2" not in outcome.err
+
+
+@pytest.mark.parametrize("text", ["pictures/d", "me:hunter2@pictures/d", "s3:/pictures/d"])
+def test_what_is_no_url_cannot_be_fetched(cli, text):
+    outcome = cli("fetch", text, "--out", "x")
+    outcome.refused(2, "this is no URL", "s3://bucket/prefix")
+    assert "hunter2" not in outcome.err
 
 
 def test_without_s3fs_the_way_to_get_it_is_told(cli, source, url, monkeypatch):
@@ -527,13 +610,23 @@ def test_a_folder_of_something_else_is_not_fetched_into(stocked, cli, url, tmp_p
     assert (tmp_path / "manifest.json").read_text() == "{}"
 
 
-def test_fetch_finds_a_spoilt_and_a_missing_object(stocked, server, cli, url, prefix, tmp_path):
-    name = "shards/00000003-00000006/00000004.png"
+def test_fetch_finds_a_spoilt_and_a_missing_object_and_its_advice_mends_them(
+    stocked, server, cli, source, clean, url, prefix, tmp_path
+):
+    shard = "shards/00000003-00000006"
+    name, out = f"{shard}/00000004.png", tmp_path / "d"
     server.put(f"{prefix}/{name}", b"spoilt")
     server.delete(f"{prefix}/scenes.jsonl")
-    cli("fetch", url, "--out", tmp_path / "d").refused(3, "2 of", "scenes.jsonl", "--resume")
-    assert not (tmp_path / "d/_COMPLETE").exists()
-    assert not (tmp_path / "d" / name).exists()
+    told = "2 of", "scenes.jsonl", "Remove _COMPLETE", "the whole shard", "--resume"
+    cli("fetch", url, "--out", out).refused(3, *told)
+    assert not (out / "_COMPLETE").exists()
+    assert not (out / name).exists()
+    for spoilt in ("_COMPLETE", *(name for name in clean if name.startswith(shard))):
+        server.delete(f"{prefix}/{spoilt}")
+    assert cli("generate", source, "--out", url, "--resume").code == 0
+    assert server.objects(prefix) == clean
+    assert cli("fetch", url, "--out", out, "--resume").code == 0
+    assert files(out) == clean
 
 
 def test_an_unfinished_dataset_is_not_fetched(stocked, server, cli, url, prefix, tmp_path):

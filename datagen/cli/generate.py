@@ -1,6 +1,7 @@
 """datagen generate"""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Context, Option
@@ -19,7 +20,7 @@ from datagen.cli.options import (
 )
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
-from datagen.storage.address import place_of
+from datagen.storage.address import Address, place_of
 
 Out = Annotated[
     str, Option("--out", metavar="DIR|URL", help="A new folder, or s3://bucket/prefix.")
@@ -53,7 +54,7 @@ def command(
     to = place(context, broker, jobs, detach)
     changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)
     loaded = recipe.load(source, changed, allow_empty=allow_empty)
-    told = partial(tell, context.obj, str(where), json)
+    told = partial(tell, context.obj, where, json)
     if to is not None:
         order = pipeline.order(loaded, where, resume=resume)
         carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
@@ -69,8 +70,8 @@ def command(
     told(report.to_json())
 
 
-def tell(screen: Screen, out: str, json: bool, report: dict[str, Any]) -> None:
+def tell(screen: Screen, out: Path | Address, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
     rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
     screen.say(f"{report['count']} images ({rate}), {report['annotations']} labels")
-    screen.result(out, report | {"out": out}, as_json=json)
+    screen.result(str(out), report | {"out": str(out)}, as_json=json)

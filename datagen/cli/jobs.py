@@ -14,6 +14,7 @@ from datagen.errors import InputError
 from datagen.jobs.following import Tail, lonely, words
 from datagen.jobs.ledger import Job, Jobs, State
 from datagen.jobs.work import place_in
+from datagen.storage.address import Address
 
 Name = Annotated[str, Argument(metavar="ID", help="Of a job, or as much of it as is unique.")]
 Names = Annotated[
@@ -53,7 +54,7 @@ def show(
     job = Jobs(jobs_folder(jobs)).find(name)
     if follow:
         report = finished(context.obj, job, whole=False)
-        import_module(f"datagen.cli.{job.verb}").tell(context.obj, Path(_out(job)), json, report)
+        import_module(f"datagen.cli.{job.verb}").tell(context.obj, _out(job), json, report)
         return
     described = _described(job)
     context.obj.result(_text(job, described), described, as_json=json)
@@ -134,7 +135,7 @@ def logs(
 
 def _described(job: Job) -> dict[str, Any]:
     """A job as --json shows it."""
-    about = {"id": job.id, "verb": job.verb, "out": _out(job), "created": job.created}
+    about = {"id": job.id, "verb": job.verb, "out": str(_out(job)), "created": job.created}
     return about | {
         **vars(job.standing()),
         "broker": job.broker,
@@ -145,8 +146,8 @@ def _described(job: Job) -> dict[str, Any]:
     }
 
 
-def _out(job: Job) -> str:
-    return str(place_in(str(job.arguments.get("out", ""))))
+def _out(job: Job) -> Path | Address:
+    return place_in(str(job.arguments.get("out", "")))
 
 
 def _line(job: Job) -> str:
@@ -165,7 +166,7 @@ def _done(job: Job) -> str:
 def _text(job: Job, described: dict[str, Any]) -> str:
     """All about one job."""
     standing, progress = job.standing(), job.progress()
-    rows = {"job": job.id, "verb": job.verb, "out": _out(job), "created": _time(job.created)}
+    rows = {"job": job.id, "verb": job.verb, "out": str(_out(job)), "created": _time(job.created)}
     rows["state"] = f"{standing.state} since {_time(standing.since)}"
     if standing.conductor is not None:
         by = f"process {standing.conductor['pid']} on {standing.conductor['host']}"

@@ -114,8 +114,9 @@ def _bring_all(
     if broken:
         raise VerifyError(
             f"{objects.at}: {len(broken)} of {len(files)} objects are missing or not what the "
-            f"manifest promises; the first is {min(broken)}. Remove its shard there, run "
-            "`datagen generate` with --resume, and fetch again"
+            f"manifest promises; the first is {min(broken)}. Remove {COMPLETE} there, and of "
+            "each that is a shard's the whole shard; then run `datagen generate` with --resume, "
+            "and fetch again"
         )
     return fetched
 

@@ -93,8 +93,11 @@ class StoreShelf:
         written.close(facts)
         written.check()
         commit = f"{written.shard.place}/{_COMMIT}"
-        if self._put_all(written) and self.objects.create(commit, written.folder / _COMMIT):
-            return
+        self._refuse_another_dataset()
+        if self._put_all(written):
+            self._refuse_another_dataset()
+            if self.objects.create(commit, written.folder / _COMMIT):
+                return
         ours, theirs = (written.folder / _COMMIT).read_bytes(), self._committed(commit)
         if theirs is None:
             raise DatagenError(
@@ -105,7 +108,16 @@ class StoreShelf:
         if ours != theirs:
             record = written.folder / "nondeterminism.json"
             record.write_bytes(store.both_accounts(theirs, ours))
-            self.objects.write(f"nondeterminism/{written.shard.name}.json", record)
+            # The first one stays: the manifest of a run at its end may name it by now.
+            self.objects.create(f"nondeterminism/{written.shard.name}.json", record)
+
+    def _refuse_another_dataset(self) -> None:
+        """The place may have been emptied and begun anew while a shard was made for what it was."""
+        if self.objects.read("recipe.json") != (self.folder / "recipe.json").read_bytes():
+            raise DatagenError(
+                f"{self.objects.at} is another dataset by now than this shard was made for; begin "
+                "anew at another place"
+            )
 
     def _put_all(self, written: ShardFolder) -> bool:
         """Whether the store now holds our files, whoever put them."""

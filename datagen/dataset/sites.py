@@ -163,7 +163,7 @@ def _bring_what_is_there(objects: Objects, folder: Path, resume: bool) -> list[s
                 "--out"
             )
     for entry in folder.iterdir():
-        if entry.name != "shards":
+        if entry.name != "shards" or "shards" not in folders:  # what another run has left
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with disk_space(folder):
         _bring_shards(objects, folder)
@@ -210,7 +210,11 @@ def _claim(objects: Objects, held: Recipe, folder: Path, there: Sequence[str]) -
             f"{objects.at}: this store writes over an object that is there although it is asked "
             "not to (If-None-Match), so two workers could spoil each other's shards; use another"
         )
-    for name in (versions.FILE, *weights.names(held)):
+    name, path = versions.FILE, folder / versions.FILE
+    if name not in there and not objects.create(name, path):
+        objects.download(name, path)  # of who was faster, who may have others
+        versions.check(held, folder)
+    for name in weights.names(held):
         if name not in there:
             objects.write(name, folder / name)
 

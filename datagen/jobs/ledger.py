@@ -174,12 +174,20 @@ class Job:
 
     def retry(self) -> Standing:
         """Queue it again where it ended without being done. Gives how it stood before."""
-        with self.held():
-            before = self.standing() if (self.folder / STATE).exists() else _new(State.FAILED)
-            if before.state.is_final and before.state is not State.DONE:
-                (self.folder / CANCEL).unlink(missing_ok=True)
-                self.write(_new(State.QUEUED))
+        before = self._stood()
+        if before.state.is_final:  # else its conductor may hold it, for hours
+            with self.held():
+                before = self._stood()
+                if before.state.is_final and before.state is not State.DONE:
+                    (self.folder / CANCEL).unlink(missing_ok=True)
+                    self.write(_new(State.QUEUED))
+        elif self.is_cancelled():
+            raise InputError(f"job {self.id} is about to stop; wait for its end, and retry it then")
         return before
+
+    def _stood(self) -> Standing:
+        """How it stands; without a state, which somebody has removed, it counts as failed."""
+        return self.standing() if (self.folder / STATE).exists() else _new(State.FAILED)
 
     def refuse_unended(self) -> None:
         """InputError where it has not ended."""

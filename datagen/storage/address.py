@@ -39,6 +39,8 @@ def is_url(text: str) -> bool:
 def address(text: str) -> Address:
     """Read a URL; InputError, which tells no secret, for one that cannot be used."""
     scheme, _, rest = text.partition("://")
+    if not is_url(text):
+        raise InputError(f"this is no URL of an object store; write {SCHEME}://bucket/prefix")
     if scheme != SCHEME:
         raise InputError(
             f"{scheme}://...: datagen knows {SCHEME}://bucket/prefix and folders of this machine"
