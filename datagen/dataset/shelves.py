@@ -26,7 +26,7 @@ from datagen.dataset import store, versions, weights
 from datagen.dataset.store import FolderShelf, Shard, ShardFolder, Shelf
 from datagen.digest import of_bytes
 from datagen.errors import DatagenError, InputError
-from datagen.files import is_locked, locked, make_folder
+from datagen.files import disk_space, is_locked, locked, make_folder
 from datagen.recipe import Recipe
 from datagen.storage.address import Address, in_the_name_of
 from datagen.storage.objects import Objects
@@ -54,7 +54,9 @@ def shelf_of(place: Path | Address) -> Iterator[Shelf]:
 
 
 def _bring(objects: Objects, name: str, folder: Path) -> None:
-    if not objects.download(name, folder / name):
+    with disk_space(folder):
+        there = objects.download(name, folder / name)
+    if not there:
         raise InputError(f"{objects.at} holds no {name}: it is no dataset that was begun")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +28,13 @@ class Address:
 
     @property
     def working_folder(self) -> Path:
-        """For what this machine keeps while it works there; losing it costs downloads only."""
+        """For what this machine keeps while it works there; losing it costs downloads only.
+
+        Each machine has its own: homes may be shared, and locks on them need not reach across.
+        """
         cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        return cache / "datagen" / "stores" / of_bytes(str(self).encode())[:16]
+        name = of_bytes(str(self).encode())[:16]
+        return cache / "datagen" / "stores" / socket.gethostname() / name
 
 
 def is_url(text: str) -> bool:
@@ -66,7 +71,8 @@ def address(text: str) -> Address:
 def place_of(out: str | Path | Address) -> Path | Address:
     """Where somebody wants something: an address for a URL, else a folder."""
     if isinstance(out, str):
-        return address(out) if is_url(out) else Path(out)
+        # With one slash it would be a folder, and surely nobody means that.
+        return address(out) if is_url(out) or out.startswith(f"{SCHEME}:/") else Path(out)
     return out
 
 
