@@ -245,11 +245,15 @@ class Conducted:
         order = learning.order(made, photos, out)
         order.claim()
         self.job = queue.jobs.make(order.verb, order.arguments, None)
-        self.told, self.counts = [], Counts()
+        self.told, self.counts, self.most = [], Counts(), 0
         queue.presence.renew()
 
         def executor(progress):
-            given = self.job.id, progress, self.told.append, self.counts
+            def seen(payload, done):
+                self.most = max(self.most, self.counts.workers)
+                progress(payload, done)
+
+            given = self.job.id, seen, self.told.append, self.counts
             return Queue(url or queue.url, queue.jobs.folder, *given)
 
         with self.job.held():
@@ -259,10 +263,15 @@ class Conducted:
 
 def test_workers_of_a_queue_learn_the_same(queue, place, tmp_path):
     wait_for(lambda: len(queue.worker.children()) >= 2)
-    run = Conducted(queue, place.recipe, place.photos, tmp_path / "run")
-    assert_same(place, tmp_path / "run")
-    assert run.counts.workers > 0
-    assert run.counts.failures == 0
+    # On a busy machine the learner has done everything before they have loaded what they need.
+    for k in range(3):
+        run = Conducted(queue, place.recipe, place.photos, tmp_path / f"run{k}")
+        assert_same(place, tmp_path / f"run{k}")
+        assert run.counts.failures == 0
+        if run.most > 0:
+            break
+    else:
+        pytest.fail("no worker took part in any of three runs")
 
 
 def test_learning_goes_on_alone_where_no_message_arrives(queue, place, tmp_path):
