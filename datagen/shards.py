@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.dataset import pictures, store
-from datagen.dataset.store import FolderShelf, Shard, ShardFolder, Shelf
+from datagen.dataset.store import Shard, ShardFolder, Shelf
 from datagen.digest import canonical, of_bytes, of_data
 from datagen.errors import DiskFullError
 from datagen.frames import LabelledFrame, MakeFrame, label, may_reject, named
@@ -20,18 +20,16 @@ SPACE_MARGIN = 1.2  # of what a run asks for beside the bytes that it expects
 def make_shard(
     recipe: Recipe,
     make_frame: MakeFrame,
-    out: Path | Shelf,
+    shelf: Shelf,
     shard: Shard,
     to_come: int,
     progress: Callable[[int], None],
 ) -> dict[str, Any]:
     """Render, check and publish one shard; one that is published already is left alone.
 
-    `out`: the dataset's folder, or the shelf where its shards stand.
     `to_come`: images that this run makes in later shards. `progress` is told how many images of
     this one are done.
     """
-    shelf = FolderShelf(out) if isinstance(out, Path) else out
     if not shelf.holds(shard):
         with store.shard_folder(shelf.folder, shard) as folder:
             facts = _fill(recipe, make_frame, folder, to_come if shelf.has_all else 0, progress)

@@ -16,7 +16,7 @@ from pydantic import Field
 from datagen.dataset import coco, store
 from datagen.dataset.claim import claimed
 from datagen.dataset.manifest import finish
-from datagen.dataset.store import Shard
+from datagen.dataset.store import FolderShelf, Shard
 from datagen.dataset.verify import read_recipe
 from datagen.decoding import decode
 from datagen.errors import DatagenError
@@ -106,7 +106,7 @@ class _Making:
             ticks.append(time.monotonic())
             progress(before + done)
 
-        make_shard(self._recipe, make, self._out, shard, 0, tick)
+        make_shard(self._recipe, make, FolderShelf(self._out), shard, 0, tick)
         share = (time.monotonic() - ticks[-1]) / len(images)
         self.seconds += [after - start + share for start, after in pairwise(ticks)]
         self.shards.append(shard)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from datagen import pipeline, recipe
-from datagen.dataset.store import Shard
+from datagen.dataset.store import FolderShelf, Shard
 from datagen.frames import opened
 from datagen.shards import make_shard
 
@@ -48,7 +48,14 @@ def test_print_growth_over_a_long_run(tmp_path: Path) -> None:
             begun = time.process_time()
             for first in range(start, start + WINDOW, 50):
                 shard = Shard(first, first + 50)
-                make_shard(made, make_frame, tmp_path, shard, LONG - shard.stop, lambda done: None)
+                make_shard(
+                    made,
+                    make_frame,
+                    FolderShelf(tmp_path),
+                    shard,
+                    LONG - shard.stop,
+                    lambda done: None,
+                )
             costs.append((time.process_time() - begun) / WINDOW)
             memory.append(resident())
     say(f"aerial, {LONG} images in one process, CPU ms an image by thousands:")

@@ -9,7 +9,7 @@ from typing import Any
 
 from datagen import recipe
 from datagen.dataset import store
-from datagen.dataset.store import Shard
+from datagen.dataset.store import FolderShelf, Shard
 from datagen.frames import opened
 from datagen.shards import make_shard
 
@@ -42,7 +42,7 @@ def _texts(made: recipe.Recipe) -> dict[str, str]:
     """The files of a real first shard but its pictures, with marks for what others have instead."""
     first, texts = Shard(0, SHARD), {}
     with tempfile.TemporaryDirectory() as place, opened(made) as make_frame:
-        make_shard(made, make_frame, Path(place), first, 0, lambda done: None)
+        make_shard(made, make_frame, FolderShelf(Path(place)), first, 0, lambda done: None)
         for name in ("shard.json", "records.jsonl", "scenes.jsonl"):
             text = (Path(place) / first.place / name).read_text()
             text = re.sub(r"\b000000(\d\d)\.png", r"\0name \1\0.png", text)

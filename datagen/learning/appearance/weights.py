@@ -21,6 +21,7 @@ from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.models.imle import Generator, Sizes
 from datagen.models.segmenter import Segmenter
+from datagen.reading.class_names import class_names
 
 _ENTRY = "datagen"
 _CAP = 2 << 30  # bytes; the paper's generator has 420 MB
@@ -113,13 +114,12 @@ def save_appearance_model(
 
 def unseen_classes(grammar: Grammar, seen: Sequence[int]) -> tuple[str, ...]:
     """Names of the world's classes of which the pairs show nothing."""
-    names = (*grammar.categories, *grammar.stuffs)
-    return tuple(name for k, name in enumerate(names, start=1) if k not in seen)
+    return tuple(name for k, name in enumerate(class_names(grammar), 1) if k not in seen)
 
 
 def checked_like(like: dict[str, str], grammar: Grammar, seen: Sequence[int]) -> dict[str, str]:
     """The entries of `like` that unseen classes need; refuses those that cannot be followed."""
-    names = (*grammar.categories, *grammar.stuffs)
+    names = class_names(grammar)
     unseen = unseen_classes(grammar, seen)
     for name, other in like.items():
         where = f"learn.appearance.like: {name} = {other!r}"

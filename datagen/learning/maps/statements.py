@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from datagen.learning.appearance.weights import unseen_classes
 from datagen.learning.statements import Statement
-from datagen.reading.class_names import class_names
 from datagen.reading.maps import LabelMaps
 from datagen.recipe import Recipe
 from datagen.taught import Section
@@ -22,11 +22,10 @@ def statements(recipe: Recipe, maps: LabelMaps) -> list[Statement]:
     return found
 
 
-def undrawn(recipe: Recipe, maps: LabelMaps) -> list[str]:
+def _undrawn(recipe: Recipe, maps: LabelMaps) -> list[str]:
     """Classes of the world that the pairs never show, and that look like no other."""
     like = recipe.learn.appearance.like
-    names = enumerate(class_names(recipe.world()), 1)
-    return [name for k, name in names if k not in maps.present and name not in like]
+    return [name for name in unseen_classes(recipe.world(), maps.present) if name not in like]
 
 
 def _learned(asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
@@ -44,13 +43,11 @@ def _learned(asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
 
 
 def _unseen(recipe: Recipe, asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
-    if "appearance" in asked and (names := undrawn(recipe, maps)):
+    if "appearance" in asked and (names := _undrawn(recipe, maps)):
         yield Statement(
             "not learned",
             f"No map shows {', '.join(names)}: they are drawn like what the world does not know; "
             "`learn.appearance.like` can name a class that they shall look like.",
         )
-    elif "layout" in asked:
-        everything = enumerate(class_names(recipe.world()), 1)
-        if missing := [name for k, name in everything if k not in maps.present]:
-            yield Statement("not learned", f"No map shows {', '.join(missing)}.")
+    elif "layout" in asked and (missing := unseen_classes(recipe.world(), maps.present)):
+        yield Statement("not learned", f"No map shows {', '.join(missing)}.")
