@@ -246,6 +246,24 @@ def test_two_machines_that_make_the_same_dataset_do_each_other_no_harm(
     assert server.objects(prefix) == clean
 
 
+def test_a_run_that_begins_after_one_has_looked_is_helped(
+    server, source, small, clean, url, prefix, tmp_path, monkeypatch
+):
+    def looks(self, folder=""):
+        seen = below(self, folder)
+        if not others:
+            assert seen == ([], [])
+            others.append(start(source, url, XDG_CACHE_HOME=str(tmp_path / "other")))
+            _, said = others[0].communicate(timeout=60)
+            assert others[0].returncode == 0, said
+        return seen
+
+    others, below = [], Objects.below
+    monkeypatch.setattr(Objects, "below", looks)
+    pipeline.generate(small, url, resume=True)
+    assert server.objects(prefix) == clean
+
+
 # ----------------------------------------------------------------------------------------- shards
 
 

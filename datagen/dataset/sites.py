@@ -165,16 +165,17 @@ def _bring_what_is_there(objects: Objects, folder: Path, resume: bool) -> list[s
     for entry in folder.iterdir():
         if entry.name != "shards" or "shards" not in folders:  # what another run has left
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    if not names:
+        return []  # whoever begins here meanwhile is met when it is claimed
     with disk_space(folder):
         _bring_shards(objects, folder)
         wanted = ["recipe.json", versions.FILE]
         wanted += ["manifest.json", COMPLETE] if COMPLETE in names else []
         for name in wanted:
             objects.download(name, folder / name)
-        if names:
-            path = folder / "recipe.json"
-            for name in weights.names(Recipe.decode(store.read_json(path), str(path))):
-                objects.download(name, folder / name)
+        path = folder / "recipe.json"
+        for name in weights.names(Recipe.decode(store.read_json(path), str(path))):
+            objects.download(name, folder / name)
     return names
 
 
