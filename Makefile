@@ -43,8 +43,9 @@ demo: setup
 	rm -rf out/demo
 	$(BIN)/python -m datagen demo --out out/demo
 
+# Each worker holds torch: more of them would ask for more memory than they save time.
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

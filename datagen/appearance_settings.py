@@ -27,15 +27,19 @@ class AppearanceLearning(Component):
     style: int = Field(
         default=6, ge=0, le=256
     )  # channels of noise that are constant over a picture
-    grain: int = Field(default=2, ge=0, le=256)  # channels of noise with each pixel its own
+    # Channels of noise with each pixel its own, which nobody chooses: drawn anew at each look.
+    grain: int = Field(default=0, ge=0, le=256)
     # Channels of the noise encoder. The paper has one (100); ours learns as much without.
     encoder: int | None = Field(default=None, ge=4, le=512)
     pixel_weight: float = Field(default=2.0, ge=0)  # of the pixels' term; each map's is 1
-    pretraining: int = Field(default=150, ge=0, le=1_000_000)  # steps of regression, noise 0
-    # Noise's first weights after it: times the RMS of all others. (Less for grain made no less
-    # speckle: 0.5 instead of 5 told windows hardly better.)
-    boost: float = Field(default=5.0, ge=0)
-    grain_boost: float = Field(default=5.0, ge=0)
+    # Weight of how much pixels, and each map, vary within cells of a few pixels: that of a detail
+    # which no layout tells, and which plain L1 would leave out or draw as speckle. 0: none.
+    texture: float = Field(default=1.0, ge=0)
+    pretraining: int = Field(default=1000, ge=0, le=1_000_000)  # steps of regression, noise 0
+    # Noise's first weights after it: times the RMS of all others. Much more than 1 drowns what
+    # the regression has learned of exact places.
+    boost: float = Field(default=1.0, ge=0)
+    grain_boost: float = Field(default=0.5, ge=0)
     epochs: int = Field(default=16, ge=1, le=100_000)  # outer ones
     layouts: int = Field(default=128, ge=1, le=100_000)  # pairs of an outer epoch
     draws: int = Field(default=8, ge=1, le=1024)  # candidates of a pair

@@ -99,9 +99,10 @@ class Detached(DatagenError):
 
 
 class RejectedError(DatagenError):
-    """A picture does not show its layout well enough; another attempt at the image may.
+    """A picture's labels cannot be trusted; another attempt at the image may be better.
 
-    `score` is what the renderer's gate gave it.
+    The message says why, and what to do when all attempts end so. `score`, the higher the better,
+    tells the best of them: a gate's agreement between picture and layout, for example.
     """
 
     def __init__(self, message: str, score: float) -> None:

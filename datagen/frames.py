@@ -1,22 +1,24 @@
 """From a recipe to labelled, audited frames; image i is a function of (recipe, seed, i) alone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from datagen import audit, labels
+from datagen.edits import NO_EDITS, Edits
 from datagen.errors import (
     AuditError,
     BusyError,
     DatagenError,
     DiskFullError,
     ImageError,
+    InputError,
     MissingError,
     RejectedError,
 )
 from datagen.frame import Frame
-from datagen.interfaces import LABELS
+from datagen.interfaces import LABELS, Rngs
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
@@ -41,15 +43,17 @@ MakeFrame = Callable[[int], Made]
 
 
 @contextmanager
-def opened(recipe: Recipe, canvas: tuple[int, int] | None = None) -> Iterator[MakeFrame]:
+def opened(
+    recipe: Recipe, canvas: tuple[int, int] | None = None, edits: Edits = NO_EDITS
+) -> Iterator[MakeFrame]:
     """The recipe's components open, as one function from an image's index to its frame.
 
-    `canvas`: width and height of the pictures, px, in place of the scenes' own.
+    `canvas`: width and height of the pictures, px, in place of the scenes' own. `edits` are made in
+    each picture.
     """
     recipe.check_sources(learn=False)
-    generator = recipe.generator.component("generators")
     passes = frozenset((LABELS, *recipe.passes))
-    with generator.open(recipe.world()) as generate, opened_renderers(recipe, passes) as render:
+    with opened_generator(recipe, edits) as generate, opened_renderers(recipe, passes) as render:
 
         def make(index: int, attempt: int) -> tuple[Scene | None, Frame]:
             made = generate([rng_for(recipe.seed, index, Stream.SCENE, attempt)])
@@ -65,22 +69,38 @@ def opened(recipe: Recipe, canvas: tuple[int, int] | None = None) -> Iterator[Ma
         yield make_frame
 
 
+def opened_generator(
+    recipe: Recipe, *variants: Edits
+) -> AbstractContextManager[Callable[[Rngs], list[Any]]]:
+    """The recipe's generator; of each rng it gives a picture with each of these edits, if any."""
+    generator = recipe.generator.component("generators")
+    if not any(variants):
+        return generator.open(recipe.world())
+    if not generator.may_edit():
+        raise InputError(
+            f"--move, --drop and --recolour change what learned things are in a picture; "
+            f"`{recipe.generator.use}` takes no such changes: `datagen learn` a recipe with "
+            "`relate` or `gnm`, and preview its run"
+        )
+    return generator.open(recipe.world(), variants)
+
+
 def _first_accepted(make: Callable[[int], tuple[Scene | None, Frame]]) -> Made:
-    scores = []
+    refusals = []
     for attempt in range(_ATTEMPTS):
         try:
             return Made(*make(attempt), attempt)
         except RejectedError as error:
-            scores.append(error.score)
-    raise DatagenError(
-        f"{_ATTEMPTS} pictures of it were rejected, the best with an agreement of {max(scores):.2f}"
-        "; lower the renderer's `gate`, or learn the appearance for longer"
-    )
+            refusals.append(error)
+    best = max(refusals, key=lambda error: error.score)
+    raise DatagenError(f"{_ATTEMPTS} pictures of it were rejected; of the best, {best}") from best
 
 
 def may_reject(recipe: Recipe) -> bool:
-    """Has a renderer of the recipe a gate?"""
-    return any(part.component("renderers").may_reject() for part in recipe.renderers)
+    """Does the generator or a renderer of the recipe turn some pictures away?"""
+    parts = [recipe.generator.component("generators")]
+    parts += [part.component("renderers") for part in recipe.renderers]
+    return any(part.may_reject() for part in parts)
 
 
 @contextmanager
@@ -94,6 +114,12 @@ def named(index: int) -> Iterator[None]:
         raise ImageError(str(error), index) from error
     except Exception as error:
         raise ImageError(f"{type(error).__name__}: {error}", index) from error
+
+
+def first(recipe: Recipe, number: int, edits: Edits = NO_EDITS) -> list[Frame]:
+    """The first images of the dataset that the recipe makes, with these edits."""
+    with opened(recipe, edits=edits) as make_frame:
+        return [make_frame(index).frame for index in range(number)]
 
 
 @dataclass(frozen=True)

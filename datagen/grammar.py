@@ -9,7 +9,8 @@ from typing import NamedTuple
 from datagen.distributions import Distribution
 
 # Attributes that place a node in its parent's frame; all others are handed to the renderer.
-PLACEMENT = ("x", "y", "z", "gap", "yaw", "scale", "layer")
+PLACEMENT = ("x", "y", "z", "gap", "yaw", "scale", "layer", "apart", "inside")
+CONDITIONS = ("apart", "inside")  # on where it may stand: the node is drawn again until they hold
 
 # Unit -> factor to the base unit (px or m, radians); relative units are resolved in `expand`.
 UNITS: Mapping[str, float] = {
@@ -99,6 +100,11 @@ class Symbol:
         return any(name in PLACEMENT for name in self.attributes)
 
     @cached_property
+    def is_conditioned(self) -> bool:
+        """Is it drawn again until it has room?"""
+        return any(name in CONDITIONS for name in self.attributes)
+
+    @cached_property
     def has_extents(self) -> bool:
         return any(name in RELATIVE_UNITS for name in self.attributes)
 
@@ -183,6 +189,11 @@ class Grammar:
     def stuffs(self) -> tuple[str, ...]:
         """Stuff names in the order of the file; class ids go on after the categories'."""
         return tuple(dict.fromkeys(s.stuff for s in self.symbols.values() if s.stuff))
+
+    @cached_property
+    def has_conditions(self) -> bool:
+        """Must anything be drawn again until it has room?"""
+        return any(symbol.is_conditioned for symbol in self.symbols.values())
 
     def is_terminal(self, name: str) -> bool:
         return name not in self.rules_of

@@ -25,12 +25,21 @@ class Component(BaseModel):
         return {}
 
     def may_reject(self) -> bool:
-        """May it raise RejectedError for a picture that does not show its layout?"""
+        """May it raise RejectedError for a picture whose labels cannot be trusted?"""
+        return False
+
+    def may_edit(self) -> bool:
+        """Does the `open` of this generator also take `edits.Edits`, as `Generator` says?"""
         return False
 
 
 class Generator(Protocol):
-    """Starts from noise."""
+    """Starts from noise.
+
+    One that makes edits, by its `may_edit()`, takes a sequence of them as a second argument of
+    `open`. Of each rng it then gives the picture that it would have given without, once with each
+    of them; it rejects the same pictures.
+    """
 
     gives: ClassVar[type[Scene] | type[Layout] | type[Frame]]
 

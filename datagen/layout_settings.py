@@ -12,7 +12,8 @@ class LayoutLearning(Component):
 
     steps: int = Field(default=10_000, ge=1, le=10_000_000)  # paper: 50,000
     batch: int = Field(default=32, ge=2, le=4096)  # label maps a step, and as many generated
-    learning_rate: float = Field(default=4e-4, gt=0, le=1)  # of both networks; paper: 1e-4, 2e-4
+    # Of both networks, for the first half of the steps; then it falls. Paper: 1e-4, 2e-4.
+    learning_rate: float = Field(default=4e-4, gt=0, le=1)
     width: int = Field(default=16, ge=4, le=512)  # channels at full size; up to 8 times as many
     # Sides of the convolutions' windows, px. Even ones give each pixel of an upsampled map equally
     # many summands: no checkerboard. Paper: 7 and 11.
@@ -20,11 +21,13 @@ class LayoutLearning(Component):
     latent: int = Field(default=100, ge=1, le=4096)  # numbers of z; paper: 100, 128
     matching: float = Field(default=1.0, ge=0)  # weight of feature matching, the paper's only loss
     adversarial: float = Field(default=1.0, ge=0)  # weight of the discriminator's own opinion
-    # Weight of R1: the squared change of the discriminator's logit for one pixel's change of class.
+    # Weight of R1 and of R2: the squared change of the discriminator's logit for one pixel's change
+    # of class, at real maps and at generated ones.
     penalty: float = Field(default=0.5, ge=0)
     penalty_every: int = Field(default=8, ge=1)  # steps
     average: float = Field(default=0.999, ge=0, lt=1)  # share kept, a step, by what is sampled from
-    # Steps over which the discriminator sees generated maps less and less rounded to one class.
-    hardened: int = Field(default=500, ge=0)
+    # By how many nats the class of a pixel of a label map is ahead of every other class, before the
+    # noise that maps of either kind are shown with. Paper: without noise, and so without end.
+    sharpness: float = Field(default=8.0, gt=0, le=50)
     checkpoint_every: int = Field(default=250, ge=1)  # steps
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the networks' multiplications

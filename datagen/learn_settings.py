@@ -6,9 +6,11 @@ from pydantic import Field, JsonValue
 
 from datagen.appearance_settings import AppearanceLearning
 from datagen.attribute_settings import AttributeLearning
+from datagen.gnm_settings import GnmLearning
 from datagen.interfaces import Component
 from datagen.layout_settings import LayoutLearning
 from datagen.parts import Part, Source
+from datagen.relate_settings import RelateLearning
 
 TRAINED = ("counts", "embedding")  # feature networks that a run trains where no weights are given
 
@@ -99,4 +101,6 @@ class Learn(Component):
     attributes: AttributeLearning = AttributeLearning()
     layout: LayoutLearning = LayoutLearning()
     appearance: AppearanceLearning = AppearanceLearning()
+    relate: RelateLearning = RelateLearning()
+    gnm: GnmLearning = GnmLearning()
     checkpoint_every: int = Field(default=50, ge=1)  # steps of any phase

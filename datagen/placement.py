@@ -10,20 +10,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datagen.clearance import Spot, lies_inside, nearest_before, spot_of, stands_apart
 from datagen.derivation import Node, parse_tree, past_caps
 from datagen.distributions import Spread, Value
 from datagen.errors import InputError
-from datagen.grammar import RELATIVE_UNITS, Grammar, Symbol
+from datagen.grammar import CONDITIONS, RELATIVE_UNITS, Grammar, Symbol
 from datagen.scene import Scene, SceneNode, Transform
 
 _UNMOVED = Transform()
 _NO_EXTENTS: Mapping[str, float] = {}
 
+TRIES = 300  # draws of a node that must find room, before those that stand in its way move, too
+RESTARTS = 100  # of all siblings that must find room
+
 
 def expand(grammar: Grammar, derivation: Sequence[int], rng: np.random.Generator) -> Scene:
     """The scene of a derivation: its tree with attributes drawn from the prior, parents first.
 
-    Raises InputError for a scene past the grammar's caps; derivations of `sample_prior` fit them.
+    What must stand `apart` or `inside` is drawn again until it does; if it never does, so are its
+    siblings. Raises InputError if they find no room either, and for a scene past the grammar's
+    caps; derivations of `sample_prior` fit them.
     """
     nodes = parse_tree(grammar, derivation)
     if past_caps(grammar, nodes):
@@ -32,8 +38,16 @@ def expand(grammar: Grammar, derivation: Sequence[int], rng: np.random.Generator
             f"{grammar.max_depth}; lower its counts or raise max_nodes / max_depth in the grammar"
         )
     drafts: list[_Draft] = []
-    for node in nodes:  # preorder: a parent's extents are known before its children need them
-        drafts.append(_place(grammar, nodes, drafts, node, rng))
+    restarts = 0
+    while len(drafts) < len(nodes):  # preorder: a parent's extents are known before they are needed
+        node = nodes[len(drafts)]
+        if (draft := _place(grammar, nodes, drafts, node, rng)) is not None:
+            drafts.append(draft)
+            continue
+        restarts += 1
+        if restarts > RESTARTS:
+            raise _no_room(grammar, node)
+        _clear(drafts, drafts[node.parent])
     root = _freeze(grammar, nodes, drafts)
     return Scene(root, grammar.canvas, grammar.digest, tuple(map(int, derivation)))
 
@@ -42,6 +56,7 @@ def attribute_log_prob(grammar: Grammar, scene: Scene) -> float:
     """Log-density of the scene's attributes under the prior, given its structure.
 
     Densities are per unit as the grammar writes it (deg, fractions of the parent's width, ...).
+    That things are drawn again until they have room is left out of account, as are the caps.
     """
     total = 0.0
     for written in written_values(grammar, scene):
@@ -81,7 +96,17 @@ class _Draft:
     extents: Mapping[str, float]  # its own width and height, px or m
     transform: Transform = _UNMOVED
     edges: dict[str, float] = field(default_factory=dict)  # symbol -> y where its last child ends
+    spots: list[Spot] = field(default_factory=list)  # of its children, where some must find room
+    fork: "_Fork | None" = None
     children: list[SceneNode] = field(default_factory=list)  # last first
+
+
+class _Fork(NamedTuple):
+    """What there was below a node before the first of its children that must find room."""
+
+    nodes: int  # in the whole scene
+    edges: dict[str, float]
+    spots: int
 
 
 def _place(
@@ -90,25 +115,76 @@ def _place(
     drafts: Sequence[_Draft],
     node: Node,
     rng: np.random.Generator,
+) -> _Draft | None:
+    """The node's values and frame; None: it finds no room."""
+    symbol = grammar.symbols[node.symbol]
+    above = None if node.parent < 0 else drafts[node.parent]
+    if above is None or not grammar.has_conditions:
+        return _draw(grammar, nodes, above, node, rng)
+    if symbol.is_conditioned and above.fork is None:
+        above.fork = _Fork(len(drafts), dict(above.edges), len(above.spots))
+    for _ in range(TRIES):
+        draft = _draw(grammar, nodes, above, node, rng)
+        spot = spot_of(symbol.name, draft.transform, draft.values)
+        if not symbol.is_conditioned or _has_room(draft, spot, above.spots):
+            above.spots.append(spot)
+            return draft
+    return None
+
+
+def _draw(
+    grammar: Grammar,
+    nodes: Sequence[Node],
+    above: _Draft | None,
+    node: Node,
+    rng: np.random.Generator,
 ) -> _Draft:
     symbol = grammar.symbols[node.symbol]
-    is_root = node.parent < 0
-    default = _canvas_extents(grammar) if is_root else _NO_EXTENTS
-    parent = default if is_root else drafts[node.parent].extents
+    default = _canvas_extents(grammar) if above is None else _NO_EXTENTS
+    parent = default if above is None else above.extents
     values: dict[str, Value] = {}
     for name, distribution, factor, relative in symbol.laws:
         if relative is not None:
             factor = _fraction(symbol.name, name, relative, parent)
         if isinstance(distribution, Spread):
-            siblings = 1 if is_root else nodes[node.parent].totals[node.symbol]
+            siblings = 1 if above is None else nodes[node.parent].totals[node.symbol]
             distribution = distribution.at(node.k, siblings)
         value = distribution.sample(rng)
         values[name] = value if factor == 1.0 or isinstance(value, str) else value * factor
     draft = _Draft(values, _extents(values, default) if symbol.has_extents else default)
     if symbol.is_placed:
-        edges = {} if is_root else drafts[node.parent].edges
+        edges = {} if above is None else above.edges
         draft.transform = _transform(symbol, draft.values, draft.extents, edges)
     return draft
+
+
+def _has_room(draft: _Draft, spot: Spot, others: Sequence[Spot]) -> bool:
+    name = draft.values.get("inside")
+    if name is not None:
+        around = nearest_before(str(name), others)
+        if around is None:
+            raise InputError(
+                f"a `{spot.symbol}` must lie inside a `{name}`, but none stands before it in its "
+                f"rule; put `{name}` there, or remove `inside`"
+            )
+        if not lies_inside(spot, around):
+            return False
+    return stands_apart(spot, others)
+
+
+def _clear(drafts: list[_Draft], above: _Draft) -> None:
+    """Take away what stands below a node since the first child that had to find room."""
+    assert above.fork is not None
+    del drafts[above.fork.nodes :], above.spots[above.fork.spots :]
+    above.edges = dict(above.fork.edges)
+
+
+def _no_room(grammar: Grammar, node: Node) -> InputError:
+    conditions = [n for n in CONDITIONS if n in grammar.symbols[node.symbol].attributes]
+    return InputError(
+        f"{RESTARTS} times a `{node.symbol}` of {grammar.world} found no room; make it smaller, "
+        f"have fewer of them, or ease its {' and '.join(f'`{name}`' for name in conditions)}"
+    )
 
 
 def _transform(

@@ -61,7 +61,9 @@ class Recipe(Component):
             del data[key]
         for key in ("helpers", "checkpoint_every"):
             del data["learn"][key]
-        del data["learn"]["layout"]["checkpoint_every"], data["learn"]["appearance"]["cache"]
+        for section in ("layout", "relate", "gnm"):
+            del data["learn"][section]["checkpoint_every"]
+        del data["learn"]["appearance"]["cache"]
         return digest.of_data(data)[:16]
 
     def encode(self) -> dict[str, Any]:
@@ -235,9 +237,10 @@ def _check_parts(recipe: Recipe, where: str) -> None:
     for part in recipe.renderers:
         takes = part.component("renderers").takes
         if not issubclass(given, takes):
+            drawn = "; write `renderers = []`: it is a picture" if given is Frame else ""
             raise RecipeError(
                 f"{where}: renderer `{part.use}` takes a {takes.__name__}, "
-                f"but `{name}` before it gives a {given.__name__}"
+                f"but `{name}` before it gives a {given.__name__}{drawn}"
             )
         given, name = Frame, part.use
     if given is not Frame:

@@ -29,6 +29,8 @@ class Stream(IntEnum):
     CANDIDATE = 21  # index = number of a candidate's noise in such learning
     STYLE = 22  # index = number of a style: its code
     SEGMENTER = 23  # index = step of training the gate of an appearance
+    RELATE = 24  # index = step of learning RELATE: which pictures, latents
+    GNM = 25  # index = step of learning GNM: which pictures, the posterior's and the prior's noise
 
 
 def rng_for(seed: int, index: int, stream: Stream, attempt: int = 0) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""Parts that `datagen learn` teaches from label maps, and which of a recipe's have not learned."""
+"""Parts that `datagen learn` teaches, from what, and which of a recipe's have not learned."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -6,11 +6,20 @@ from typing import Literal
 from datagen.errors import RecipeError
 from datagen.parts import Part, Source
 
-Section = Literal["layout", "appearance"]  # of [learn]: how it is learned
+Section = Literal["layout", "appearance", "relate", "gnm"]  # of [learn]: how it is learned
+Given = Literal["label maps", "photos"]  # what it is learned from
 
 _TAUGHT: Mapping[tuple[str, str], Section] = {
     ("generator", "semgan"): "layout",
+    ("generator", "relate"): "relate",
+    ("generator", "gnm"): "gnm",
     ("renderers", "imle"): "appearance",
+}
+_FROM: Mapping[Section, Given] = {
+    "layout": "label maps",
+    "appearance": "label maps",
+    "relate": "photos",
+    "gnm": "photos",
 }
 
 Parts = Mapping[str, Part]  # "generator", "renderers.0", ... -> part
@@ -26,12 +35,23 @@ def untaught(parts: Parts) -> dict[str, Section]:
     return found
 
 
+def taken_from(parts: Parts) -> Given | None:
+    """What the parts that have not learned yet learn from, all of them; None: all have learned."""
+    keys: dict[Given, str] = {_FROM[section]: key for key, section in untaught(parts).items()}
+    if len(keys) > 1:
+        listed = " and ".join(f"{key} (`{parts[key].use}`) from {of}" for of, key in keys.items())
+        raise RecipeError(
+            f"{listed} cannot learn in one run; give one of them `weights`, or take it out"
+        )
+    return next(iter(keys), None)
+
+
 def check(parts: Parts) -> None:
     """Refuses parts that cannot do anything yet."""
-    for key in untaught(parts):
+    for key, section in untaught(parts).items():
         raise RecipeError(
-            f"{key}: `{parts[key].use}` has not learned anything yet; give this recipe and label "
-            "maps to `datagen learn`, then use its run in place of the recipe"
+            f"{key}: `{parts[key].use}` has not learned anything yet; give this recipe and "
+            f"{_FROM[section]} to `datagen learn`, then use its run in place of the recipe"
         )
 
 

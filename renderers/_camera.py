@@ -21,7 +21,7 @@ REACH = 0.5  # canvases; what lies farther beyond the border is cut off
 class Camera(Component):
     """An upright pinhole camera; its horizon is level."""
 
-    horizon: float = Field(default=0.49, gt=0.0, lt=1.0)  # from the top, in canvas heights
+    horizon: float = Field(default=0.49, gt=-2.0, lt=1.0)  # from the top, in canvas heights
     focal: float = Field(default=1.0, ge=0.1, le=10.0)  # focal length, in canvas widths
     height: float = Field(default=1.35, gt=0.0, le=100.0)  # of the eye above the ground, m
 

@@ -76,8 +76,9 @@ class Renderer(Component):
             score = gate.agreement(gate.found_classes(model.gate, image), shown)
             if score < self.gate:
                 raise RejectedError(
-                    f"the picture shows its layout in {score:.0%} of the pixels, below the gate's "
-                    f"{self.gate:.0%}",
+                    f"{score:.0%} of the pixels show their layout, below the gate's "
+                    f"{self.gate:.0%}; lower the renderer's `gate`, or learn the appearance for "
+                    "longer",
                     score,
                 )
         return repainted(layout, image)

@@ -1,4 +1,4 @@
-"""A renderer with a gate, which rejects pictures by a coin; for tests only."""
+"""A renderer with a gate and a generator of pictures, which reject by a coin; for tests only."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from datagen import plugins
 from datagen.errors import RejectedError
+from datagen.frame import Frame
 from datagen.interfaces import Component
 from datagen.scene import Scene
 
@@ -27,10 +28,27 @@ class Renderer(Component):
         def one(draw, scene, rng):
             score = rng.random()
             if self.gate is not None and score < self.gate:
-                raise RejectedError("by the coin", score)
+                raise RejectedError(f"the coin said {score:.2f}; lower the `gate`", score)
             return draw([scene], [rng])[0]
 
         with plugins.load("renderers", "raster")().open(grammar, passes) as draw:
             yield lambda scenes, rngs: [
                 one(draw, scene, rng) for scene, rng in zip(scenes, rngs, strict=True)
             ]
+
+
+class Generator(Component):
+    """Pictures of the prior as the raster renderer draws them; it needs no renderer after it."""
+
+    gives: ClassVar[type[Frame]] = Frame
+    gate: float | None = None
+
+    def may_reject(self) -> bool:
+        return self.gate is not None
+
+    @contextmanager
+    def open(self, grammar):
+        prior = plugins.load("generators", "prior")()
+        drawer = Renderer(gate=self.gate)
+        with prior.open(grammar) as generate, drawer.open(grammar, frozenset()) as draw:
+            yield lambda rngs: draw(generate(rngs), rngs)

@@ -119,7 +119,7 @@ def test_every_make_target_on_a_page_is_one():
 def test_learning_md_has_every_setting_with_its_default():
     told = {
         code(key)[0]: toml(code(value)[0])
-        for name in ("learning.md", "appearance.md")
+        for name in ("learning.md", "appearance.md", "objects.md")
         for key, value, _ in rows(page(name), "Settings")
     }
     real = {
@@ -129,21 +129,21 @@ def test_learning_md_has_every_setting_with_its_default():
 
 
 def test_learning_md_names_the_files_and_readings_that_the_code_writes():
-    rooms = [ROOT / "datagen" / room for room in ("learning", "report")]
+    rooms = [ROOT / "datagen" / room for room in ("learning", "report", "models")]
     source = "".join(path.read_text() for room in rooms for path in room.rglob("*.py"))
     for names, _ in rows(page("learning.md"), "The run folder"):
         for name in code(names):
             stem = name.removesuffix(".png").rstrip("/")  # sheets are named by their sample
             assert f'"{stem}"' in source, name
     readings = re.findall(
-        r"^\| (?:pretrain|features|reinforce|layout|gate|appearance) \| ([^|]*)",
-        page("learning.md") + page("appearance.md"),
+        r"^\| (?:pretrain|features|reinforce|layout|gate|appearance|relate|gnm) \| ([^|]*)",
+        page("learning.md") + page("appearance.md") + page("objects.md"),
         re.M,
     )
     named = {name for cell in readings for name in code(cell)}
     assert len(named) >= 8
-    for name in named:
-        assert f'"{name}"' in source, name
+    for name in named:  # a string, or the field of a tuple of terms
+        assert f'"{name}"' in source or f"    {name}: Tensor" in source, name
 
 
 def test_recipes_md_has_every_key_with_its_default():

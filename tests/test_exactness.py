@@ -11,6 +11,15 @@ from datagen.rng import Stream, rng_for
 from renderers import mesh, raster
 
 SCENES = {  # of those whose pictures are larger and hold more
+    "arrow_room": 60,
+    "balls_in_bowl": 500,
+    "balls_in_bowl_3d": 60,
+    "balls_in_bowl_dense": 500,
+    "clevr_like": 60,
+    "mnist_10": 300,
+    "mnist_4": 300,
+    "mnist_4_10": 300,
+    "shape_stacks": 60,
     "street_2d": 500,
     "street_rural": 60,
     "street_simple": 60,
@@ -19,7 +28,10 @@ SCENES = {  # of those whose pictures are larger and hold more
 }
 MOST = 2000  # of each of the others
 BATCH = 20
-SOLID = ("street_rural", "street_simple", "street_suburban", "street_urban")
+SOLID = (
+    *("street_rural", "street_simple", "street_suburban", "street_urban"),
+    *("arrow_room", "balls_in_bowl_3d", "clevr_like", "shape_stacks"),
+)
 
 
 def test_there_are_over_ten_thousand_scenes():

@@ -15,6 +15,18 @@ from datagen.rng import Stream, rng_for
 
 
 @pytest.fixture
+def pictures(write_recipe):
+    """A recipe whose generator makes pictures, and turns some away."""
+
+    def make(gate, renderers=""):
+        lines = ["count = 7", "shard_size = 3", *renderers.splitlines()]
+        lines += ["[generator]", 'use = "gated:Generator"', f"gate = {gate}"]
+        return write_recipe(WORLD, "\n".join(lines) + "\n")
+
+    return make
+
+
+@pytest.fixture
 def recipe(write_recipe):
     def make(gate=None, weights=None, **keys):
         lines = [f"{key} = {value}" for key, value in {"count": 7, "shard_size": 3, **keys}.items()]
@@ -74,12 +86,12 @@ def test_rejected_attempts_are_counted_and_the_image_is_another_one(recipe, tmp_
 
 def test_a_gate_that_nothing_passes_names_the_image_the_score_and_the_remedy(recipe, tmp_path):
     words = (
-        r"image 0: 20 pictures of it were rejected, the best with an agreement of 0\.\d\d; "
-        "lower the renderer's `gate`, or learn the appearance for longer"
+        r"image 0: 20 pictures of it were rejected; of the best, the coin said 0\.\d\d; "
+        "lower the `gate`"
     )
     with pipeline.opened(recipe(gate=1.1)) as make_frame, pytest.raises(ImageError, match=words):
         make_frame(0)
-    with pytest.raises(PartialError, match="3 of 3 shards cannot be made; .* lower the renderer"):
+    with pytest.raises(PartialError, match="3 of 3 shards cannot be made; .* lower the `gate`"):
         pipeline.generate(recipe(gate=1.1), tmp_path / "d")
 
 
@@ -114,3 +126,26 @@ def test_a_dataset_with_weights_is_resumed_where_they_are_gone_from_its_folder(r
     assert pipeline.generate(made, tmp_path / "d", resume=True).dataset_digest == (
         whole.dataset_digest
     )
+
+
+def test_a_generator_of_pictures_may_reject_as_a_renderer_may(pictures, tmp_path):
+    made = load(pictures(0.5, "renderers = []"))
+    with pipeline.opened(made) as make_frame:
+        counts = [make_frame(k).rejected for k in range(7)]
+    assert sum(counts) > 0 and 0 in counts
+    pipeline.generate(made, tmp_path / "d")
+    assert [n for facts in shards(tmp_path / "d") for n in facts["rejected"]] == counts
+    assert manifest(tmp_path / "d")["rejected_attempts"] == sum(counts)
+    assert f"{sum(counts)} of {7 + sum(counts)} attempts" in (tmp_path / "d/README.md").read_text()
+    assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
+    never = load(pictures(1.1, "renderers = []"))
+    words = "20 pictures of it were rejected; of the best, the"
+    with pipeline.opened(never) as make_frame, pytest.raises(ImageError, match=words):
+        make_frame(0)
+
+
+def test_a_generator_of_pictures_needs_no_renderer_and_a_recipe_with_one_is_told_so(pictures):
+    with pytest.raises(
+        RecipeError, match=r"`gated:Generator` .* gives a Frame; .*renderers = \[\]"
+    ):
+        load(pictures(0.5))

@@ -98,25 +98,59 @@ def test_the_encoder_keeps_the_noise_alive():
     assert out.var(0).mean() > 0.5 * out.square().mean()
 
 
-def distance_of(folder, pixel_weight: float = 2.0) -> Distance:
-    return Distance(opened_stages(network(folder).source), pixel_weight, torch.float32)
+def distance_of(folder, texture: float = 0.5) -> Distance:
+    return Distance(opened_stages(network(folder).source), 2.0, texture, torch.float32)
 
 
-def pictures(count: int, index: int = 0) -> torch.Tensor:
+def pictures(count: int, index: int = 0, side: int = 24) -> torch.Tensor:
     rng = rng_for(1, index, Stream.PICTURES)
-    return torch.from_numpy(rng.random((count, 3, 24, 24), dtype=np.float32))
+    return torch.from_numpy(rng.random((count, 3, side, side), dtype=np.float32))
 
 
 def test_random_photos_are_one_apart_whatever_the_network(tmp_path):
     distance = distance_of(tmp_path)
-    a, b = distance.views(pictures(40)), distance.views(pictures(40, 1))
+    photos = pictures(40, 0, 40), pictures(40, 1, 40)
+    a, b = (distance.views(x) for x in photos)
     assert float(distance.between(a, b).mean()) != pytest.approx(1, rel=0.05)
     distance.measure(a, b)
     assert float(distance.between(a, b).mean()) == pytest.approx(1, rel=1e-5)
     # And each term of it: here pixels alone.
-    pixels = (pictures(40) - pictures(40, 1)).abs().mean()
+    pixels = (photos[0] - photos[1]).abs().mean()
     assert float(distance.unit[0]) == pytest.approx(float(pixels), rel=1e-5)
-    assert distance.weights.tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
+    # Weights are 2, and 1 for each of 5 maps; those of textures are all a half.
+    assert len(a) == 12
+    assert distance.weights(12).tolist() == pytest.approx([0.2, *[0.1] * 5, *[0.05] * 6])
+    plain = distance_of(tmp_path, texture=0)
+    assert len(plain.views(pictures(1))) == 6
+    assert plain.weights(6).tolist() == pytest.approx([2 / 7, *[1 / 7] * 5])
+
+
+def test_texture_is_the_deviation_within_cells(tmp_path):
+    """Written out once more, and of 21 pixels, which no cell divides."""
+    distance = distance_of(tmp_path)
+    seen = distance.views(pictures(2)[..., :21])
+    for k, x in enumerate(seen[:6]):
+        cell = 4 if k else 8
+        for y, rows in enumerate(x.split(cell, 2)):
+            for z, part in enumerate(rows.split(cell, 3)):
+                expected = part.var((2, 3), unbiased=False).sqrt()
+                torch.testing.assert_close(seen[6 + k][:, :, y, z], expected, rtol=0, atol=0.011)
+                assert (seen[6 + k][:, :, y, z] > 0).all()
+
+
+def test_texture_tells_a_shifted_pattern_from_none(tmp_path):
+    """By plain L1, grey is nearer to stripes than stripes elsewhere are; by texture it isn't."""
+    stripes = (torch.arange(24) % 4 < 2).float().expand(1, 3, 24, 24)
+    shifted, grey = stripes.roll(2, 3), torch.full((1, 3, 24, 24), 0.5)
+    distance = distance_of(tmp_path)
+    true, moved, none = (distance.views(x) for x in (stripes, shifted, grey))
+    apart = [[float((a[k] - true[k]).abs().mean()) for k in (0, 6)] for a in (moved, none)]
+    assert apart[1][0] < apart[0][0] and apart[0][1] < 0.1 * apart[1][1]
+    # A slope even where nothing varies at all: learning can begin to draw texture.
+    flat = grey.clone().requires_grad_()
+    bright = flat * torch.linspace(0.99, 1.01, 24)
+    distance.between(distance.views(bright), true).sum().backward()
+    assert flat.grad is not None and flat.grad.isfinite().all() and flat.grad.any()
 
 
 def test_a_mask_weighs_pixels_and_maps_alike(tmp_path):
@@ -133,7 +167,8 @@ def test_a_mask_weighs_pixels_and_maps_alike(tmp_path):
 
 def test_vgg_and_squeezenet_are_told_by_their_files_and_give_their_maps(tmp_path):
     stages = opened_stages(network(tmp_path).source)
-    assert [m.shape[1] for m in stages(pictures(1))] == [96, 128, 128]
+    assert [m.shape[1] for m in stages(pictures(1))] == [96, 128, 128, 256, 512]
+    assert [m.shape[1] for m in stages(pictures(1)[..., :16])] == [96, 128, 128, 256]
     x = (pictures(1) - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
     conv = stages.body[0]
     assert isinstance(conv, torch.nn.Conv2d)
@@ -158,7 +193,7 @@ def test_vgg_and_squeezenet_are_told_by_their_files_and_give_their_maps(tmp_path
 
 def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
     """Each candidate drawn and measured alone, without batches."""
-    trainee = AppearanceTrainee(TwoWays(), quick(tmp_path), seed=3)
+    trainee = AppearanceTrainee(TwoWays(), quick(tmp_path, grain=2), seed=3)
     trainee.begin(0)
     trainee.net.boost(5, 5, torch.Generator().manual_seed(0))
     epoch = trainee.epochs.open(2)
@@ -167,16 +202,29 @@ def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
         alone = []
         for j in range(8):
             noise = numbered(3, [(2 * 16 + row) * 8 + j], trainee.sizes)
+            noise = Noise(noise.style, numbered(3, [(2 * 16 + row) * 8], trainee.sizes).grain)
             with torch.no_grad():
                 made = trainee.distance.views(trainee.net(epoch.layouts[row][None], noise))
                 real = [view[row][None] for view in epoch.views]
                 alone.append(float(trainee.distance.between(made, real)))
         assert alone[int(trainee._chosen[row])] == pytest.approx(min(alone), rel=1e-5)
         assert max(alone) > 1.01 * min(alone)
-    steps = trainee._noise(epoch, torch.arange(16))
+    steps = trainee._noise(epoch, torch.arange(16), inner=0)
     first = numbered(3, [2 * 16 * 8 + int(trainee._chosen[0])], trainee.sizes)
     assert torch.equal(steps.style[0], first.style[0])
-    assert torch.equal(steps.grain[0], first.grain[0])
+
+
+def test_no_two_looks_at_a_pair_have_the_same_grain(tmp_path):
+    """What was chosen once and learned from five times is drawn as speckle."""
+    settings = quick(tmp_path, grain=1, steps=4, batch=3)
+    trainee = AppearanceTrainee(TwoWays(), settings, seed=0)
+    grains, rows = [], torch.tensor([1, 1, 2])
+    for number in range(2):
+        epoch = trainee.epochs.open(number)
+        grains += [trainee._noise(epoch, rows, inner).grain for inner in range(4)]
+    candidates = settings.epochs * settings.layouts * settings.draws + 24 * settings.bank_draws
+    grains.append(numbered(0, range(candidates), trainee.sizes).grain)
+    assert len(torch.cat(grains).flatten(1).unique(dim=0)) == 2 * 4 * 3 + candidates
 
 
 def test_candidates_do_not_depend_on_how_many_are_looked_at_together(tmp_path):
@@ -195,6 +243,11 @@ def test_learning_stops_where_noise_does_not_reach_the_pictures(tmp_path):
     trainee.begin(0)
     with pytest.raises(DatagenError, match="look alike"):
         trainee.step(0)
+
+
+def test_many_draws_need_a_style_to_choose(tmp_path):
+    with pytest.raises(InputError, match="with style = 0 all draws of a layout are alike"):
+        AppearanceTrainee(TwoWays(), quick(tmp_path, style=0, grain=2), seed=0)
 
 
 def test_rare_appearances_are_drawn_more_often():

@@ -71,7 +71,8 @@ def progress(tick):
         os.kill(os.getpid(), signal.SIGKILL)
 
 folder = Path({folder!r})
-trainee = AppearanceTrainee(TwoWays(), quick(folder.parent, epochs=2, mask=True, encoder=8), 0)
+settings = quick(folder.parent, epochs=2, mask=True, encoder=8, grain=1)
+trainee = AppearanceTrainee(TwoWays(), settings, 0)
 train(RunFolder(folder), "imle", trainee, checkpoint_every=7, progress=progress)
 """
 
@@ -103,7 +104,7 @@ def brought_to(folder: Path, settings, dies: int | None = None) -> AppearanceTra
 
 def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     """kill -9 amid an outer epoch; and a death in each of the phases."""
-    settings = quick(tmp_path, epochs=2, mask=True, encoder=8)
+    settings = quick(tmp_path, epochs=2, mask=True, encoder=8, grain=1)
     through = brought_to(tmp_path / "through", settings)
     folder = tmp_path / "killed"
     brought_to(folder, settings, 5)

@@ -246,7 +246,7 @@ def test_targets_that_cannot_teach_are_refused_before_anything_is_written(place,
     odd = load(place / "drawn/yard.toml", ["learn.appearance.like={post='lamp'}"])
     with pytest.raises(InputError, match=r"learn.appearance.like: post = 'lamp'"):
         learn(odd, place / "pairs", tmp_path / "run")
-    with pytest.raises(InputError, match="--truth is for learning from photos"):
+    with pytest.raises(InputError, match="--truth is for learning a grammar's structure"):
         learn(drawn, place / "pairs", tmp_path / "run", truth=tmp_path / "t.json")
     assert not (tmp_path / "run").exists()
 

@@ -12,11 +12,14 @@ from faulty import ROOT
 ROOMS = [
     ["errors", "progress", "rng", "threads"],
     ["files", "digest", "distributions", "plugins", "allowed", "tensors", "storage"],
-    ["grammar", "scene", "frame", "labelled", "decoding", "rle"],
-    ["derivation", "placement", "labels", "audit", "language", "interfaces", "dataset"],
+    ["grammar", "scene", "edits", "clearance", "frame", "labelled", "decoding", "rle"],
+    ["derivation", "placement", "rolling", "labels", "audit", "language", "interfaces", "dataset"],
     ["freezing"],
     ["parts"],
-    ["taught", "attribute_settings", "layout_settings", "appearance_settings"],
+    [
+        *("taught", "attribute_settings", "layout_settings", "appearance_settings"),
+        *("relate_settings", "gnm_settings"),
+    ],
     ["learn_settings", "train_settings"],
     ["recipe"],
     ["reading"],

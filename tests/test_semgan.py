@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from datagen.models.semgan import (
+    Classes,
     Discriminator,
     Generator,
-    OneHot,
     Palette,
     adversarial_loss,
     discriminator_loss,
@@ -84,42 +84,50 @@ def test_a_layout_does_not_depend_on_those_beside_it():
 # ------------------------------------------------------------------------------------------ codes
 
 
-def test_a_one_hot_map_has_one_1_where_its_class_is():
+def noise(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_pixels_of_a_map_are_sure_of_its_classes():
     maps = class_maps(2, 3, 5)
-    coded = OneHot(4).of(maps).numpy()
+    coded = Classes(4, sharpness=40.0).of(maps, noise())
     assert coded.shape == (2, 4, 3, 5)
+    torch.testing.assert_close(coded.sum(1), torch.ones(2, 3, 5))
     for n, y, x in np.ndindex(2, 3, 5):
-        expected = [1.0 if k == maps[n, y, x] else 0.0 for k in range(4)]
-        assert coded[n, :, y, x].tolist() == expected
+        assert float(coded[n, maps[n, y, x], y, x]) == pytest.approx(1)
 
 
-def test_rows_of_the_softmax_sum_to_1():
-    made = OneHot(4).made(10 * normal(2, 4, 8, 8), 0.0)
-    assert (made >= 0).all()
-    torch.testing.assert_close(made.sum(1), torch.ones(2, 8, 8))
+def test_noise_lets_a_pixel_be_of_each_class_as_often_as_the_softmax_says():
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0])
+    made = Classes(4, 8.0).made(logits[None, :, None, None].expand(1, 4, 200, 200), noise())
+    found = made.argmax(1).flatten().bincount() / 40_000
+    torch.testing.assert_close(found, logits.softmax(0), atol=0.01, rtol=0)
 
 
-def test_a_hard_map_is_one_hot_and_has_the_gradient_of_the_soft_one():
-    code, output, weight = OneHot(4), normal(2, 4, 3, 3), normal(2, 4, 3, 3, index=1)
-    gradients = []
-    for hardness in (0.0, 1.0):
-        leaf = output.clone().requires_grad_(True)
-        made = code.made(leaf, hardness)
-        (made * weight).sum().backward()
-        gradients.append(leaf.grad)
-    torch.testing.assert_close(made.detach(), code.of(output.argmax(1)))
-    torch.testing.assert_close(*gradients)
+def test_a_generator_can_make_exactly_what_a_label_map_is_told_as():
+    code, maps = Classes(4, sharpness=6.0), class_maps(2, 3, 5)
+    logits = 6 * torch.eye(4)[maps].permute(0, 3, 1, 2)
+    torch.testing.assert_close(code.made(logits, noise(3)), code.of(maps, noise(3)))
 
 
-def test_half_way_to_a_hard_map_lies_in_the_middle():
-    code, output = OneHot(4), normal(1, 4, 2, 2)
-    ends = code.made(output, 0.0) + code.made(output, 1.0)
-    torch.testing.assert_close(code.made(output, 0.5), ends / 2)
+def test_less_sharp_maps_are_told_with_more_stray_pixels():
+    maps = torch.zeros(1, 100, 100, dtype=torch.int64)
+    stray = [float((Classes(4, s).of(maps, noise()).argmax(1) > 0).sum()) for s in (2, 4, 8)]
+    assert stray[0] > stray[1] > stray[2]
+    assert stray[1] == pytest.approx(10_000 * 3 / (3 + math.exp(4)), rel=0.15)
+
+
+def test_where_a_generator_is_not_sure_its_logits_have_a_slope():
+    output = (3 * normal(2, 4, 3, 3)).requires_grad_(True)
+    weight = normal(2, 4, 3, 3, index=1)
+    (Classes(4, 8.0).made(output, noise()) * weight).sum().backward()
+    assert output.grad is not None
+    assert (output.grad.abs().sum(1) > 0).all()
 
 
 def test_a_palette_gives_each_class_its_colour():
     maps = class_maps(2, 3, 5)
-    coded = Palette(COLOURS).of(maps).numpy()
+    coded = Palette(COLOURS).of(maps, noise()).numpy()
     for n, y, x in np.ndindex(2, 3, 5):
         assert ((coded[n, :, y, x] + 1) * 127.5).tolist() == list(COLOURS[maps[n, y, x]])
 
@@ -129,7 +137,7 @@ def test_a_flip_is_the_mean_squared_distance_of_two_classes():
     pairs = [np.sum((a - b) ** 2) for k, a in enumerate(corners) for b in corners[:k]]
     assert Palette(COLOURS).flip == pytest.approx(np.mean(pairs))
     unit = np.eye(4)
-    assert OneHot(4).flip == pytest.approx(np.sum((unit[0] - unit[1]) ** 2))
+    assert Classes(4, 8.0).flip == pytest.approx(np.sum((unit[0] - unit[1]) ** 2))
 
 
 # ----------------------------------------------------------------------------------------- losses
@@ -139,13 +147,14 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-def test_losses_are_binary_cross_entropies():
+def test_losses_are_binary_cross_entropies_of_pairs():
     real, fake = [2.0, -1.0, 0.5], [-3.0, 0.0, 1.0]
-    judge = -np.mean([math.log(sigmoid(x)) for x in real])
-    judge -= np.mean([math.log(1 - sigmoid(x)) for x in fake])
-    builder = -np.mean([math.log(sigmoid(x)) for x in fake])  # not log(1 - D): it saturates
-    assert float(discriminator_loss(torch.tensor(real), torch.tensor(fake))) == pytest.approx(judge)
-    assert float(adversarial_loss(torch.tensor(fake))) == pytest.approx(builder)
+    pairs = list(zip(real, fake, strict=True))
+    judge = -np.mean([math.log(sigmoid(r - f)) for r, f in pairs])
+    builder = -np.mean([math.log(sigmoid(f - r)) for r, f in pairs])
+    told = torch.tensor(real), torch.tensor(fake)
+    assert float(discriminator_loss(*told)) == pytest.approx(judge)
+    assert float(adversarial_loss(*told)) == pytest.approx(builder)
 
 
 def test_feature_matching_compares_the_means_of_two_batches():
@@ -166,8 +175,9 @@ def test_r1_of_a_linear_discriminator_is_its_squared_weight():
 def test_r1_is_the_same_however_classes_are_coded():
     """One judge of class maps, told of them as vectors and as longer vectors."""
     maps, weight = class_maps(3, 6, 6), normal(4, 6, 6)
-    coded = OneHot(4).of(maps).requires_grad_(True)
-    longer = (10 * OneHot(4).of(maps)).requires_grad_(True)
+    vectors = torch.eye(4)[maps].permute(0, 3, 1, 2)
+    coded = vectors.clone().requires_grad_(True)
+    longer = (10 * vectors).requires_grad_(True)
     plain = gradient_penalty((coded * weight).sum((1, 2, 3)), coded, 2.0)
     scaled = gradient_penalty((longer * weight / 10).sum((1, 2, 3)), longer, 200.0)
     torch.testing.assert_close(plain, scaled)

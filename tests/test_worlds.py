@@ -24,7 +24,14 @@ WORLDS = (
     "aerial_town",
     "colored_shapes",
     "facade",
+    "balls_in_bowl",
+    "balls_in_bowl_dense",
+    "mnist_4",
+    "mnist_10",
+    "mnist_4_10",
+    "digits",
 )
+TABLETOPS = ("arrow_room", "balls_in_bowl_3d", "clevr_like", "shape_stacks")  # drawn in 3D
 
 
 def counted(scene):
@@ -50,7 +57,11 @@ def test_the_grammar_has_no_finding_and_survives_a_round_trip(world):
 
 
 def test_every_drawable_grammar_of_the_folder_is_tested_here():
-    flat = {name for name in plugins.names("grammars") if not name.startswith("street")}
+    flat = {
+        name
+        for name in plugins.names("grammars")
+        if name not in TABLETOPS and not name.startswith("street")
+    }
     assert flat == set(WORLDS)
 
 
@@ -109,6 +120,53 @@ def test_the_digit_target_is_bimodal_and_on_a_line():
     heights = [label.bbox[1] + label.bbox[3] / 2 for f in frames for label in annotate(f)]
     assert np.mean(heights) == pytest.approx(64, abs=1.5)
     assert np.std(heights) < 4
+
+
+def digits_of(scene) -> dict[int, complex]:
+    """Digit -> its place, where each stands once."""
+    placed = [p for p in scene.walk() if p.node.category is not None]
+    found = {int(p.node.category): complex(p.world.x, p.world.y) for p in placed}
+    assert len(found) == len(placed)
+    return found
+
+
+def test_mnist_4_counts_on_clockwise_and_is_symmetric_both_ways():
+    seen = set()
+    for scene in sample("mnist_4")[0]:
+        digits = digits_of(scene)
+        first = min(digits)
+        a, b, c, d = (digits[first + k] - (32 + 32j) for k in range(4))
+        assert a.real < 0 and a.imag < 0
+        assert (b, c, d) == (-a.conjugate(), -a, a.conjugate())
+        seen.add(first)
+    assert seen == set(range(7))
+
+
+def test_mnist_10_has_each_digit_in_its_quarter():
+    ways = Counter()
+    for scene in sample("mnist_10")[0]:
+        digits = digits_of(scene)
+        assert sorted(digits) == list(range(10))
+        quarters = [(digits[k].real > 64, digits[k].imag > 64) for k in range(10)]
+        assert quarters[0] == quarters[1] in ((False, False), (True, True))
+        assert quarters[8] == quarters[9] == (not quarters[0][0], not quarters[0][1])
+        assert quarters[2] == quarters[3] == quarters[4] in ((True, False), (False, True))
+        assert quarters[5] == quarters[6] == quarters[7]
+        assert quarters[5] == (not quarters[2][0], not quarters[2][1])
+        ways[quarters[0], quarters[2]] += 1
+    assert len(ways) == 4
+    assert min(ways.values()) > 25
+
+
+def test_mnist_10_digits_hardly_hide_each_other():
+    labels = [label for frame in sample("mnist_10")[1] for label in annotate(frame)]
+    assert min(label.visible_fraction for label in labels) > 0.6
+    assert np.mean([label.visible_fraction for label in labels]) > 0.995
+
+
+def test_mnist_4_10_is_one_or_the_other_evenly():
+    counts = Counter(len(digits_of(scene)) for scene in sample("mnist_4_10")[0])
+    assert total_variation(list(counts.elements()), {4: 0.5, 10: 0.5}) < 0.12
 
 
 def test_the_aerial_prior_has_roads_and_cars_as_in_the_paper():

@@ -13,6 +13,8 @@ ALWAYS = ("lin2014coco",)  # the format of every dataset
 # What a recipe uses -> the entries of references.bib.
 KEYS = {
     "semgan": ("ghelfi2019semgan",),
+    "relate": ("ehrhardt2020relate",),
+    "gnm": ("jiang2020gnm",),
     "imle": ("li2019conditional", "li2018imle"),
     "metasim2": ("devaranjan2020metasim2", "kar2019metasim", "williams1992reinforce"),
     "squeezenet": ("iandola2016squeezenet",),

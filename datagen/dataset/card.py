@@ -22,7 +22,8 @@ _SIZES = (
 def render(recipe: Recipe, totals: Totals, licences: Sequence[Mapping[str, Any]] = ()) -> str:
     """Markdown; it names no path of the machine and no time, so that it can be made again."""
     parts = [_front_matter(recipe, totals), _summary(recipe, totals), _classes(totals)]
-    limits = _LIMITS + "".join(f"{line}\n" for line in _learned(recipe, totals))
+    drawn = _LEARNED if recipe.generator.use in _LABELS_OF else _DRAWN
+    limits = f"{drawn}{_UNSEEN}" + "".join(f"{line}\n" for line in _learned(recipe, totals))
     return "\n".join([*parts, _origin(recipe), *_licensed(licences), limits])
 
 
@@ -45,13 +46,13 @@ def _front_matter(recipe: Recipe, totals: Totals) -> str:
 
 def _summary(recipe: Recipe, totals: Totals) -> str:
     width, height = recipe.world().canvas
+    labels = _LABELS_OF.get(recipe.generator.use, _EXACT)
     return f"""# {_title(recipe)}
 
 {totals.images:,} synthetic images of {width} x {height} pixels with {totals.annotations:,} labelled
 things; {totals.empty:,} images hold none. `annotations.json` is in COCO's format, with a mask
-(compressed run lengths), a box and an area for each thing. The labels are computed from the same
-drawing as the pixels: they are exact, and every image was audited before it was written
-(`audit.json`). Check the files with `datagen verify`.
+(compressed run lengths), a box and an area for each thing. {labels}
+Check the files with `datagen verify`.
 """
 
 
@@ -94,13 +95,10 @@ def _learned(recipe: Recipe, totals: Totals) -> list[str]:
             "that\n  touch are one instance."
         )
     if totals.rejected is not None:
-        share = totals.rejected / max(1, totals.rejected + totals.images)
-        lines.append(
-            "- A picture in which a second network did not find its layout again was rejected, and "
-            "the\n  image made anew: "
-            f"{totals.rejected:,} of {totals.rejected + totals.images:,} attempts ({share:.1%}). "
-            "What is hard to draw is\n  therefore rarer here than in the layouts."
-        )
+        attempts = totals.rejected + totals.images
+        share = totals.rejected / max(1, attempts)
+        counted = f"{totals.rejected:,} of {attempts:,} attempts ({share:.1%})"
+        lines.append(_REJECTED.get(recipe.generator.use, _REJECTED_BY_GATE).format(counted))
     return lines
 
 
@@ -128,12 +126,47 @@ _REPEAT = """`recipe.json` holds the grammar and every setting; `manifest.json` 
 packages and the sha256 of every file. The licence is that of the grammar and of the assets.
 """
 
-_LIMITS = """## Known limits
+_EXACT = """The labels are computed from the same
+drawing as the pixels: they are exact, and every image was audited before it was written
+(`audit.json`)."""
+
+# The generators that learned from photos what a thing is: nobody drew it, so nobody knows it.
+_LABELS_OF = {
+    "relate": """**The labels are
+the model's own and not exact**: RELATE learned from photos without labels what the objects are, and
+a mask holds the pixels that change when an object is left out of its picture. That masks and boxes
+fit each other was audited for every image (`audit.json`); that they fit the pixels was not.""",
+    "gnm": """**The labels are
+the model's own and not exact**: GNM learned from photos without labels what the objects are, and a
+mask holds the pixels that an object of its scene draws. That masks and boxes fit each other was
+audited for every image (`audit.json`); that they fit the pixels was not.""",
+}
+
+_REJECTED_BY_GATE = """- A picture in which a second network did not find its layout again was
+  rejected, and the image made anew: {}. What is hard to draw
+  is therefore rarer here than in the layouts."""
+
+_BY_ITSELF = """- A picture of which the model could not tell its objects apart was rejected,
+  and the image made anew: {}. What the model draws badly
+  is therefore rarer here than among its samples."""
+_REJECTED = {"relate": _BY_ITSELF, "gnm": _BY_ITSELF}
+
+_DRAWN = """## Known limits
 
 - The images are drawn: a model trained on them alone sees a gap to photographs. Measure it on
   photographs with labels before relying on it.
 - What the grammar cannot express does not occur, and its frequencies are the grammar's (or those
   of the model that was learned), not those of a place that nobody measured.
-- Things without a visible pixel have no label; `visible_fraction` and `truncation` tell how much
-  of the others can be seen, so that a task can set its own limit.
+"""
+
+_LEARNED = """## Known limits
+
+- The images are a network's, which learned them from photos; how good they and their labels are
+  was not measured here: train on them, and score on photographs with labels.
+- Of the grammar nothing is used but the canvas and the name of a category. The licence of the
+  photos may bind what was learned from them.
+"""
+
+_UNSEEN = """- Things without a visible pixel have no label; `visible_fraction` and `truncation`
+  tell how much of the others can be seen, so that a task can set its own limit.
 """

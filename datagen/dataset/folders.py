@@ -6,7 +6,8 @@ from datagen.dataset import coco
 from datagen.dataset.store import COMPLETE, read_json
 from datagen.errors import InputError
 
-_LEARNED = ("model", "layout", "appearance")  # what a run of `learn` may leave weights of
+# What a run of `learn` may leave weights of.
+_LEARNED = ("model", "layout", "appearance", "relate", "gnm")
 
 
 def is_dataset(folder: Path) -> bool:

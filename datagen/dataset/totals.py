@@ -19,7 +19,7 @@ class Totals:
     categories: dict[str, int]  # labelled things of each class
     empty: int  # images without a label
     digest: str
-    rejected: int | None = None  # attempts at images; None: no renderer has a gate
+    rejected: int | None = None  # attempts at images; None: no part turns any away
 
 
 def add_up(out: Path, shards: Sequence[Shard], categories: Sequence[str]) -> Totals:

@@ -6,16 +6,19 @@ from lark import Token
 
 from datagen.grammar import PLACEMENT, RELATIVE_UNITS, Asset, Attribute, Draw, Symbol
 from datagen.language.explain import RESERVED
-from datagen.language.laws import has_words, law, string, unit
+from datagen.language.laws import has_words, law, names_in, string, unit
 from datagen.language.mutability import mutable_range
 from datagen.language.source import Source
 from datagen.language.syntax import Block, Call, Entry, Value
 
-_NUMERIC = (*PLACEMENT, *RELATIVE_UNITS)
+_WORDS = ("inside",)  # of what places a thing, these are names
+_NUMERIC = tuple(key for key in (*PLACEMENT, *RELATIVE_UNITS) if key not in _WORDS)
 _LABELS = {"category": "car", "stuff": "road"}  # key -> an example
 _EITHER = {  # keys of which a symbol has one at most -> what to do
     ("category", "stuff"): "keep `category` for a thing, `stuff` for what is none",
     ("z", "layer"): "keep `z` for a height in metres, `layer` for an order of drawing",
+    ("gap", "apart"): "keep `gap` for things in a row, `apart` for things anywhere",
+    ("gap", "inside"): "write `y` in place of `gap`",
 }
 
 
@@ -110,6 +113,8 @@ def _attribute(source: Source, entry: Entry) -> Attribute:
     distribution = law(source, value.term, value.bounds)
     if key in _NUMERIC and has_words(distribution):
         raise source.error(key, f"`{key}` must be a number", "write such as `3 px`")
+    if key in _WORDS and names_in(distribution) is None:
+        raise source.error(key, f"`{key}` must be a symbol's name", f"write such as `{key}: bowl`")
     name = unit(source, value, distribution)
     mutable = None
     if entry.mutable is not None:

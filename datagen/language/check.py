@@ -9,7 +9,7 @@ from typing import Literal
 
 from datagen.distributions import Choice, Constant, largest
 from datagen.grammar import PLACEMENT, RELATIVE_UNITS, Asset, Attribute, Grammar, Rule, Symbol
-from datagen.language.laws import has_words
+from datagen.language.laws import has_words, names_in
 from datagen.language.size import reachable
 
 _LENGTHS = ("px", "m", "cm", *RELATIVE_UNITS)
@@ -40,6 +40,8 @@ def check(grammar: Grammar) -> list[Finding]:
         *_never_used(grammar),
         *_unlabelled(grammar),
     ]
+    for symbol in grammar.symbols.values():
+        findings += _enclosed(grammar, symbol)
     parents = _parents(grammar)
     for symbol in grammar.symbols.values():
         for name, attribute in symbol.attributes.items():
@@ -86,8 +88,13 @@ def _ambiguous(grammar: Grammar) -> Iterator[Finding]:
 
 
 def _laid_flat(grammar: Grammar, child: str) -> str:
+    return f"{_item(grammar, child)}*" if child in grammar.repeats else child
+
+
+def _item(grammar: Grammar, child: str) -> str:
+    """The symbol that a child stands for, or a run of which it is."""
     repeat = grammar.repeats.get(child)
-    return child if repeat is None else f"{repeat.item}*"
+    return child if repeat is None else repeat.item
 
 
 def _never_used(grammar: Grammar) -> Iterator[Finding]:
@@ -100,6 +107,26 @@ def _unlabelled(grammar: Grammar) -> Iterator[Finding]:
     if not grammar.categories:
         rule = grammar.rules_of[grammar.start][0]
         yield _warning(rule, 'nothing is labelled; add `category: "..."` to what counts')
+
+
+def _enclosed(grammar: Grammar, symbol: Symbol) -> Iterator[Finding]:
+    """What a thing is to lie `inside` must stand before it, and have a width and a height."""
+    attribute = symbol.attributes.get("inside")
+    names = attribute and names_in(attribute.distribution)
+    if not attribute or not names:
+        return
+    for name in names:
+        if missing := [
+            side for side in RELATIVE_UNITS if side not in grammar.symbols[name].attributes
+        ]:
+            yield _error(attribute, f"`{name}` has no {' and no '.join(missing)} to lie inside of")
+    for rule in grammar.rules:
+        shape = [_item(grammar, child) for child in rule.children]
+        first = shape.index(symbol.name) if symbol.name in shape else 0
+        for name in names if rule.lhs not in grammar.repeats and symbol.name in shape else ():
+            if name not in shape[:first]:
+                message = f"no `{name}` stands before `{symbol.name}` in this rule of `{rule.lhs}`"
+                yield Finding("error", message, rule.line, rule.column)
 
 
 # ------------------------------------------------------------------------------------ attributes
@@ -118,7 +145,7 @@ def _unit(name: str, attribute: Attribute) -> Iterator[Finding]:
     unit = attribute.unit
     if name == "yaw" and unit in _LENGTHS:
         yield _error(attribute, f"`yaw` is an angle, not a length in {unit}; write deg or rad")
-    if name in ("x", "y", "z", "gap", "width", "height") and unit in _ANGLES:
+    if name in ("x", "y", "z", "gap", "apart", "width", "height") and unit in _ANGLES:
         yield _error(attribute, f"`{name}` is a length, not an angle in {unit}")
     if name in ("scale", "layer") and unit:
         yield _error(attribute, f"`{name}` has no unit; remove {unit}")
@@ -157,6 +184,5 @@ def _parents(grammar: Grammar) -> dict[str, set[str]]:
     parents: dict[str, set[str]] = {}
     for rule in grammar.rules:
         for child in rule.children if rule.lhs not in grammar.repeats else ():
-            repeat = grammar.repeats.get(child)
-            parents.setdefault(child if repeat is None else repeat.item, set()).add(rule.lhs)
+            parents.setdefault(_item(grammar, child), set()).add(rule.lhs)
     return parents

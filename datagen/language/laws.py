@@ -83,6 +83,19 @@ def has_words(distribution: Distribution) -> bool:
     return False
 
 
+def names_in(distribution: Distribution) -> tuple[str, ...] | None:
+    """What a law of names can give: a constant, or a choice; None: it is no such law."""
+    match distribution:
+        case Constant(value):
+            values = (value,)
+        case Choice(values, _):
+            pass
+        case _:
+            return None
+    names = tuple(value for value in values if isinstance(value, str))
+    return names if len(names) == len(values) else None
+
+
 def _concrete(source: Source, token: Token) -> Concrete:
     if token.type == "NUMBER":
         return number(source, token)

@@ -2,7 +2,8 @@
 
 from lark import Token
 
-from datagen.grammar import Grammar
+from datagen.grammar import PLACEMENT, RELATIVE_UNITS, Grammar
+from datagen.language.laws import names_in
 from datagen.language.size import expected_counts, growth, least_depth, least_nodes
 from datagen.language.source import Source, did_you_mean
 from datagen.language.syntax import Header, Production, Statement
@@ -12,6 +13,7 @@ def refuse(source: Source, grammar: Grammar, statements: tuple[Statement, ...]) 
     """Raise at the first place where the grammar cannot work."""
     depth_given = any(isinstance(s, Header) and s.word == "max_depth" for s in statements)
     _undefined(source, grammar, statements)
+    _conditions(source, grammar)
     _ambiguous(source, grammar)
     _endless(source, grammar)
     _too_large(source, grammar)
@@ -41,6 +43,27 @@ def _known(source: Source, grammar: Grammar, name: Token) -> None:
         raise source.error(
             name, f"undefined symbol `{name}`", did_you_mean(name, grammar.symbols, remedy)
         )
+
+
+def _conditions(source: Source, grammar: Grammar) -> None:
+    """What must find room, and what it lies inside, may not be moved after it has."""
+    settled = {symbol.name for symbol in grammar.symbols.values() if symbol.is_conditioned}
+    for symbol in grammar.symbols.values():
+        if (attribute := symbol.attributes.get("inside")) is None:
+            continue
+        for name in names_in(attribute.distribution) or ():
+            if name not in grammar.symbols:
+                remedy = did_you_mean(name, grammar.symbols, f"add a block `{name} {{ ... }}`")
+                raise source.error(attribute, f"undefined symbol `{name}`", remedy)
+            settled.add(name)
+    for name in settled:
+        for key, attribute in grammar.symbols[name].attributes.items():
+            if attribute.mutable is not None and key in (*PLACEMENT, *RELATIVE_UNITS):
+                raise source.error(
+                    attribute,
+                    f"`{key}` of `{name}` cannot be learned beside `apart` or `inside`",
+                    "remove the word `mutable`, or the condition",
+                )
 
 
 def _ambiguous(source: Source, grammar: Grammar) -> None:

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from lark import Token
 
 from datagen.errors import GrammarError
-from datagen.grammar import Rule, Symbol
+from datagen.grammar import Attribute, Rule, Symbol
 
-Place = Token | Rule | Symbol
+Place = Token | Rule | Symbol | Attribute
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Source:
     path: str
 
     def error(self, place: Place, message: str, remedy: str = "") -> GrammarError:
-        """The error at a token, a rule or a symbol."""
+        """The error at a token, a rule, a symbol or an attribute."""
         return self.error_at(place.line or 1, place.column or 1, message, remedy)
 
     def error_at(self, line: int, column: int, message: str, remedy: str = "") -> GrammarError:

@@ -72,7 +72,8 @@ def spaced(grammar: Grammar) -> dict[str, Grammar]:
         free = [
             name
             for name in grammar.symbols.keys() & items
-            if _is_anywhere(attribute := grammar.symbols[name].attributes.get(axis))
+            if not grammar.symbols[name].is_conditioned
+            and _is_anywhere(attribute := grammar.symbols[name].attributes.get(axis))
             and attribute is not None
             and attribute.mutable is None
         ]
@@ -138,7 +139,7 @@ def _spread(symbol: Symbol, axis: str, jitter: float) -> Symbol:
 
 def _in_a_row(symbol: Symbol, rng: np.random.Generator) -> Symbol:
     free = [axis for axis in ("x", "y") if _is_anywhere(symbol.attributes.get(axis))]
-    if not free:
+    if not free or symbol.is_conditioned:  # what must find room may find none in a row
         return symbol
     along = free[int(rng.integers(len(free)))]
     changed: dict[str, Attribute] = {}

@@ -1,6 +1,6 @@
 """`datagen learn`: unlabelled pictures and a grammar in, a learned model of its scenes out.
 
-Where parts of the recipe are to learn from label maps, `learning.maps` teaches them instead.
+Where parts of the recipe have something to learn, `learning.parts` teaches them instead.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from datagen.jobs.work import quoted, unquoted
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
-from datagen.learning.maps.job import MapsReport, learn_maps
-from datagen.learning.maps.job import looked_at as looked_at_maps
+from datagen.learning.parts.job import PartsReport, learn_parts
+from datagen.learning.parts.job import looked_at as looked_at_by_parts
 from datagen.learning.publishing import publish
 from datagen.learning.run import keep_apart, opened_run
 from datagen.learning.sharing import helpers
@@ -63,14 +63,14 @@ def learn(
     truth: Path | None = None,
     progress: Callable[[Tick], None] = lambda tick: None,
     executor: Executor | None = None,
-) -> LearnReport | MapsReport:
-    """As `learn_maps` where parts of the recipe have yet to learn from label maps.
+) -> LearnReport | PartsReport:
+    """As `learn_parts` where parts of the recipe have yet to learn.
 
     Else as `learn_grammar`, whose `truth` and `executor` these are.
     """
     if recipe.untaught():
         _refuse_truth(truth)
-        return learn_maps(recipe, target, out, resume=resume, progress=progress)
+        return learn_parts(recipe, target, out, resume=resume, progress=progress)
     return learn_grammar(
         recipe, target, out, resume=resume, truth=truth, progress=progress, executor=executor
     )
@@ -141,14 +141,17 @@ def _check_parts(recipe: Recipe) -> None:
         )
     if may_reject(recipe):
         raise InputError(
-            "learning looks at every picture, and a renderer here rejects some; switch its gate "
+            "learning looks at every picture, and a part here rejects some; switch its gate "
             "off, such as with --set renderers.1.gate=0"
         )
 
 
 def _refuse_truth(truth: Path | None) -> None:
     if truth is not None:
-        raise InputError("--truth is for learning from photos; label maps need none: leave it out")
+        raise InputError(
+            "--truth is for learning a grammar's structure from photos; this recipe's parts learn "
+            "something else: leave it out"
+        )
 
 
 def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
@@ -184,7 +187,7 @@ def order(
     def claim() -> None:
         if recipe.untaught():
             _refuse_truth(truth)
-            spec = looked_at_maps(recipe, target, out).spec
+            spec = looked_at_by_parts(recipe, target, out).spec
         else:
             spec = _looked_at(recipe, target, out, truth).spec
         with opened_run(out, spec=spec, resume=resume):

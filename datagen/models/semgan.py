@@ -17,6 +17,7 @@ Size = tuple[int, int]  # width, height, px
 _SMALL = 4  # px: the shorter side at which a map is not halved further
 # Most channels of a layer, in widths. A wider discriminator runs away from the generator.
 _WIDEST, _WIDEST_JUDGE = 8, 4
+_SHORTEST = 1e-20  # of a waiting time, whose logarithm is noise
 
 
 def halvings(size: Size) -> int:
@@ -78,41 +79,46 @@ class Discriminator(nn.Module):
 class Code(Protocol):
     """How a map is told to a discriminator.
 
-    `flip`: squared distance between the codes of two classes, the mean of all pairs. R1 in units
-    of it is the same for every code.
+    `flip`: squared distance between the codes of two classes, the mean of all pairs. R1 and R2 in
+    units of it are the same for every code.
     """
 
     channels: int
     flip: float
 
-    def of(self, maps: Tensor) -> Tensor:
+    def of(self, maps: Tensor, noise: torch.Generator) -> Tensor:
         """Class maps int64 [N, H, W] -> float32 [N, channels, H, W]."""
         ...
 
-    def made(self, output: Tensor, hardness: float) -> Tensor:
-        """The same of a generator's output; at hardness 1 as if it were a class map."""
+    def made(self, output: Tensor, noise: torch.Generator) -> Tensor:
+        """The same of a generator's output."""
         ...
 
 
-class OneHot:
-    """A class is a vector with one 1 (section 3.2)."""
+class Classes:
+    """A class is a vector of probabilities: 1 at its place, as far as noise lets it (section 3.2).
+
+    The paper shows one-hot vectors beside a softmax: a discriminator then tells the two by how
+    sharp they are, and a generator can only answer where its softmax has no slope left. Here both
+    are softmaxes of noisy logits (Gumbel noise: a concrete distribution, Jang et al. 2017), those
+    of a label map `sharpness` at its class and 0 elsewhere, which a generator can reach. Where it
+    is not sure of a class, the noise shows as stray pixels.
+    """
 
     flip = 2.0
 
-    def __init__(self, classes: int) -> None:
-        self.channels = classes
+    def __init__(self, classes: int, sharpness: float) -> None:
+        self.channels, self.sharpness = classes, sharpness
 
-    def of(self, maps: Tensor) -> Tensor:
+    def of(self, maps: Tensor, noise: torch.Generator) -> Tensor:
         # Not one_hot: this is made with the channels last, as convolutions want them.
         classes = torch.arange(self.channels, device=maps.device)
-        return (maps[..., None] == classes).float().permute(0, 3, 1, 2)
+        one_hot = (maps[..., None] == classes).float().permute(0, 3, 1, 2)
+        return self.made(self.sharpness * one_hot, noise)
 
-    def made(self, output: Tensor, hardness: float) -> Tensor:
-        """Probabilities, or some way from them to the most probable class, straight through."""
-        soft = output.softmax(1)
-        if hardness == 0:
-            return soft
-        return soft + hardness * (self.of(soft.argmax(1)) - soft).detach()
+    def made(self, output: Tensor, noise: torch.Generator) -> Tensor:
+        waits = torch.zeros_like(output).exponential_(generator=noise)
+        return (output - waits.clamp_min(_SHORTEST).log()).softmax(1)
 
 
 class Palette:
@@ -125,21 +131,25 @@ class Palette:
         pairs = F.pdist(self.colours).square()
         self.flip = float(pairs.mean())
 
-    def of(self, maps: Tensor) -> Tensor:
-        return self.colours[maps].permute(0, 3, 1, 2)
+    def of(self, maps: Tensor, noise: torch.Generator) -> Tensor:
+        return self.colours.to(maps.device)[maps].permute(0, 3, 1, 2)
 
-    def made(self, output: Tensor, hardness: float) -> Tensor:
+    def made(self, output: Tensor, noise: torch.Generator) -> Tensor:
         return output.tanh()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Binary cross-entropy of logits [N], the sum over real and generated."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+    """Binary cross-entropy of telling which of a pair is real, from logits [N] and [N].
+
+    Not of each by itself: pairs keep a generator from leaving out what is rare, and with R1 and R2
+    the game converges (Jolicoeur-Martineau 2018; Huang et al. 2024).
+    """
+    return F.softplus(fake - real).mean()
 
 
-def adversarial_loss(fake: Tensor) -> Tensor:
-    """The non-saturating loss of a generator, from logits [N]."""
-    return F.softplus(-fake).mean()
+def adversarial_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """The same with the sides exchanged: the non-saturating loss of a generator."""
+    return F.softplus(real - fake).mean()
 
 
 def matching_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -151,6 +161,9 @@ def matching_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(logits: Tensor, maps: Tensor, flip: float) -> Tensor:
-    """R1 (Mescheder et al. 2018) of logits [N] at real `maps`, for a change by one class."""
+    """R1 (Mescheder et al. 2018) of logits [N] at real `maps`, for a change by one class.
+
+    At generated ones it is called R2.
+    """
     (slope,) = torch.autograd.grad(logits.sum(), maps, create_graph=True)
     return flip / 2 * slope.float().square().sum((1, 2, 3)).mean()

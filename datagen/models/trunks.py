@@ -132,10 +132,15 @@ class Stages(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """float [N, 3, H, W] -> a map for each number in `kept`, of the step that gives it."""
+        """float [N, 3, H, W] -> a map for each number in `kept`, of the step that gives it.
+
+        Of small pictures the deepest are left out: there is nothing left to pool.
+        """
         x = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps = []
         for k, step in enumerate(self.body):
+            if isinstance(step, nn.MaxPool2d | nn.AvgPool2d) and min(x.shape[2:]) < 2:
+                break
             x = step(x)
             if k in self.kept:
                 maps.append(x)
@@ -143,10 +148,10 @@ class Stages(nn.Module):
 
 
 def squeezenet_stages() -> Stages:
-    """SqueezeNet 1.0 at conv1, fire2 and fire3, all after their ReLU."""
+    """SqueezeNet 1.0 at conv1, fire2, fire3, fire5 and fire9, all after their ReLU."""
     with torch.device("meta"):
-        body = squeezenet1_0().features[:5]
-    return Stages(body, (1, 3, 4))
+        body = squeezenet1_0().features[:13]
+    return Stages(body, (1, 3, 4, 7, 12))
 
 
 def vgg19_stages() -> Stages:

@@ -22,6 +22,8 @@ PHASES = {
     "layout": "Layouts: a generator learns against a discriminator",
     "gate": "Gate: a network learns to see layouts in photos",
     "appearance": "Appearance: a generator learns what layouts look like",
+    "relate": "RELATE: a generator of pictures, object by object, learns against a discriminator",
+    "gnm": "GNM: a model of pictures, object by object, learns to make its target again",
 }
 _TIMES = ("second", "third", "fourth", "fifth")
 # Curves in this order, then by name.

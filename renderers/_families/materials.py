@@ -44,6 +44,7 @@ class Material(IntEnum):
     WINDOW_MODERN_B = auto()
     DOOR_B = auto()
     FOLIAGE = auto()  # leaves too small to be triangles, laid over larger ones
+    POLISHED = auto()  # smooth metal or lacquer in the piece's first colour
 
 
 @dataclass(frozen=True)
@@ -94,4 +95,5 @@ FINISH: dict[Material, Finish] = {
     Material.WINDOW_MODERN_B: Finish("window_modern_b", tint=1, gloss=0.30),
     Material.DOOR_B: Finish("door_b", tint=1, gloss=0.10),
     Material.FOLIAGE: Finish("foliage", tint=1, through=0.45, metres=2.0),
+    Material.POLISHED: Finish(tint=1, gloss=0.35),
 }

@@ -17,6 +17,7 @@ from .people import Pedestrian
 from .plants import Barrier, StreetTree
 from .procedural import Procedural
 from .sky import Sky, Skyline
+from .solids import Arrow, Ball, Block, Bowl, Cylinder
 from .vehicles import Vehicle
 
 FAMILIES: Mapping[str, type[Family]] = {
@@ -38,6 +39,11 @@ FAMILIES: Mapping[str, type[Family]] = {
     "vehicle": Vehicle,
     "pedestrian": Pedestrian,
     "cyclist": Cyclist,
+    "ball": Ball,
+    "block": Block,
+    "cylinder": Cylinder,
+    "bowl": Bowl,
+    "arrow": Arrow,
 }
 
 _SPEED = Number("speed", 0.0, -60.0, 60.0)  # m/s along a thing's own y; of any thing

@@ -172,7 +172,8 @@ void main() {
 #endif
 #ifdef SHADOWED
     vec2 edge = abs(in_shadow_map.xy - 0.5);
-    if (max(edge.x, edge.y) < 0.499)
+    // Ground farther from the sun than the map reaches would compare as if it lay in shadow.
+    if (max(edge.x, edge.y) < 0.499 && in_shadow_map.z < 1.0)
         light *= texture(shadow_map, in_shadow_map);
 #endif
 #ifdef TEXTURED

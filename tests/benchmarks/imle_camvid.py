@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from imle_camvid_measures import Frames, agreements, gaps, mean_iou, photos
+from imle_camvid_measures import Frames, agreements, gaps, mean_iou, patches_apart, photos
 from imle_camvid_page import CODES, PAGE, SHEETS, page, sheet, streets_sheet
 
 from datagen.appearance_settings import AppearanceLearning
@@ -50,7 +50,7 @@ LIKE = {
 }  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "channels": (16, 24, 32, 32, 48, 48),
-    "grain_boost": 1.0,
+    "grain": 2,
     "pretraining": 800,
     "epochs": 20,
     "layouts": 96,
@@ -152,6 +152,8 @@ def one(at: Places, seed: int) -> None:
     photo_sets = {"all": np.concatenate([photos(real), photos(unseen)]), "val": photos(unseen)}
     sets = {"drawn": drawn.images, "translated": translated, "val layouts": val_drawn}
     found["gaps"] = {name: gaps(sets, target, at.squeezenet) for name, target in photo_sets.items()}
+    found["swd"] = {name: patches_apart(some, photo_sets["val"]) for name, some in sets.items()}
+    found["swd"]["photos of training"] = patches_apart(photos(real), photo_sets["val"])
     nets = {
         "drawn": segmenter(at, seed, folder, "drawn", theirs, minutes),
         "translated": segmenter(at, seed, folder, "translated", ours, minutes),
@@ -211,12 +213,16 @@ def translations(model: Appearance, layouts: np.ndarray, seed: int) -> np.ndarra
 def sheets(
     at: Places, seed: int, model: Appearance, unseen: LabelMaps, drawn: Frames, made: np.ndarray
 ) -> None:
+    """Pictures for the page, and one with photos, which is only to be looked at: none goes in."""
     rows: list[Sequence[np.ndarray]] = []
+    beside: list[Sequence[np.ndarray]] = []
     for k in np.linspace(0, len(unseen) - 1, 8).astype(int):
         layout = unseen.class_map(int(k))
         films = [next(iter(drawing.film(model, [layout], code))) for code in range(CODES)]
-        rows.append([layout, unseen.image(int(k)), *films])
+        rows.append([layout, *films])
+        beside.append([unseen.image(int(k)), *films])
     cv2.imwrite(str(at.out / f"seed-{seed}-layouts.png"), sheet(rows)[..., ::-1])
+    cv2.imwrite(str(at.out / f"seed-{seed}-photos.png"), sheet(beside)[..., ::-1])
     pairs = list(zip(drawn.images[:16], made[:16], strict=True))
     cv2.imwrite(str(at.out / f"seed-{seed}-streets.png"), streets_sheet(pairs)[..., ::-1])
 

@@ -11,6 +11,7 @@ from datagen.features.squeezenet import Features
 from datagen.learning.appearance.gate import found_classes
 from datagen.learning.appearance.pairs import Pairs
 from datagen.learning.gap import common_scale, gap
+from datagen.metrics.swd import swd
 from datagen.models.segmenter import Segmenter
 from datagen.rng import Stream, rng_for
 
@@ -56,6 +57,16 @@ def gaps(
         ).to_json()["distances"]
         for name, ours in rows.items()
     }
+
+
+def patches_apart(pictures: np.ndarray, target: np.ndarray) -> list[float]:
+    """Sliced Wasserstein distances of patches, whole-set, x 1000, from the finest level down.
+
+    Of as many pictures as photos, spread evenly over both.
+    """
+    count = min(len(pictures), len(target))
+    some = [x[np.linspace(0, len(x) - 1, count).astype(int)] for x in (pictures, target)]
+    return [level.whole_set for level in swd(*some, rng_for(0, 1, Stream.BOOTSTRAP))]
 
 
 def mean_iou(net: Segmenter, pairs: Pairs, classes: Sequence[int]) -> dict[str, Any]:

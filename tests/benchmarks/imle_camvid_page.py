@@ -35,7 +35,8 @@ are CamVid's own 101, which nobody learned from, with learned pixels.
 
 ![Eight layouts, nine codes](imle_camvid.jpg)
 
-Validation layouts, their photo, and nine codes, the same in every row: the first nine of the bank.
+Validation layouts and nine codes, the same in every row: the first nine of the bank. The photos
+themselves may not be shown here; OUT/seed-N-photos.png has them beside the same pictures.
 
 ![Sixteen scenes, before and after](imle_camvid_streets.jpg)
 
@@ -50,6 +51,7 @@ def page(found: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> str:
         [
             HEAD,
             *_gaps(found),
+            *_patches(found),
             *_overlaps(found, names),
             *_gate(found),
             *_minutes(found),
@@ -68,7 +70,9 @@ def _gaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
         "pictures and real photos, over the noise floor: the median (for Frechet), or the 95 % "
         "quantile (for the unbiased ones), of the same distance between random halves of the "
         "photos. 1 is as near as photos are to each other. CamVid's frames come from four drives, "
-        "so neighbours are near copies, and the floor is lower than that of independent photos.",
+        "so neighbours are near copies, and the floor is lower than that of independent photos. "
+        "The pictures were learned by maps of the same network, its last one included, so this is "
+        "no independent witness; patches and the segmenter below are.",
         "",
         "| photos | pictures | Frechet | kernel | MMD | energy |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -81,6 +85,26 @@ def _gaps(found: Sequence[Mapping[str, Any]]) -> list[str]:
                 for d in ("frechet", "kernel", "mmd", "energy")
             ]
             lines.append(f"| {where} | {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _patches(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Texture as no network sees it."""
+    levels = len(found[0]["swd"]["drawn"])
+    sides = [f"{96 // 2**k} rows" for k in range(levels)]
+    lines = [
+        "## Patches",
+        "",
+        "Sliced Wasserstein distances of patches of 7 x 7 px to those of the 101 validation "
+        "photos, x 1000, at each level of a Laplacian pyramid, patches normalised over the whole "
+        "set. Photos of training are there for comparison.",
+        "",
+        f"| pictures | {' | '.join(sides)} |",
+        "| --- " * (1 + levels) + "|",
+    ]
+    for name in found[0]["swd"]:
+        columns = zip(*(run["swd"][name] for run in found), strict=True)
+        lines.append(f"| {name} | {' | '.join(_spread(list(c), 0) for c in columns)} |")
     return [*lines, ""]
 
 

@@ -16,7 +16,7 @@ from datagen.rng import Stream, rng_for
 
 TRAIN = World(1000)
 CHANNELS = (16, 24, 32, 32, 32)
-NO_NOISE = {"style": 0, "grain": 0, "draws": 1, "rebalancing": False}
+NO_NOISE = {"style": 0, "draws": 1, "rebalancing": False}
 DIVERSITY = 0.4  # weight of the diversity loss; from 0.5 on, being apart is worth any error
 # Name -> what it is told as, and its settings beside the defaults.
 ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -27,6 +27,8 @@ ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "full-32": ("IMLE, m = 32, rebalancing", {"draws": 32}),
     "mask": ("IMLE, m = 8, rebalancing, loss mask", {"mask": True}),
     "encoder": ("IMLE, m = 8, rebalancing, noise encoder", {"encoder": 32}),
+    "grain": ("IMLE, m = 8, rebalancing, grain", {"grain": 2}),
+    "flat": ("IMLE, m = 8, rebalancing, no texture term", {"texture": 0.0}),
     "plain": ("IMLE, m = 8", {"rebalancing": False}),
     "plain-48": ("IMLE, m = 48", {"rebalancing": False, "draws": 48}),
 }

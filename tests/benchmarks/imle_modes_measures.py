@@ -88,9 +88,9 @@ def _nearness(draw: Draw, distance: Distance) -> dict[str, float]:
 
 
 def _apart(distance: Distance, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distance of maps alone, in units of that between two photos: [N]."""
+    """Distance of the three finest maps, in units of that between two photos: [N]."""
     with torch.inference_mode():
-        ours, theirs = (distance.views(torch.from_numpy(x).permute(0, 3, 1, 2))[1:] for x in (a, b))
-        pairs = zip(ours, theirs, strict=True)
+        ours, theirs = (distance.views(torch.from_numpy(x).permute(0, 3, 1, 2)) for x in (a, b))
+        pairs = zip(ours[1:4], theirs[1:4], strict=True)
         terms = [(p.float() - q.float()).abs().mean((1, 2, 3)) for p, q in pairs]
-        return (torch.stack(terms) / distance.unit[1:, None]).mean(0).numpy()
+        return (torch.stack(terms) / distance.unit[1:4, None]).mean(0).numpy()

@@ -39,9 +39,11 @@ true sampler. Everything is drawn with 240 codes, whose own chance moves the sha
 mode; and of those pictures that show any. **Windows**: correlation of brightness on buildings with
 the true windows. Minutes are of one core's time, for learning.
 
-"Bank" draws from the same network codes that the photos themselves chose after learning, each photo
-one among 24: no photo more often than another, whatever learning looked at more often. (That it
-would put the law right was a guess before it was measured here.)
+"Grain" is noise of each pixel's own, which is drawn anew at each look and never chosen. The texture
+term compares how much pixels and maps vary within small cells. "Bank", which datasets draw from
+unless told otherwise, draws from the same network codes that the photos themselves chose after
+learning, each photo one among 24: no photo more often than another, whatever learning looked at
+more often. (That it would put the law right was a guess before it was measured here.)
 """
 
 

@@ -38,7 +38,7 @@ from datagen.layout_settings import LayoutLearning
 from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.loop import Tick, train
 from datagen.learning.run import RunFolder
-from datagen.models.semgan import OneHot, Palette
+from datagen.models.semgan import Palette
 from datagen.rng import Stream, rng_for
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def run(out: Path, arm: str, seed: int, steps: int) -> None:
     settings = LayoutLearning(steps=steps)
     folder = out / f"{arm}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    code = OneHot(len(PALETTE)) if arm == "semgan" else Palette(PALETTE.tolist())
+    code = None if arm == "semgan" else Palette(PALETTE.tolist())
     trainee = LayoutTrainee(Shapes(shapes(out, 1000 + seed, TRAIN)), settings, seed, code)
     clock = Clock()
     train(

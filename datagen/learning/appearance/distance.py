@@ -1,32 +1,50 @@
-"""How far a picture is from a photo: pixels, and maps of a trained network, each in its unit."""
+"""How far a picture is from a photo: pixels, maps of a trained network, and their texture."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from datagen.models.trunks import Stages
 
 _FAR = 1e-6  # a term that does not vary among the photos counts nothing
+_CELL = 4  # of a map, in its pixels, in which its texture is told; of the picture twice as many
+_STILL = 1e-4  # variance that is added, or a flat cell's deviation would have no slope
 
 
 class Distance:
-    """Mean L1 over pixels and over each map, divided by what it is between two random photos.
+    """Mean L1 over pixels, over each map and over their texture, each in its own unit.
 
-    Photos as far apart as two random ones have distance 1, whatever network it is.
+    Texture is how much pixels or a map vary within square cells. Where a detail lies that no layout
+    tells, L1 is least for a picture that shows none or a bit of all; its texture would be wrong.
+
+    The unit of a term is what it is between two random photos, so that photos as far apart as two
+    random ones have distance 1, whatever network it is.
     """
 
-    def __init__(self, stages: Stages, pixel_weight: float, dtype: torch.dtype) -> None:
+    def __init__(
+        self, stages: Stages, pixel_weight: float, texture: float, dtype: torch.dtype
+    ) -> None:
         self._stages, self._dtype = stages, dtype
-        self.weights = torch.tensor([pixel_weight, *[1.0] * len(stages.kept)])
-        self.weights /= self.weights.sum()
-        self.unit = torch.ones(len(self.weights))
+        self._pixel_weight, self._texture = pixel_weight, texture
+        self.unit = torch.ones(1)  # of each term, once it is measured
 
     def views(self, pictures: Tensor) -> list[Tensor]:
-        """float [B, 3, H, W] -> what is compared: the pictures, then their maps."""
+        """float [B, 3, H, W] -> what is compared: the pictures, their maps, the texture of all."""
         with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
-            return [pictures, *self._stages(pictures)]
+            seen = [pictures, *self._stages(pictures)]
+        if not self._texture:
+            return seen
+        return seen + [_texture(x, _CELL if k else 2 * _CELL) for k, x in enumerate(seen)]
+
+    def weights(self, views: int) -> Tensor:
+        """float [views], of sum 1."""
+        each = torch.ones(views)
+        each[0] = self._pixel_weight
+        if self._texture:
+            each[views // 2 :] = self._texture
+        return each / each.sum()
 
     def measure(self, photos: Sequence[Tensor], others: Sequence[Tensor]) -> None:
         """Set the unit of each term by the views of photos and of other photos."""
@@ -35,9 +53,17 @@ class Distance:
     def between(
         self, pictures: Sequence[Tensor], photos: Sequence[Tensor], mask: Tensor | None = None
     ) -> Tensor:
-        """Views -> distance [B]; `mask` [B, H, W] weighs pixels, and maps as it is there."""
+        """Views -> distance [B]; `mask` [B, H, W] weighs pixels, and all else as it is there."""
         # No matrix product: autocast would round it, and near candidates could not be told apart.
-        return ((self.weights / self.unit)[:, None] * _terms(pictures, photos, mask)).sum(0)
+        share = self.weights(len(pictures)) / self.unit
+        return (share[:, None] * _terms(pictures, photos, mask)).sum(0)
+
+
+def _texture(x: Tensor, cell: int) -> Tensor:
+    """[B, C, h, w] -> float32 [B, C, h / cell, w / cell]: standard deviation within each cell."""
+    x = x.float()
+    mean, square = (avg_pool2d(y, cell, ceil_mode=True) for y in (x, x.square()))
+    return ((square - mean.square()).clamp_min(0) + _STILL).sqrt()
 
 
 def _terms(a: Sequence[Tensor], b: Sequence[Tensor], mask: Tensor | None) -> Tensor:

@@ -29,6 +29,17 @@ def numbered(seed: int, numbers: Sequence[int] | np.ndarray, sizes: Sizes) -> No
     return noise_from([rng_for(seed, int(n), Stream.CANDIDATE) for n in numbers], sizes)
 
 
+def candidates(seed: int, numbers: np.ndarray, sizes: Sizes) -> Noise:
+    """Noise of `numbers` [pairs, m], pair by pair: styles differ, the grain of a pair is one.
+
+    Only a style is chosen. Of a few grains none fits a photo; one that was chosen all the same, and
+    learned from several times, taught the generator to draw speckle in the place of texture.
+    """
+    m = numbers.shape[1]
+    noise = numbered(seed, numbers.ravel(), sizes)
+    return Noise(noise.style, noise.grain[::m].repeat_interleave(m, 0))
+
+
 def candidate_distances(
     net: Generator,
     distance: Distance,

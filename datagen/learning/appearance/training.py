@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from datagen.appearance_settings import AppearanceLearning
-from datagen.errors import DatagenError
+from datagen.errors import DatagenError, InputError
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.epochs import Epoch, Epochs
 from datagen.learning.appearance.pairs import Cache, Pairs
-from datagen.learning.appearance.selection import candidate_distances, numbered
+from datagen.learning.appearance.selection import candidate_distances, candidates, numbered
 from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.run import restore, state_of
 from datagen.models.imle import Generator, Noise, Sizes
@@ -35,13 +35,18 @@ class AppearanceTrainee:
     """
 
     def __init__(self, maps: Pairs, settings: AppearanceLearning, seed: int) -> None:
+        if not settings.style and settings.draws > 1:
+            raise InputError(
+                "learn.appearance: with style = 0 all draws of a layout are alike, and none can be "
+                "chosen; set style above 0, or draws = 1"
+            )
         self.settings, self.seed = settings, seed
         self.pairs = Cache(maps, settings.cache << 20)
         self.sizes = sizes_of(maps, settings)
         self.net = new_generator(self.sizes, seed)
         self.dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         stages = opened_stages(settings.weights and settings.weights.source)
-        self.distance = Distance(stages, settings.pixel_weight, self.dtype)
+        self.distance = Distance(stages, settings.pixel_weight, settings.texture, self.dtype)
         self.epochs = Epochs(self.pairs, self.sizes.classes, self.distance, settings, seed)
         self.bank = torch.zeros(self._photos_asked, self.sizes.style)
         self.optimizer = self._new_optimizer()
@@ -121,7 +126,7 @@ class AppearanceTrainee:
         losses = self._descend(
             self._epoch.layouts[rows],
             [view[rows] for view in views],
-            self._noise(self._epoch, rows),
+            self._noise(self._epoch, rows, inner),
             None if mask is None else mask[rows],
         )
         return losses | readings
@@ -135,28 +140,40 @@ class AppearanceTrainee:
                 distances, spread = candidate_distances(
                     self.net, self.distance, epoch.layouts[rows],
                     [view[rows] for view in epoch.views],
-                    numbered(self.seed, epoch.candidates(rows).flatten().numpy(), self.sizes),
+                    candidates(self.seed, epoch.candidates(rows).numpy(), self.sizes),
                     None if epoch.mask is None else epoch.mask[rows],
                 )  # fmt: skip
             self._chosen[rows] = distances.argmin(1)
             spreads.append(spread)
         found = float(torch.cat(spreads).mean())
-        if self.sizes.noise and m > 1 and found < _DEAF:
+        if self.sizes.style and m > 1 and found < _DEAF:
             raise DatagenError(
                 f"all candidates of a layout look alike ({found:.1g} of the distance between "
                 "photos): noise does not reach the pictures; raise learn.appearance.boost"
             )
         return {"spread": found}
 
-    def _noise(self, epoch: Epoch, rows: Tensor) -> Noise:
-        numbers = epoch.candidates(rows).gather(1, self._chosen[rows, None])[:, 0]
-        return numbered(self.seed, numbers.numpy(), self.sizes)
+    def _noise(self, epoch: Epoch, rows: Tensor, inner: int) -> Noise:
+        """The styles that were chosen, and grain that no step has seen before."""
+        chosen = epoch.candidates(rows).gather(1, self._chosen[rows, None])[:, 0]
+        style = numbered(self.seed, chosen.numpy(), self.sizes).style
+        if not self.sizes.grain:
+            return Noise(style, style.new_zeros(len(rows), 0, *self.sizes.stages[-1]))
+        step = epoch.number * self.settings.steps + inner
+        first = self._first_of_bank + self._photos_asked * self.settings.bank_draws
+        fresh = first + step * self.settings.batch + np.arange(len(rows))
+        return Noise(style, numbered(self.seed, fresh, self.sizes).grain)
 
     # ---------------------------------------------------------------------------------------- bank
 
     @property
     def _photos_asked(self) -> int:
         return min(self.settings.bank, len(self.pairs)) if self.sizes.style else 0
+
+    @property
+    def _first_of_bank(self) -> int:
+        """Number of the first candidate after those of learning."""
+        return self.settings.epochs * self.settings.layouts * self.settings.draws
 
     def _fill(self, part: int) -> Mapping[str, float]:
         """The styles that some photos choose, into the bank."""
@@ -165,9 +182,8 @@ class AppearanceTrainee:
         rows = np.arange(part * _AT_ONCE, min((part + 1) * _AT_ONCE, self._photos_asked))
         layouts, photos = self.pairs.batch(order[rows])
         m = settings.bank_draws
-        first = settings.epochs * settings.layouts * settings.draws
-        numbers = first + rows[:, None] * m + np.arange(m)
-        noise = numbered(self.seed, numbers.ravel(), self.sizes)
+        numbers = self._first_of_bank + rows[:, None] * m + np.arange(m)
+        noise = candidates(self.seed, numbers, self.sizes)
         with torch.no_grad(), self._cast():
             views = self.distance.views(photos)
             distances, _ = candidate_distances(self.net, self.distance, layouts, views, noise)

@@ -10,10 +10,10 @@ from datagen.layout_settings import LayoutLearning
 from datagen.learning.layout.bank import Bank, Layouts
 from datagen.learning.run import restore, state_of
 from datagen.models.semgan import (
+    Classes,
     Code,
     Discriminator,
     Generator,
-    OneHot,
     adversarial_loss,
     discriminator_loss,
     gradient_penalty,
@@ -22,13 +22,14 @@ from datagen.models.semgan import (
 from datagen.rng import Stream, rng_for
 
 _BETAS = (0.5, 0.999)  # of Adam, the paper's
+_SLOWEST = 0.02  # of the learning rate, at the end
 _SETTLING = 32  # batches that the statistics of the sampled generator are measured on
 
 
 class LayoutTrainee:
     """A generator against a discriminator; what is kept is the running average of the generator.
 
-    `code`: how maps are told to the discriminator; the paper's one-hot vectors if not given.
+    `code`: how maps are told to the discriminator; as probabilities of classes if not given.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class LayoutTrainee:
     ) -> None:
         self.settings, self.seed, self.device = settings, seed, torch.device(device)
         self.bank = Bank(maps)
-        self.code: Code = OneHot(maps.classes) if code is None else code
+        self.code: Code = Classes(maps.classes, settings.sharpness) if code is None else code
         s, channels = settings, self.code.channels
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -65,12 +66,13 @@ class LayoutTrainee:
         s = self.settings
         rng = rng_for(self.seed, k, Stream.LAYOUTS)
         chosen = rng.integers(len(self.bank.maps), size=s.batch)
-        real = self.code.of(self.bank.take(chosen)).to(self.device)
         z = torch.from_numpy(rng.standard_normal((s.batch, s.latent), "float32")).to(self.device)
-        hardness = max(0.0, 1 - k / s.hardened) if s.hardened else 0.0
+        noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
+        real = self.code.of(self.bank.take(chosen).to(self.device), noise)
         with self._reduced():
             output = self.generator(z)
-        fake = self.code.made(output, hardness)
+        fake = self.code.made(output, noise)
+        self._pace(k)
         readings = self._judge(real, fake.detach(), k) | self._build(real, fake)
         self._follow(k)
         return {name: float(value) for name, value in readings.items()}
@@ -103,17 +105,26 @@ class LayoutTrainee:
         reduced = self.settings.precision == "bfloat16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
 
+    def _pace(self, k: int) -> None:
+        """Full rate for half of the steps, then a straight fall."""
+        pace = min(1.0, max(_SLOWEST, 2 * (1 - k / self.steps)))
+        for group in (*self.builder.param_groups, *self.judge.param_groups):
+            group["lr"] = self.settings.learning_rate * pace
+
     def _judge(self, real: Tensor, fake: Tensor, k: int) -> dict[str, Tensor]:
         """One step of the discriminator."""
         s = self.settings
         penalised = s.penalty > 0 and k % s.penalty_every == 0
+        for maps in (real, fake):
+            maps.requires_grad_(penalised)
         with self._reduced():
-            seen, _ = self.discriminator(real.requires_grad_(penalised))
+            seen, _ = self.discriminator(real)
             made, _ = self.discriminator(fake)
         loss = discriminator_loss(seen, made)
         readings = {"discriminator": loss.detach()}
         if penalised:
             slope = gradient_penalty(seen, real, self.code.flip)
+            slope = slope + gradient_penalty(made, fake, self.code.flip)
             loss = loss + s.penalty * s.penalty_every * slope
             readings["slope"] = slope.detach()
         self.judge.zero_grad()
@@ -128,9 +139,9 @@ class LayoutTrainee:
         self.discriminator.requires_grad_(False)
         with self._reduced():
             with torch.no_grad():
-                _, wanted = self.discriminator(real)
+                seen, wanted = self.discriminator(real)
             made, found = self.discriminator(fake)
-        opinion, distance = adversarial_loss(made), matching_loss(wanted, found)
+        opinion, distance = adversarial_loss(seen, made), matching_loss(wanted, found)
         self.builder.zero_grad()
         (s.adversarial * opinion + s.matching * distance).backward()
         self.builder.step()

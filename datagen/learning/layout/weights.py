@@ -3,22 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from safetensors.torch import load_file, save
 
-from datagen.decoding import decode, parse_json
 from datagen.errors import InputError
-from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.layout.training import LayoutTrainee
+from datagen.learning.model_file import open_model, write_model
 from datagen.models.semgan import Generator
-from datagen.tensors import check_finite, check_shapes, look
 
 _FORMAT = "datagen-semgan-1"
-_ENTRY = "datagen"
-_CAP, _MOST = 2 << 30, 100  # bytes, tensors
 
 Side = Annotated[int, Field(ge=8, le=8192)]
 
@@ -49,30 +43,18 @@ def save_layout_model(path: Path, trainee: LayoutTrainee, grammar: Grammar) -> N
         kernel=settings.kernel,
         latent=settings.latent,
     )
-    tensors = {k: v.cpu().contiguous() for k, v in trainee.sampler().state_dict().items()}
-    # One entry: safetensors writes several in any order, and equal models are to be equal bytes.
-    write_atomic(path, save(tensors, {_ENTRY: header.model_dump_json()}))
+    write_model(path, header, trainee.sampler())
 
 
 def load_layout_model(path: Path, grammar: Grammar) -> Generator:
     """The generator of `path`, ready to be called, if it was learned for this world and canvas."""
-    entries, shapes = look(path, "learned model", _CAP, _MOST)
-    if _ENTRY not in entries:
-        raise InputError(f"{path}: is no layout model written by `datagen learn`")
-    where = f"{path}: header"
-    header = decode(Header, parse_json(entries[_ENTRY], where), where)
+    file = open_model(path, Header, "layout model")
+    header = file.header
     _agree(path, header, grammar)
     classes = 1 + len(header.categories) + len(header.stuff)
-    with torch.device("meta"):  # a header may ask for any size: first see what the file holds
-        model = Generator(header.size, classes, header.width, header.kernel, header.latent)
-    check_shapes(path, shapes, model.state_dict())
-    tensors = load_file(path)
-    for name, wanted in model.state_dict().items():
-        if tensors[name].dtype != wanted.dtype:
-            raise InputError(f"{path}: tensor {name} is {tensors[name].dtype}, not {wanted.dtype}")
-    check_finite(path, tensors)
-    model.load_state_dict(tensors, assign=True)
-    return model.eval().requires_grad_(False)
+    return file.network(
+        lambda: Generator(header.size, classes, header.width, header.kernel, header.latent)
+    )
 
 
 def _agree(path: Path, header: Header, grammar: Grammar) -> None:

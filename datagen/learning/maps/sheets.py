@@ -1,12 +1,9 @@
 """Contact sheets of a run on label maps: what was given beside what was learned."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from datagen import labels
 from datagen.frame import Layout
-from datagen.frames import opened
+from datagen.learning.parts.material import COLUMNS, SHOWN, spread
 from datagen.parts import Part
 from datagen.reading.maps import LabelMaps
 from datagen.recipe import Recipe
@@ -14,25 +11,23 @@ from datagen.report import PALETTE
 from datagen.report.sheet import contact_sheet
 from datagen.rng import Stream, rng_for
 
-_SHOWN = 24  # pictures on a sheet
-_COLUMNS = 6
 _PAIRS, _STYLES = 6, 3  # on the sheet of the appearance
 _NOTHING = (32, 36, 42)
 _SHADE = 0.55  # of a palette's colour, where it is used again
 
 
 def given_maps(maps: LabelMaps) -> np.ndarray:
-    chosen = [maps.class_map(k) for k in _spread(len(maps), _SHOWN)]
-    return contact_sheet(list(map(_coloured, chosen)), columns=_COLUMNS)
+    chosen = [maps.class_map(k) for k in spread(len(maps), SHOWN)]
+    return contact_sheet(list(map(_coloured, chosen)), columns=COLUMNS)
 
 
 def learned_layouts(recipe: Recipe) -> np.ndarray:
     """Layouts of the generator, as `datagen generate` makes them."""
     with recipe.generator.component("generators").open(recipe.world()) as generate:
         made = [
-            generate([rng_for(recipe.seed, k, Stream.SCENE)])[0].class_map for k in range(_SHOWN)
+            generate([rng_for(recipe.seed, k, Stream.SCENE)])[0].class_map for k in range(SHOWN)
         ]
-    return contact_sheet(list(map(_coloured, made)), columns=_COLUMNS)
+    return contact_sheet(list(map(_coloured, made)), columns=COLUMNS)
 
 
 def learned_pairs(recipe: Recipe, part: Part, maps: LabelMaps) -> np.ndarray:
@@ -41,7 +36,7 @@ def learned_pairs(recipe: Recipe, part: Part, maps: LabelMaps) -> np.ndarray:
     free = part.model_copy(update={"options": options})
     cells = []
     with free.component("renderers").open(recipe.world(), frozenset()) as render:
-        for k in _spread(len(maps), _PAIRS):
+        for k in spread(len(maps), _PAIRS):
             class_map = maps.class_map(k)
             layout = _layout(class_map, maps)
             numbers = range(_STYLES * k, _STYLES * (k + 1))
@@ -49,20 +44,6 @@ def learned_pairs(recipe: Recipe, part: Part, maps: LabelMaps) -> np.ndarray:
             drawn = [frame.image for frame in render([layout] * _STYLES, rngs)]
             cells += [_coloured(class_map), maps.image(k), *drawn]
     return contact_sheet(cells, columns=2 + _STYLES)
-
-
-def first_images(recipe: Recipe) -> np.ndarray:
-    """The first images of the dataset that `datagen generate` makes, with their labels."""
-    with opened(recipe) as make_frame:
-        frames = [make_frame(k).frame for k in range(_SHOWN)]
-    things = [labels.annotate(frame) for frame in frames]
-    return contact_sheet([frame.image for frame in frames], things, columns=_COLUMNS)
-
-
-def _spread(count: int, wanted: int) -> Sequence[int]:
-    """At most `wanted` numbers, evenly over 0 to `count` - 1: frames of a video look alike."""
-    wanted = min(count, wanted)
-    return [k * count // wanted for k in range(wanted)]
 
 
 def _coloured(class_map: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """What is learned from label maps, one after the other, each with its own checkpoints."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,13 +9,12 @@ from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.appearance.weights import save_appearance_model
 from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.layout.weights import save_layout_model
-from datagen.learning.loop import Tick, train
+from datagen.learning.loop import train
+from datagen.learning.parts.material import Progress
 from datagen.learning.run import RunFolder
 from datagen.reading.maps import LabelMaps
 from datagen.recipe import Recipe
 from datagen.taught import Section
-
-Progress = Callable[[Tick], None]
 
 
 def train_parts(

@@ -1,0 +1,133 @@
+"""Pictures that RELATE has learned to compose of objects, labelled by toggling each object."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from datagen.edits import NO_EDITS, Edits
+from datagen.errors import InputError, RejectedError
+from datagen.frame import Frame
+from datagen.grammar import Grammar
+from datagen.interfaces import Component, Rngs
+from datagen.learning.relate.editing import edited
+from datagen.learning.relate.toggling import (
+    CUT,
+    GATE,
+    PAINTED,
+    Toggled,
+    frame_of,
+    painted_background,
+    sound_share,
+    soundness,
+    taken_apart,
+    toggled,
+)
+from datagen.learning.relate.weights import Relate, load_relate_model
+from datagen.models.relate import draw_latents
+
+# Shares of samples that the gate lets pass: below, too many attempts at a picture would fail; and
+# where there is no gate.
+_LEAST, _WORTHLESS = 0.4, 0.1
+Count = Annotated[int, Field(ge=0, le=64)]
+
+
+class Generator(Component):
+    """`weights`: the relate.safetensors of a run of `datagen learn`; none before it has run.
+
+    All objects have one category. Their silhouettes end at the picture's border: what lies beyond
+    is not known.
+    """
+
+    gives: ClassVar[type[Frame]] = Frame
+    weights: str | None = None
+    objects: tuple[Count, Count] | None = None  # fewest, most; None: as in what it learned from
+    # What changes by more than this share of an object's largest change, when it is taken away,
+    # belongs to it.
+    cut: float = Field(default=CUT, gt=0, lt=1)
+    # Least soundness of a picture's labels, 0 to 1; another one is made in place of one below it.
+    # None: all are kept.
+    gate: float | None = Field(default=GATE, ge=0, le=1)
+    # Half-width of the background's latents: below 1 backgrounds are more like the typical one.
+    truncation: float = Field(default=1.0, gt=0, le=1)
+
+    def may_reject(self) -> bool:
+        return bool(self.gate)
+
+    def may_edit(self) -> bool:
+        return True
+
+    @contextmanager
+    def open(
+        self, grammar: Grammar, variants: Sequence[Edits] = (NO_EDITS,)
+    ) -> Iterator[Callable[[Rngs], list[Frame]]]:
+        if self.weights is None:
+            raise InputError(
+                'generator use = "relate": has not learned yet; give `datagen learn` this recipe '
+                "and pictures, then `datagen generate` its run"
+            )
+        model = load_relate_model(Path(self.weights), grammar)
+        objects = self._objects(model)
+        self._refuse_worthless(model, objects)
+
+        def made(rng: np.random.Generator) -> Iterator[Frame]:
+            return self._made(model, objects, grammar, rng, variants)
+
+        yield lambda rngs: [frame for rng in rngs for frame in made(rng)]
+
+    def _objects(self, model: Relate) -> tuple[int, int]:
+        fewest, most = model.objects if self.objects is None else self.objects
+        if fewest > most or most == 0:
+            raise InputError("generator.objects: must be [fewest, most], the most at least 1")
+        return fewest, most
+
+    def _refuse_worthless(self, model: Relate, objects: tuple[int, int]) -> None:
+        strength = painted_background(model)
+        if strength < PAINTED:
+            raise InputError(
+                f"{self.weights}: its background paints the objects, too: where they are, taking "
+                f"them away changes {strength:.0%} of what two pictures differ by, below "
+                f"{PAINTED:.0%}, and nothing can be labelled; learn again with another `seed`"
+            )
+        share = sound_share(model, objects, self.cut, GATE if self.gate is None else self.gate)
+        least = _WORTHLESS if self.gate is None else _LEAST
+        if share < least:
+            raise InputError(
+                f"{self.weights}: toggling finds all objects in {share:.0%} of its pictures of "
+                f"{objects[0]} to {objects[1]}, below {least:.0%}; ask for fewer `objects`, lower "
+                "`gate`, or learn again with another `seed` or for longer"
+            )
+
+    def _made(
+        self,
+        model: Relate,
+        objects: tuple[int, int],
+        grammar: Grammar,
+        rng: np.random.Generator,
+        variants: Sequence[Edits],
+    ) -> Iterator[Frame]:
+        latents = draw_latents(model.net.sizes, rng, 1, objects)
+        latents.background.mul_(self.truncation)
+        (sample,) = toggled(model.net, latents)
+        self._judge(sample, model)
+        names = grammar.categories, grammar.stuffs
+        for edits in variants:
+            shown, numbers = sample, None
+            if edits:
+                scene, numbers = edited(model.net, latents, edits, rng)
+                shown = taken_apart(model.net, scene)
+            yield frame_of(shown, model.category, *names, self.cut, numbers)
+
+    def _judge(self, sample: Toggled, model: Relate) -> None:
+        if self.gate is None:
+            return
+        score = soundness(sample, model.usual, self.cut)
+        if score < self.gate:
+            raise RejectedError(
+                f"toggling finds the objects to {score:.0%}, below the gate's {self.gate:.0%}; "
+                "learn for longer or with another seed, or lower the generator's `gate`",
+                score,
+            )

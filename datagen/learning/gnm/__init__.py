@@ -1,0 +1,1 @@
+"""Objects and their layout learned from pictures without labels: GNM."""

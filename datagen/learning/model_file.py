@@ -1,0 +1,67 @@
+"""One network on disk: a safetensors file whose header says from what it is built again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from datagen.decoding import decode, parse_json
+from datagen.errors import InputError
+from datagen.files import write_atomic
+from datagen.interfaces import Component
+from datagen.tensors import Shapes, check_finite, check_shapes, look
+
+_ENTRY = "datagen"
+_CAP, _MOST = 2 << 30, 1000  # bytes, tensors
+
+Header = TypeVar("Header", bound=Component)
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def write_model(path: Path, header: Component, network: nn.Module) -> None:
+    """Publish it by one rename."""
+    tensors = {k: v.cpu().contiguous() for k, v in network.state_dict().items()}
+    # One entry: safetensors writes several in any order, and equal models are to be equal bytes.
+    write_atomic(path, save(tensors, {_ENTRY: header.model_dump_json()}))
+
+
+@dataclass(frozen=True)
+class ModelFile(Generic[Header]):
+    """A file whose header has been read; its tensors have not."""
+
+    path: Path
+    header: Header
+    shapes: Shapes
+
+    def network(self, build: Callable[[], Network]) -> Network:
+        """What `build` makes, with the file's tensors, each of the name, shape and type it needs.
+
+        It is held fixed, ready to be called.
+        """
+        with torch.device("meta"):  # a header may ask for any size: first see what the file holds
+            network = build()
+        wanted = network.state_dict()
+        check_shapes(self.path, self.shapes, wanted)
+        tensors = load_file(self.path)
+        for name, tensor in tensors.items():
+            if tensor.dtype != wanted[name].dtype:
+                raise InputError(
+                    f"{self.path}: tensor {name} is {tensor.dtype}, not {wanted[name].dtype}"
+                )
+        check_finite(self.path, tensors)
+        network.load_state_dict(tensors, assign=True)
+        return network.eval().requires_grad_(False)
+
+
+def open_model(path: Path, kind: type[Header], of: str) -> ModelFile[Header]:
+    """Read the header; `of` is what the file should be, such as "a layout model"."""
+    entries, shapes = look(path, "learned model", _CAP, _MOST)
+    if _ENTRY not in entries:
+        raise InputError(f"{path}: is no {of} written by `datagen learn`")
+    where = f"{path}: header"
+    header = decode(kind, parse_json(entries[_ENTRY], where), where)
+    return ModelFile(path, header, shapes)

@@ -1,0 +1,91 @@
+"""What was learned from photos, and what its labels are worth, in sentences."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from datagen.errors import InputError, RejectedError
+from datagen.frames import opened_generator
+from datagen.learning.statements import Statement
+from datagen.recipe import Recipe
+from datagen.rng import Stream, rng_for
+
+_SAMPLES = 64
+_UNSEEN = 1 << 41  # their numbers begin here
+_FEW = 1000  # photos below which little variety can be expected
+_MANY = 0.5  # share of rejected samples that is worth a warning
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the generator made of fresh noise, before anyone asks for a dataset."""
+
+    samples: int
+    rejected: int
+    things: int  # in those that were not
+    refusal: str = ""  # why it makes none at all
+
+
+def tried(taught: Recipe) -> Trial:
+    """Samples of the generator, each looked at as those of a dataset are."""
+    rejected = things = 0
+    try:
+        with opened_generator(taught) as generate:
+            for k in range(_SAMPLES):
+                rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)
+                try:
+                    things += len(generate([rng])[0].instances)
+                except RejectedError:
+                    rejected += 1
+    except InputError as error:
+        weights = taught.generator.weights
+        assert weights is not None, "it has learned"
+        place = f"{Path(weights.source).parent}/"  # a report says the same wherever its run lies
+        return Trial(_SAMPLES, _SAMPLES, 0, str(error).replace(place, ""))
+    return Trial(_SAMPLES, rejected, things)
+
+
+def statements(taught: Recipe, photos: int) -> list[Statement]:
+    """Of the run as a whole; pictures are looked at in the report."""
+    width, height = taught.world().canvas
+    return [
+        Statement("learned", f"Pictures of {width} x {height} px, from {photos} photos."),
+        *_things(tried(taught)),
+        *_limits(photos),
+    ]
+
+
+def _things(trial: Trial) -> Iterator[Statement]:
+    kept = trial.samples - trial.rejected
+    share = trial.rejected / trial.samples
+    if trial.refusal:
+        yield Statement("not learned", f"What the things in them are. {trial.refusal}.")
+    elif not kept:
+        yield Statement(
+            "not learned",
+            f"What the things in them are: of {trial.samples} samples none has labels that can be "
+            "trusted, so `datagen generate` will make no image of this run.",
+        )
+    else:
+        each = trial.things / kept
+        lost = f"; {share:.0%} of {trial.samples} samples were rejected" if trial.rejected else ""
+        yield Statement(
+            "learned", f"Things that can be taken away, on average {each:.1f} in a picture{lost}."
+        )
+        if share > _MANY:
+            yield Statement(
+                "warning",
+                "Datasets take longer by what is rejected and made anew, and show what the model "
+                "finds easy: learn for longer, or with another seed.",
+            )
+
+
+def _limits(photos: int) -> Iterator[Statement]:
+    yield Statement(
+        "unknown",
+        "Whether these are the things that you mean, and whether masks and boxes fit them: photos "
+        "without labels cannot tell. Look at the sheets, and score on labelled photos what was "
+        "trained on them.",
+    )
+    if photos < _FEW:
+        yield Statement("warning", f"There are {photos} photos; some thousand teach more.")

@@ -1,0 +1,1 @@
+"""RELATE: objects learned from unlabelled pictures, and labels by toggling them."""

@@ -1,0 +1,236 @@
+"""How RELATE is trained on pictures, for `train` of learning.loop."""
+
+import copy
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datagen.errors import InputError
+from datagen.learning.run import restore, state_of
+from datagen.models.relate import (
+    Generator,
+    Latents,
+    Scene,
+    Sizes,
+    doublings,
+    draw_latents,
+)
+from datagen.models.relate_judge import (
+    Discriminator,
+    Opinion,
+    deceiving_loss,
+    judging_loss,
+    position_loss,
+)
+from datagen.relate_settings import RelateLearning
+from datagen.rng import Stream, rng_for
+
+_SECOND = 0.999  # Adam's second beta
+_LEAST_CHANNELS, _LEAST_WINDOW = 16, 2  # what is normalised over places needs several
+_SMALLEST = 16  # px
+
+
+def sizes_of(settings: RelateLearning, width: int, height: int) -> Sizes:
+    """What a generator of pictures of this size is built from."""
+    s, unit = settings, 1 << doublings(width, height)
+    fewest, most = s.objects
+    if fewest > most or most == 0:
+        raise InputError(
+            f"learn.relate.objects: [{fewest}, {most}] must be the fewest and the most objects of "
+            "a picture, the most at least 1"
+        )
+    if width % unit or height % unit or min(width, height) < _SMALLEST:
+        raise InputError(
+            f"relate: pictures of {width} x {height} px; each side must be a multiple of {unit} "
+            f"and at least {_SMALLEST}; set another canvas"
+        )
+    side = min(width, height) // unit
+    return Sizes(
+        width=width,
+        height=height,
+        channels=s.channels or max(_LEAST_CHANNELS, 512 // side // 4 * 4),
+        window=max(_LEAST_WINDOW, round(s.window * side)),
+        background=s.background,
+        appearance=s.appearance,
+        constants=s.objects[1] if s.distinct else 1,
+        interaction=s.interaction,
+        residual=s.residual,
+        pooling=s.pooling,
+        scale=s.scale,
+        spread=s.spread,
+    )
+
+
+class _Made(NamedTuple):
+    """Pictures that the generator has made, and what the position regressor is taught by."""
+
+    pictures: Tensor  # N, 3, H, W
+    based: Tensor | None  # rows of `pictures` in which it looks for the base; None: it sees `lone`
+    lone: Tensor  # M, 3, H, W: pictures of one object
+    poses: Tensor  # of the object looked for, as many
+
+    def said(self, fake: Opinion, lone: Opinion) -> Tensor:
+        """What the regressor said of them."""
+        return lone.position if self.based is None else fake.position[self.based]
+
+
+class RelateTrainee:
+    """A generator against a discriminator; what is kept is the running average of the generator.
+
+    `pictures`: uint8 [N, H, W, 3].
+    """
+
+    def __init__(
+        self, pictures: np.ndarray, settings: RelateLearning, seed: int, device: str = "cpu"
+    ) -> None:
+        self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        if len(pictures) == 0:
+            raise InputError("relate: there are no pictures to learn from")
+        self.pictures = torch.from_numpy(pictures)
+        height, width = pictures.shape[1:3]
+        s, self.sizes = settings, sizes_of(settings, width, height)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            generator = Generator(self.sizes)
+            discriminator = Discriminator(width, height, s.judge_width, s.style > 0)
+        self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        betas = (s.momentum, _SECOND)
+        self.builder = torch.optim.Adam(self.generator.parameters(), s.learning_rate, betas)
+        self.judge = torch.optim.Adam(self.discriminator.parameters(), s.learning_rate, betas)
+
+    @property
+    def steps(self) -> int:
+        return self.settings.steps
+
+    def begin(self, step: int) -> None:
+        self.generator.train()
+
+    def step(self, k: int) -> Mapping[str, float]:
+        s = self.settings
+        rng = rng_for(self.seed, k, Stream.RELATE)
+        real = self._real(rng.integers(len(self.pictures), size=s.batch))
+        readings: dict[str, Tensor] = {}
+        for update in range(s.updates):
+            made = self._made(rng)
+            if update == 0:
+                readings |= self._judge(real, made)
+            readings |= self._build(made)
+        self._follow(k)
+        return {name: float(value) for name, value in readings.items()}
+
+    def sampler(self) -> Generator:
+        """The averaged generator, on the CPU."""
+        return copy.deepcopy(self.average).cpu().eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        whole = {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        whole |= {f"g.{k}": v for k, v in state_of(self.generator, self.builder).items()}
+        return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        restore(self.generator, self.builder, _under("g.", tensors))
+        restore(self.discriminator, self.judge, _under("d.", tensors))
+        self.average.load_state_dict(_under("average.", tensors))
+
+    def _real(self, numbers: np.ndarray) -> Tensor:
+        """float [N, 3, H, W] in -0.5..0.5."""
+        chosen = self.pictures[torch.from_numpy(numbers)].to(self.device)
+        return chosen.permute(0, 3, 1, 2).float() / 255 - 0.5
+
+    def _made(self, rng: np.random.Generator) -> _Made:
+        """Pictures, and where objects are in them, as far as the position regressor is taught."""
+        s = self.settings
+        latents = self._latents(rng)
+        scene = self.generator.lay(latents)
+        pictures = self.generator.picture(scene)
+        if s.position == 0:
+            return _Made(pictures, None, pictures[:0], scene.poses[:0, 0])
+        if s.interaction == "ordered":  # the base of a whole stack
+            there = torch.nonzero(scene.present[:, 0])[:, 0]
+            return _Made(pictures, there, pictures[:0], scene.poses[there, 0])
+        lone, poses = self._lone(scene, rng)
+        return _Made(pictures, None, lone, poses)
+
+    def _latents(self, rng: np.random.Generator) -> Latents:
+        drawn = draw_latents(self.sizes, rng, self.settings.batch, self.settings.objects)
+        parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
+        return Latents(*(part.to(self.device) for part in parts))
+
+    def _lone(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Half of the pictures with one object only, chosen at random, and its pose."""
+        half = self.settings.batch // 2
+        order = torch.from_numpy(rng.random(scene.present[:half].shape)).to(self.device)
+        chosen = order.masked_fill(~scene.present[:half], -1).argmax(1)
+        rows = torch.nonzero(scene.present[:half].any(1))[:, 0]
+        chosen = chosen[rows]
+        single = scene.objects[rows, chosen][:, None]
+        alone = Scene(
+            scene.background[rows],
+            single,
+            scene.poses[rows, chosen][:, None],
+            scene.present[rows, chosen][:, None],
+        )
+        return self.generator.picture(alone), alone.poses[:, 0]
+
+    def _judge(self, real: Tensor, made: _Made) -> dict[str, Tensor]:
+        """One step of the discriminator, with that of the position regressor."""
+        s = self.settings
+        self.discriminator.tighten()
+        shown = torch.cat([real, made.pictures.detach(), made.lone.detach()])
+        seen, fake, lone = _split(self.discriminator(shown), len(real), len(made.pictures))
+        loss = judging_loss(seen.real, fake.real)
+        readings = {"discriminator": loss.detach()}
+        if s.style > 0:
+            loss = loss + s.style * judging_loss(seen.style, fake.style)
+        if len(made.poses):
+            loss = loss + s.position * position_loss(made.said(fake, lone), made.poses)
+        self.judge.zero_grad()
+        loss.backward()
+        self.judge.step()
+        return readings
+
+    def _build(self, made: _Made) -> dict[str, Tensor]:
+        """One step of the generator."""
+        s = self.settings
+        self.discriminator.requires_grad_(False)
+        count = len(made.pictures)
+        shown = torch.cat([made.pictures, made.lone])
+        _, fake, lone = _split(self.discriminator(shown), 0, count)
+        loss = deceiving_loss(fake.real)
+        readings = {"adversarial": loss.detach()}
+        if s.style > 0:
+            opinion = deceiving_loss(fake.style)
+            loss, readings["style"] = loss + s.style * opinion, opinion.detach()
+        if len(made.poses):
+            error = position_loss(made.said(fake, lone), made.poses)
+            loss, readings["position"] = loss + s.position * error, error.detach()
+        self.builder.zero_grad()
+        loss.backward()
+        self.builder.step()
+        self.discriminator.requires_grad_(True)
+        return readings
+
+    def _follow(self, k: int) -> None:
+        """Moves the average; at the start, where all before is noise, faster."""
+        share = 1 - min(self.settings.average, (1 + k) / (10 + k))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
+            for kept, new in pairs:
+                kept.lerp_(new, share)
+
+
+def _split(opinion: Opinion, real: int, fake: int) -> tuple[Opinion, Opinion, Opinion]:
+    """Of the real pictures, the made ones, and those of one object."""
+    borders = (0, real, real + fake, len(opinion.real))
+    first, second, third = (Opinion(*(part[a:b] for part in opinion)) for a, b in pairwise(borders))
+    return first, second, third
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,111 @@
+"""A learned RELATE on disk: safetensors, with its sizes and its world in the header."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from datagen.errors import InputError
+from datagen.grammar import Grammar
+from datagen.interfaces import Component
+from datagen.learning.model_file import open_model, write_model
+from datagen.learning.photos.category import category_of
+from datagen.learning.relate.toggling import Usual, usual_of
+from datagen.learning.relate.training import RelateTrainee
+from datagen.models.relate import Generator, Sizes, doublings
+
+_FORMAT = "datagen-relate-1"
+
+Side = Annotated[int, Field(ge=16, le=8192)]
+Count = Annotated[int, Field(ge=0, le=64)]
+
+
+class Header(Component):
+    """What a file of weights says of itself."""
+
+    format: Literal["datagen-relate-1"]
+    world: str
+    categories: tuple[str, ...]  # class id = position + 1
+    category: str  # of all objects
+    objects: tuple[Count, Count]  # in a picture that it learned from: fewest, most
+    strength: float = Field(gt=0, le=1)  # how objects are as a rule: toggling.Usual
+    area: float = Field(gt=0)  # px
+    width: Side  # px
+    height: Side
+    channels: int = Field(ge=8, le=1024)
+    window: int = Field(ge=2, le=8192)
+    background: int = Field(ge=1, le=1024)
+    appearance: int = Field(ge=0, le=1024)
+    constants: int = Field(ge=1, le=64)
+    interaction: Literal["general", "ordered", "none"]
+    residual: bool
+    pooling: Literal["sum", "max"]
+    scale: bool
+    spread: float = Field(gt=0, le=1)
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(**{name: getattr(self, name) for name in Sizes.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Relate:
+    """What `save_relate_model` wrote, ready to draw."""
+
+    net: Generator
+    category: int  # of all objects: its number in the world
+    objects: tuple[int, int]  # that it learned with: fewest, most
+    usual: Usual
+
+
+def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> None:
+    """Publish the averaged generator by one rename; `grammar` is the world of its pictures."""
+    settings, net = trainee.settings, trainee.sampler()
+    category = category_of(settings.category, grammar, "relate")
+    usual = usual_of(net, settings.objects)
+    header = Header(
+        format=_FORMAT,
+        world=grammar.world,
+        categories=grammar.categories,
+        category=grammar.categories[category - 1],
+        objects=settings.objects,
+        strength=usual.strength,
+        area=usual.area,
+        **asdict(trainee.sizes),
+    )
+    write_model(path, header, net)
+
+
+def load_relate_model(path: Path, grammar: Grammar) -> Relate:
+    """The model of `path`, ready to draw, if it was learned for this world and canvas."""
+    file = open_model(path, Header, "RELATE model")
+    header = file.header
+    _agree(path, header, grammar)
+    net = file.network(lambda: Generator(header.sizes))
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Relate(
+        net=net,
+        category=grammar.categories.index(header.category) + 1,
+        objects=header.objects,
+        usual=Usual(header.strength, header.area),
+    )
+
+
+def _agree(path: Path, header: Header, grammar: Grammar) -> None:
+    """Refuses another world's objects, another canvas, and sizes that fit no picture."""
+    if header.category not in grammar.categories:
+        raise InputError(
+            f"{path}: its objects are of {header.world}'s category {header.category}, which "
+            f"{grammar.world} does not have; learn from pictures of this world"
+        )
+    size = (header.width, header.height)
+    if size != grammar.canvas:
+        raise InputError(
+            f"{path}: makes pictures of {size[0]} x {size[1]} px, but the canvas is "
+            f"{grammar.canvas[0]} x {grammar.canvas[1]}; set canvas = [{size[0]}, {size[1]}]"
+        )
+    unit = 1 << doublings(*size)
+    if header.objects[0] > header.objects[1] or any(side % unit for side in size):
+        raise InputError(f"{path}: header: its sizes do not fit each other")

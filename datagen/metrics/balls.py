@@ -1,0 +1,112 @@
+"""Which pictures of balls in a bowl are as the world `balls_in_bowl` makes them, by colour alone.
+
+Pixels are given to the nearest colour of the world; nothing is asked of the model that made them.
+A valid picture is no proof of disentanglement: a model that draws the balls into its background has
+valid pictures, too (see `disentanglement`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from datagen.errors import InputError
+
+TABLE, BOWL, RED, BLUE = (40, 40, 40), (200, 200, 200), (220, 50, 40), (40, 60, 220)
+AREA = (0.5, 1.7)  # of a ball's own: what is smaller or larger is none
+STRAY = 0.3  # of a ball's pixels that may lie apart from the rest of it
+NEAREST = 0.9  # of the diameter: balls whose middles are nearer overlap
+INWARD = 0.4  # of the radius that the middle of a ball lies inside the bowl's hull, at least
+
+
+@dataclass(frozen=True)
+class Balls:
+    """What is seen in N pictures."""
+
+    seen: np.ndarray  # bool [N, B]: is the ball there, whole and alone?
+    places: np.ndarray  # float [N, B, 2]: its middle, x, y in px; nan where it is not seen
+    masks: np.ndarray  # bool [N, B, H, W]: pixels of its colour
+    inside: np.ndarray  # bool [N, B]: is it seen, and in the bowl?
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Shares of pictures."""
+
+    visible: float  # all balls are seen
+    apart: float  # and none is on another
+    inside: float  # all balls are seen, in the bowl
+    valid: float  # all of this
+
+
+def find_balls(
+    images: np.ndarray,
+    radius: float,
+    *,
+    balls: Sequence[tuple[int, int, int]] = (RED, BLUE),
+    others: Sequence[tuple[int, int, int]] = (TABLE, BOWL),
+) -> Balls:
+    """In pictures uint8 [N, H, W, 3] of balls with a radius in px.
+
+    The last of `others` is the bowl's colour. A ball lies in the bowl when its middle lies inside
+    the convex hull of that colour by 0.4 radii: a ball that touches the rim covers some of it.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise InputError(
+            f"balls: pictures are {images.dtype} {list(images.shape)}; give uint8 [N, H, W, 3]"
+        )
+    palette = np.array([*others, *balls], float)
+    found = [_in_one(image, palette, len(others), radius) for image in images]
+    return Balls(*(np.stack(part) for part in zip(*found, strict=True)))
+
+
+def validity(found: Balls, radius: float) -> Validity:
+    """Of pictures of balls with a radius in px."""
+    visible = found.seen.all(1)
+    places, count = found.places, found.places.shape[1]
+    pairs = [(i, j) for j in range(count) for i in range(j)]
+    gaps = np.stack([np.linalg.norm(places[:, i] - places[:, j], axis=1) for i, j in pairs], 1)
+    apart = visible & (gaps >= 2 * NEAREST * radius).all(1)
+    inside = visible & found.inside.all(1)
+    return Validity(*(float(one.mean()) for one in (visible, apart, inside, apart & inside)))
+
+
+def _in_one(
+    image: np.ndarray, palette: np.ndarray, others: int, radius: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    nearest = np.square(image[:, :, None] - palette).sum(3).argmin(2)
+    masks = np.stack([nearest == k for k in range(others, len(palette))])
+    places = np.stack([_middle(mask, radius) for mask in masks])
+    hull = _hull(nearest == others - 1)
+    depth = [-np.inf if np.isnan(p).any() else _depth(hull, p) for p in places]
+    seen = np.isfinite(places[:, 0])
+    return seen, places, masks, np.array(depth) >= INWARD * radius
+
+
+def _middle(mask: np.ndarray, radius: float) -> np.ndarray:
+    """x, y of a ball's largest piece, px; nan unless it is one ball."""
+    _, _, stats, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    low, high = (share * np.pi * radius * radius for share in AREA)
+    if len(areas) == 0 or not low <= areas.sum() <= high:
+        return np.full(2, np.nan)
+    if areas.max() < (1 - STRAY) * areas.sum():
+        return np.full(2, np.nan)
+    return middles[1 + areas.argmax()] + 0.5
+
+
+def _hull(mask: np.ndarray) -> np.ndarray | None:
+    """The convex hull of the largest piece, for OpenCV; None where there is nothing."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if len(stats) == 1:
+        return None
+    largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    return cv2.convexHull(np.argwhere(labels == largest)[:, ::-1].astype(np.float32) + 0.5)
+
+
+def _depth(hull: np.ndarray | None, place: np.ndarray) -> float:
+    """How far inside the hull a place is, px; below 0 outside."""
+    if hull is None:
+        return -np.inf
+    return cv2.pointPolygonTest(hull, place.tolist(), measureDist=True)

@@ -1,0 +1,564 @@
+"""GNM learns pictures, mends its own ramp, goes on after a kill; its labels hold what is drawn."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from faulty import ROOT
+from pydantic import ValidationError
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from datagen import audit, labels
+from datagen.errors import InputError, RecipeError
+from datagen.generators.gnm import Generator
+from datagen.gnm_settings import GnmLearning
+from datagen.language import parse
+from datagen.learning.gnm import schedule
+from datagen.learning.gnm.objects import frame_of, infer
+from datagen.learning.gnm.schedule import Schedule
+from datagen.learning.gnm.training import GnmTrainee
+from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
+from datagen.learning.run import RunFolder
+from datagen.models.gnm import Noise, Objects
+from datagen.rng import Stream, rng_for
+
+WORLD = """
+world tiles
+canvas 32 x 32
+start Scene
+Scene -> ground tile tile
+ground { draw: ground }
+tile { category: "tile"  draw: rect  x: 8 px  y: 8 px  width: 8 px  height: 8 px  colour: red }
+"""
+QUICK = GnmLearning(
+    steps=6, batch=4, width=4, what=3, glimpse=8, drawing=2, latent=4, hidden=8, checkpoint_every=5
+)
+
+
+def tiles(count=24, *, coloured=False, canvas=(32, 32)):
+    """A square of 8 px in each of two cells, on black."""
+    width, height = canvas
+    pictures = np.zeros((count, height, width, 3), np.uint8)
+    rng = rng_for(0, 0, Stream.PICTURES)
+    for picture in pictures:
+        for column in (0, 16):
+            x, y = column + int(rng.integers(2, 6)), int(rng.integers(2, 6))
+            picture[y : y + 8, x : x + 8] = (200, 60, 60) if coloured else 200
+    return pictures
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def taught(settings=QUICK, seed=0, steps=None, pictures=None):
+    trainee = GnmTrainee(tiles() if pictures is None else pictures, settings, seed)
+    trainee.begin(0)
+    readings = [trainee.step(k) for k in range(settings.steps if steps is None else steps)]
+    return trainee, readings
+
+
+def equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+# ------------------------------------------------------------------------------- the schedule
+
+PLAN = GnmLearning(steps=1000, ramp=0.3, last=0.4, again=0.2, stuck=0.8, sharp=5, learning_rate=1.0)
+STUCK, WELL = {"what": 40.0, "told": 36.0}, {"what": 40.0, "told": 28.0}
+
+
+def planned(settings, readings):
+    """Schedules of all steps; `readings` of step k."""
+    plans = [Schedule.start(settings)]
+    for k in range(settings.steps):
+        plans.append(plans[-1].after(settings, k, **readings(k), count=4.0))
+    return plans[:-1]
+
+
+def betas(settings, plans):
+    return [plan.beta(settings, k) for k, plan in enumerate(plans)]
+
+
+def test_the_ramp_rises_once_where_the_layout_knows_its_objects():
+    plans = planned(PLAN, lambda k: WELL)
+    beta = betas(PLAN, plans)
+    assert beta[:301] == pytest.approx(np.linspace(0, 1, 301))
+    assert beta[301:600] == [1] * 299
+    assert beta[600:] == [2] * 400
+    assert plans[-1].begun == 1
+
+
+def test_the_ramp_begins_again_where_the_layout_does_not():
+    """At its end, and once more; then no time is left. The last stretch begins later."""
+    plans = planned(PLAN, lambda k: STUCK)
+    beta = betas(PLAN, plans)
+    assert [k for k in range(1, 1000) if beta[k] == 0] == [300, 500]
+    assert beta[300:500] == pytest.approx(np.linspace(0, 1, 201)[:-1])
+    assert beta[700] == 2
+    assert plans[-1].begun == 3
+
+
+def test_a_run_that_is_stuck_late_begins_again_when_it_is_seen():
+    plans = planned(PLAN, lambda k: WELL if k < 400 else STUCK)
+    again = next(k for k, plan in enumerate(plans) if plan.begun == 2)
+    assert 400 < again < 550  # what is watched is an average over some fifty steps
+    assert betas(PLAN, plans)[again] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "readings"),
+    [
+        ({"stuck": 1.0}, {"what": 40.0, "told": 50.0}),
+        ({}, {"what": 19.0, "told": 19.0}),  # 4 objects of 5 nats are not yet told apart
+        ({"again": 0.5}, STUCK),  # no time
+    ],
+)
+def test_else_it_never_begins_again(changes, readings):
+    settings = PLAN.model_copy(update=changes)
+    assert planned(settings, lambda k: readings)[-1].begun == 1
+
+
+def test_each_stretch_has_a_rate_that_falls():
+    plans = planned(PLAN, lambda k: STUCK)
+    rates = [plan.rate(PLAN, k) for k, plan in enumerate(plans)]
+    assert rates[0] < 0.1 and max(rates) <= 1
+    assert [rates[k] for k in (300, 500, 700)] == pytest.approx([0.8] * 3)
+    for first, end in ((100, 300), (300, 500), (500, 700), (700, 1000)):
+        assert np.all(np.diff(rates[first:end]) < 0)
+    assert rates[-1] == pytest.approx(0.05, abs=0.01)
+
+
+def test_curricula_end_where_they_should():
+    s = GnmLearning(steps=1000, opening=0.1, cooling=0.2, forced=0.5, alpha=True, background=2)
+    assert [schedule.rare(s, k) for k in (0, 50, 100, 900)] == pytest.approx(
+        [0.1, 0.01, 1e-3, 1e-3]
+    )
+    assert [schedule.temperature(s, k) for k in (0, 100, 200, 900)] == [1, 0.75, 0.5, 0.5]
+    assert [schedule.main(s, k) for k in (0, 50, 100)] == [0, 0.5, 1]
+    assert [schedule.backdrop(s, k) for k in (0, 250, 500)] == [50, 25.5, 1]
+    assert [schedule.is_forced(s, k) for k in (0, 499, 500)] == [True, True, False]
+    assert not schedule.is_forced(GnmLearning(), 0)
+
+
+def test_its_state_survives_a_checkpoint():
+    plan = planned(PLAN, lambda k: {"what": 40.1 + k, "told": 36.3 + k})[777]
+    assert Schedule.of(plan.tensors()) == plan
+    assert plan.is_last and plan.begun == 3
+
+
+def test_a_stretch_begins_with_a_fresh_optimiser():
+    settings = QUICK.model_copy(update={"steps": 20, "ramp": 0.2, "last": 0.5, "sharp": 0.0})
+    trainee, readings = taught(settings.model_copy(update={"stuck": 1e-6}), steps=5)
+    assert [r["ramps"] for r in readings] == [1, 1, 1, 1, 2]
+    moved = [int(slot["step"]) for slot in trainee.optimizer.state.values()]
+    assert set(moved) == {1}
+
+
+# --------------------------------------------------------------------------------------- learning
+
+
+def test_equal_seeds_learn_the_same_and_others_do_not():
+    (one, first), (same, again), (other, _) = taught(), taught(), taught(seed=1)
+    assert first == again
+    assert equal(one.tensors(), same.tensors())
+    assert not equal(one.tensors(), other.tensors())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cell": 8},
+        {"size": 0.5},
+        {"size_spread": 1.0},
+        {"alpha": True},
+        {"alpha": True, "background": 2, "forced": 1.0},
+        {"noise": 0.1},
+        {"width": 8},
+        {"precision": "float32"},
+        {"ramp": 0.0},
+        {"last": 1.0, "beta": 4.0},
+        {"opening": 1.0},
+        {"cooling": 1.0},
+        {"learning_rate": 1e-4},
+    ],
+    ids=str,
+)
+def test_each_setting_is_used(changes):
+    """It changes what is learned, and nothing breaks."""
+    plain, _ = taught()
+    other, readings = taught(QUICK.model_copy(update=changes))
+    assert all(np.isfinite(list(r.values())).all() for r in readings)
+    ours, theirs = plain.model.state_dict(), other.model.state_dict()
+    assert ours.keys() != theirs.keys() or any(
+        ours[name].shape != theirs[name].shape or not torch.equal(ours[name], theirs[name])
+        for name in ours
+    )
+
+
+def test_to_sample_on_the_way_changes_nothing():
+    plain, _ = taught()
+    trainee, _ = taught(steps=3)
+    sampler = trainee.sampler()
+    assert not sampler.lean and not sampler.training and trainee.model.lean
+    for k in range(3, 6):
+        trainee.step(k)
+    assert equal(plain.tensors(), trainee.tensors())
+    assert not equal(sampler.state_dict(), trainee.model.state_dict())
+
+
+def test_grey_pictures_are_learned_in_one_channel():
+    assert taught(steps=1)[0].model.sizes.channels == 1
+    assert taught(steps=1, pictures=tiles(coloured=True))[0].model.sizes.channels == 3
+
+
+def test_pictures_need_not_be_square():
+    trainee, _ = taught(steps=2, pictures=tiles(canvas=(64, 32)))
+    assert trainee.model.sizes.grid == (2, 4)
+
+
+def test_a_canvas_that_is_no_grid_is_refused():
+    with pytest.raises(InputError, match="40 x 32 px are no grid of cells of 16 px"):
+        GnmTrainee(tiles(canvas=(40, 32)), QUICK, 0)
+
+
+def test_a_background_needs_objects_that_hide_it():
+    with pytest.raises(ValidationError, match="alpha = true"):
+        GnmLearning(background=4)
+
+
+def printed(count, seed):
+    """Grey pictures of 64 px with printed digits of 15 px, in mirrored places; and their boxes."""
+    rng = rng_for(seed, 0, Stream.PICTURES)
+    pictures = np.zeros((count, 64, 64, 3), np.uint8)
+    boxes = np.zeros((count, 4, 4))
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    for k in range(count):
+        first, away = int(rng.integers(7)), rng.integers(9, 24, 2)
+        for corner, (x, y) in enumerate(32 + corners * away - 8):
+            patch = np.zeros((16, 16), np.uint8)
+            cv2.putText(patch, str(first + corner), (2, 14), cv2.FONT_HERSHEY_PLAIN, 1.2, 255, 2)
+            pictures[k, y : y + 16, x : x + 16] = patch[..., None]
+            boxes[k, corner] = np.add((x, y, x, y), bounds(patch > 76))
+    return pictures, boxes
+
+
+def bounds(mask):
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def iou(ours, theirs):
+    """[N, M] of boxes [N, 4] and [M, 4]."""
+    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
+    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), -1)
+    areas = [np.prod(b[:, 2:] - b[:, :2], -1) for b in (ours, theirs)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared)
+
+
+@pytest.mark.slow
+def test_it_finds_digits_that_nobody_has_labelled():
+    settings = GnmLearning(steps=200, ramp=1.0, last=0.0, learning_rate=2e-3, batch=16)
+    trainee, _ = taught(settings, pictures=printed(2000, 0)[0])
+    pictures, boxes = printed(64, 1)
+    found = infer(trainee.sampler(), pictures)
+    assert np.mean([len(one.boxes) == 4 for one in found]) >= 0.9
+    best = [iou(boxes[k], one.boxes).max(1) for k, one in enumerate(found) if len(one.boxes)]
+    assert np.mean(np.concatenate(best) >= 0.5) >= 0.9
+
+
+# ------------------------------------------------------------------------------- kill -9, then on
+
+# It begins again and again, so that the monitor's state matters.
+LONG = QUICK.model_copy(update={"steps": 40, "ramp": 0.1, "sharp": 0.0, "stuck": 1e-6})
+SCRIPT = """
+import sys
+import torch
+from pathlib import Path
+from datagen.learning.loop import train
+from test_gnm_learning import LONG, GnmTrainee, RunFolder, tiles
+torch.set_num_threads(1)
+folder = RunFolder(Path(sys.argv[1]))
+train(folder, "gnm", GnmTrainee(tiles(), LONG, 0), checkpoint_every=5, progress=print)
+"""
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
+    place = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    command = [sys.executable, "-c", SCRIPT]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    for folder in (killed, whole):
+        folder.mkdir()
+    process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: len(RunFolder(killed).records()) >= 13, process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(RunFolder(killed).records()) < LONG.steps
+    subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
+    assert RunFolder(whole).records()[-1]["ramps"] >= 3
+    states = [
+        next((f / "checkpoints").glob(f"*{LONG.steps}/*.safetensors")) for f in (killed, whole)
+    ]
+    assert states[0].read_bytes() == states[1].read_bytes()
+
+
+def wait_for(holds, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("half", [3, 4, 5, 8, 9], ids=str)
+def test_a_checkpoint_holds_all_that_the_next_step_needs(half, tmp_path):
+    """Also where a ramp has just begun again (step 4, then 12), and its optimiser is fresh."""
+    whole, _ = taught(LONG, steps=14)
+    first, _ = taught(LONG, steps=half)
+    run = RunFolder(tmp_path)
+    run.save("gnm", half, first.tensors())
+    saved = run.latest("gnm")
+    assert saved is not None
+    resumed = GnmTrainee(tiles(), LONG, 0)
+    resumed.load(saved[1])
+    resumed.begin(half)
+    for k in range(half, 14):
+        resumed.step(k)
+    assert equal(whole.tensors(), resumed.tensors())
+
+
+# ---------------------------------------------------------------------------------------- weights
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """gnm.safetensors of a short training."""
+    torch.set_num_threads(1)
+    settings = QUICK.model_copy(update={"steps": 150, "learning_rate": 5e-3})
+    trainee, _ = taught(settings)
+    path = tmp_path_factory.mktemp("run") / "gnm.safetensors"
+    save_gnm_model(path, trainee, parse(WORLD))
+    return path, trainee
+
+
+def test_weights_come_back_bit_for_bit(learned, tmp_path):
+    path, trainee = learned
+    model, category = load_gnm_model(path, parse(WORLD))
+    assert category == "tile"
+    assert not model.training and not model.lean
+    assert model.sizes == trainee.model.sizes
+    assert equal(model.state_dict(), trainee.model.state_dict())
+    save_gnm_model(tmp_path / "again.safetensors", trainee, parse(WORLD))
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+def refused(path, world, *words):
+    with pytest.raises((InputError, RecipeError)) as caught:
+        load_gnm_model(path, parse(world))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (path.name, *words):
+        assert word in message, message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"tile"', '"post"', ["category tile", "tiles has post"]),
+        ("canvas 32 x 32", "canvas 64 x 32", ["32 x 32 px", "64 x 32", "canvas = [32, 32]"]),
+    ],
+)
+def test_another_worlds_weights_are_refused_with_the_difference(learned, old, new, words):
+    assert old in WORLD
+    refused(learned[0], WORLD.replace(old, new), *words)
+
+
+def rewritten(path, out, header=None, tensors=None):
+    """The same file with other header entries, or other tensors (None: left out)."""
+    with safe_open(path, "pt") as file:
+        said = json.loads(file.metadata()["datagen"])
+    whole = load_file(path) | (tensors or {})
+    kept = {name: tensor for name, tensor in whole.items() if tensor is not None}
+    save_file(kept, out, {"datagen": json.dumps(said | (header or {}))})
+    return out
+
+
+@pytest.mark.parametrize(
+    ("header", "tensors", "words"),
+    [
+        ({"width": 8}, {}, ["expected"]),
+        ({"width": 10**6}, {}, ["width"]),
+        ({"cell": 64}, {}, ["no grid"]),
+        ({"background": 2}, {}, ["behind", "absent"]),
+        ({"format": "datagen-semgan-1"}, {}, ["format"]),
+        ({}, {"draw.out.bias": None}, ["draw.out.bias is absent"]),
+        ({}, {"more": torch.zeros(2)}, ["more", "unknown tensor"]),
+        ({}, {"draw.out.bias": torch.full((16,), float("nan"))}, ["draw.out.bias", "finite"]),
+        ({}, {"draw.out.bias": torch.zeros(16, dtype=torch.int32)}, ["draw.out.bias"]),
+    ],
+    ids=str,
+)
+def test_damaged_weights_are_refused(learned, tmp_path, header, tensors, words):
+    refused(rewritten(learned[0], tmp_path / "bad.safetensors", header, tensors), WORLD, *words)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    refused(tmp_path / "other.safetensors", WORLD, "datagen learn")
+    (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    refused(tmp_path / "torn.safetensors", WORLD, "cannot read")
+    refused(tmp_path / "gone.safetensors", WORLD, "No such file")
+
+
+# --------------------------------------------------------------------------- generator and labels
+
+
+def rngs(count, seed=3):
+    return [rng_for(seed, k, Stream.SCENE) for k in range(count)]
+
+
+def frames(weights, count, seed=3, **options):
+    with Generator(weights=str(weights), **options).open(parse(WORLD)) as generate:
+        return generate(rngs(count, seed))
+
+
+def test_frames_pass_the_labeller_and_its_audit(learned):
+    things = 0
+    for frame in frames(learned[0], 12, threshold=0.05):
+        annotations = labels.annotate(frame)
+        assert audit.audit_frame(frame, annotations) == []
+        assert frame.image.shape == (32, 32, 3) and frame.image.dtype == np.uint8
+        assert frame.categories == ("tile",)
+        assert frame.depth is None
+        things += len(annotations)
+    assert things >= 12  # a toy that has learned a little draws things
+
+
+def test_a_frame_is_a_function_of_its_rng_alone(learned):
+    together = frames(learned[0], 6)
+    with Generator(weights=str(learned[0])).open(parse(WORLD)) as generate:
+        alone = [generate([one])[0] for one in reversed(rngs(6))][::-1]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.instance_map, other.instance_map)
+    assert len({frame.image.tobytes() for frame in together}) > 1
+
+
+def test_without_weights_it_says_what_to_do():
+    with pytest.raises(InputError, match="datagen learn"), Generator().open(parse(WORLD)):
+        pass
+
+
+@pytest.fixture(scope="module")
+def model(learned):
+    return load_gnm_model(learned[0], parse(WORLD))[0]
+
+
+def scene(model, *cells, **changes):
+    """Objects with the mean appearance, one in the middle of each of `cells`."""
+    values = torch.zeros(1, model.sizes.cells, model.sizes.each)
+    values[..., 0] = -1.1  # 8 px
+    presence = torch.zeros(1, model.sizes.cells)
+    for k in cells:
+        presence[0, k] = 1
+    return Objects(presence, values, None)._replace(**changes)
+
+
+def lit(model, objects):
+    with torch.inference_mode():
+        return frame_of(model, objects, 1, ("tile",), threshold=0.05)
+
+
+def test_a_mask_holds_the_light_of_its_object_and_no_other_pixel(model):
+    objects = scene(model, 0, 3)
+    frame = lit(model, objects)
+    assert [thing.path for thing in frame.instances] == ["cell.0.0", "cell.1.1"]
+    for number, k in ((1, 0), (2, 3)):
+        alone = lit(model, scene(model, k))
+        assert np.array_equal(alone.instance_map > 0, frame.instance_map == number)
+        light = alone.image[..., 0] / 255
+        assert (light[alone.instance_map > 0] > 0.045).all()
+        assert (light[alone.instance_map == 0] < 0.055).all()
+
+
+def test_a_pixel_of_two_objects_is_of_the_stronger_one(model):
+    """The same place for both, one at half its light: it has no pixel, and its shape is whole."""
+    objects = scene(model, 0, 1)
+    objects.values[0, :2, 2] = torch.atanh(torch.tensor([0.5, -0.5]))
+    weaker = objects._replace(presence=torch.tensor([[1.0, 0.6, 0, 0]]))
+    frame = lit(model, weaker)
+    assert set(np.unique(frame.instance_map)) == {0, 1}
+    assert [a.instance_id for a in labels.annotate(frame)] == [1]
+    assert 0 < frame.instances[1].silhouette.area <= frame.instances[0].silhouette.area
+    swapped = lit(model, objects._replace(presence=torch.tensor([[0.6, 1.0, 0, 0]])))
+    assert set(np.unique(swapped.instance_map)) == {0, 2}
+
+
+def test_an_object_at_the_border_is_truncated(model):
+    objects = scene(model, 0)
+    objects.values[0, 0, 2] = -0.5  # its centre: 8 - 16 tanh(0.5) px
+    (whole,) = labels.annotate(lit(model, scene(model, 0)))
+    found = labels.annotate(lit(model, objects))
+    assert whole.truncation == 0
+    assert len(found) == 1 and found[0].truncation > 0.3
+    assert found[0].amodal_bbox[0] < 0
+
+
+def test_what_is_drawn_nowhere_is_no_object(model):
+    with torch.inference_mode():
+        frame = frame_of(model, scene(model, 0), 1, ("tile",), threshold=0.999)
+    assert frame.instances == () and not frame.instance_map.any()
+
+
+def test_objects_in_pictures_have_boxes_scores_and_appearances(model):
+    pictures = tiles(70)
+    found = infer(model, pictures, threshold=0.05)
+    assert len(found) == 70
+    again = infer(model, pictures[5:6], threshold=0.05)[0]
+    one = found[5]
+    for name in ("boxes", "squares", "scores", "what"):
+        np.testing.assert_allclose(getattr(one, name), getattr(again, name), atol=1e-4)
+    count = len(one.scores)
+    assert one.boxes.shape == one.squares.shape == (count, 4)
+    assert one.what.shape == (count, 3)
+    assert (one.scores > 0.5).all()
+
+
+def test_boxes_found_are_those_of_the_masks_drawn(model):
+    """The picture of what was found has the labels that were found."""
+    picture = tiles(1)
+    found = infer(model, picture, threshold=0.05)[0]
+    with torch.inference_mode():
+        x = torch.from_numpy(picture[..., :1]).permute(0, 3, 1, 2).float() / 255
+        cells = model.cells(model.encode(x))
+        objects = Objects((cells.presence > 0).float(), cells.law.mean, None)
+        frame = frame_of(model, objects, 1, ("tile",), threshold=0.05)
+    boxes = [
+        (t.silhouette.x, t.silhouette.y, t.silhouette.mask.shape[1], t.silhouette.mask.shape[0])
+        for t in frame.instances
+    ]
+    expected = [(x, y, x + w, y + h) for x, y, w, h in boxes]
+    assert found.boxes.tolist() == [list(map(float, box)) for box in expected]
+    assert len(found.boxes) >= 1
+
+
+def test_noise_of_one_sample_is_that_of_its_rng(model):
+    one, same = (Noise.of(model.sizes, rng_for(3, 0, Stream.SCENE), 1) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
