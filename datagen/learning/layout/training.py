@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from datagen.layout_settings import LayoutLearning
+from datagen.learning.duel import Duel
 from datagen.learning.layout.bank import Bank, Layouts
-from datagen.learning.run import restore, state_of
 from datagen.models.semgan import (
     Classes,
     Code,
@@ -26,7 +26,7 @@ _SLOWEST = 0.02  # of the learning rate, at the end
 _SETTLING = 32  # batches that the statistics of the sampled generator are measured on
 
 
-class LayoutTrainee:
+class LayoutTrainee(Duel[Generator, Discriminator]):
     """A generator against a discriminator; what is kept is the running average of the generator.
 
     `code`: how maps are told to the discriminator; as probabilities of classes if not given.
@@ -40,7 +40,7 @@ class LayoutTrainee:
         code: Code | None = None,
         device: str = "cpu",
     ) -> None:
-        self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        self.settings, self.seed = settings, seed
         self.bank = Bank(maps)
         self.code: Code = Classes(maps.classes, settings.sharpness) if code is None else code
         s, channels = settings, self.code.channels
@@ -48,12 +48,7 @@ class LayoutTrainee:
             torch.manual_seed(seed)
             generator = Generator(maps.size, channels, s.width, s.kernel, s.latent)
             discriminator = Discriminator(maps.size, channels, s.width, s.kernel)
-        self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        rate = settings.learning_rate
-        self.builder = torch.optim.Adam(self.generator.parameters(), rate, _BETAS)
-        self.judge = torch.optim.Adam(self.discriminator.parameters(), rate, _BETAS)
+        super().__init__(generator, discriminator, device, s.learning_rate, _BETAS)
 
     @property
     def steps(self) -> int:
@@ -74,7 +69,7 @@ class LayoutTrainee:
         fake = self.code.made(output, noise)
         self._pace(k)
         readings = self._judge(real, fake.detach(), k) | self._build(real, fake)
-        self._follow(k)
+        self._follow(k, s.average)
         return {name: float(value) for name, value in readings.items()}
 
     def sampler(self) -> Generator:
@@ -90,16 +85,6 @@ class LayoutTrainee:
             with torch.no_grad():
                 settled(torch.from_numpy(z).to(self.device))
         return settled.eval()
-
-    def tensors(self) -> dict[str, Tensor]:
-        whole = {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        whole |= {f"g.{k}": v for k, v in state_of(self.generator, self.builder).items()}
-        return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.generator, self.builder, _under("g.", tensors))
-        restore(self.discriminator, self.judge, _under("d.", tensors))
-        self.average.load_state_dict(_under("average.", tensors))
 
     def _reduced(self) -> torch.autocast:
         reduced = self.settings.precision == "bfloat16"
@@ -147,15 +132,3 @@ class LayoutTrainee:
         self.builder.step()
         self.discriminator.requires_grad_(True)
         return {"adversarial": opinion.detach(), "matching": distance.detach()}
-
-    def _follow(self, k: int) -> None:
-        """Moves the average; at the start, where all before is noise, faster."""
-        share = 1 - min(self.settings.average, (1 + k) / (10 + k))
-        with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
-            for kept, new in pairs:
-                kept.lerp_(new, share)
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

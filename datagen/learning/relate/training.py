@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from datagen.errors import InputError
-from datagen.learning.run import restore, state_of
+from datagen.learning.duel import Duel
 from datagen.models.relate import (
     Generator,
     Latents,
@@ -78,7 +78,7 @@ class _Made(NamedTuple):
         return lone.position if self.based is None else fake.position[self.based]
 
 
-class RelateTrainee:
+class RelateTrainee(Duel[Generator, Discriminator]):
     """A generator against a discriminator; what is kept is the running average of the generator.
 
     `pictures`: uint8 [N, H, W, 3].
@@ -87,7 +87,7 @@ class RelateTrainee:
     def __init__(
         self, pictures: np.ndarray, settings: RelateLearning, seed: int, device: str = "cpu"
     ) -> None:
-        self.settings, self.seed, self.device = settings, seed, torch.device(device)
+        self.settings, self.seed = settings, seed
         if len(pictures) == 0:
             raise InputError("relate: there are no pictures to learn from")
         self.pictures = torch.from_numpy(pictures)
@@ -97,12 +97,8 @@ class RelateTrainee:
             torch.manual_seed(seed)
             generator = Generator(self.sizes)
             discriminator = Discriminator(width, height, s.judge_width, s.style > 0)
-        self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
         betas = (s.momentum, _SECOND)
-        self.builder = torch.optim.Adam(self.generator.parameters(), s.learning_rate, betas)
-        self.judge = torch.optim.Adam(self.discriminator.parameters(), s.learning_rate, betas)
+        super().__init__(generator, discriminator, device, s.learning_rate, betas)
 
     @property
     def steps(self) -> int:
@@ -121,22 +117,12 @@ class RelateTrainee:
             if update == 0:
                 readings |= self._judge(real, made)
             readings |= self._build(made)
-        self._follow(k)
+        self._follow(k, s.average)
         return {name: float(value) for name, value in readings.items()}
 
     def sampler(self) -> Generator:
         """The averaged generator, on the CPU."""
         return copy.deepcopy(self.average).cpu().eval()
-
-    def tensors(self) -> dict[str, Tensor]:
-        whole = {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        whole |= {f"g.{k}": v for k, v in state_of(self.generator, self.builder).items()}
-        return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.generator, self.builder, _under("g.", tensors))
-        restore(self.discriminator, self.judge, _under("d.", tensors))
-        self.average.load_state_dict(_under("average.", tensors))
 
     def _real(self, numbers: np.ndarray) -> Tensor:
         """float [N, 3, H, W] in -0.5..0.5."""
@@ -216,21 +202,9 @@ class RelateTrainee:
         self.discriminator.requires_grad_(True)
         return readings
 
-    def _follow(self, k: int) -> None:
-        """Moves the average; at the start, where all before is noise, faster."""
-        share = 1 - min(self.settings.average, (1 + k) / (10 + k))
-        with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
-            for kept, new in pairs:
-                kept.lerp_(new, share)
-
 
 def _split(opinion: Opinion, real: int, fake: int) -> tuple[Opinion, Opinion, Opinion]:
     """Of the real pictures, the made ones, and those of one object."""
     borders = (0, real, real + fake, len(opinion.real))
     first, second, third = (Opinion(*(part[a:b] for part in opinion)) for a, b in pairwise(borders))
     return first, second, third
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

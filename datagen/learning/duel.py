@@ -1,0 +1,57 @@
+"""What trainees share that are two networks which learn against each other."""
+
+import copy
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from datagen.learning.run import restore, state_of
+
+Maker = TypeVar("Maker", bound=nn.Module)
+Judge = TypeVar("Judge", bound=nn.Module)
+
+
+class Duel(Generic[Maker, Judge]):
+    """A generator, its running average, a discriminator, and Adam for each of the two.
+
+    What checkpoints keep is all of it.
+    """
+
+    def __init__(
+        self,
+        generator: Maker,
+        discriminator: Judge,
+        device: str,
+        rate: float,
+        betas: tuple[float, float],
+    ) -> None:
+        self.device = torch.device(device)
+        self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.builder = torch.optim.Adam(self.generator.parameters(), rate, betas)
+        self.judge = torch.optim.Adam(self.discriminator.parameters(), rate, betas)
+
+    def _follow(self, k: int, share: float) -> None:
+        """Moves the average, of which `share` is kept; at the start, where all is noise, less."""
+        moved = 1 - min(share, (1 + k) / (10 + k))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
+            for kept, new in pairs:
+                kept.lerp_(new, moved)
+
+    def tensors(self) -> dict[str, Tensor]:
+        whole = {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        whole |= {f"g.{k}": v for k, v in state_of(self.generator, self.builder).items()}
+        return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        restore(self.generator, self.builder, _under("g.", tensors))
+        restore(self.discriminator, self.judge, _under("d.", tensors))
+        self.average.load_state_dict(_under("average.", tensors))
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
