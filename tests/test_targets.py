@@ -198,9 +198,9 @@ def test_another_format_under_a_png_name_is_left_out(tmp_path, data):
 
 @pytest.mark.parametrize("size", [(50_000, 50_000), (10_000, 9_500), (7000, 6000)])
 def test_a_bomb_is_left_out_by_its_header(tmp_path, size):
-    began = time.monotonic()
+    began = time.process_time()
     assert "more than 40 million pixels" in reason(tmp_path, "bad.png", png_of_size(*size))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_an_image_of_one_pixel_is_left_out(tmp_path):
