@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from datagen.errors import InputError
 from datagen.language import parse
-from datagen.learning.relate.toggling import toggled, usual_of
+from datagen.learning.relate.toggling import looked_at, toggled, usual_of
 from datagen.learning.relate.training import RelateTrainee, sizes_of
 from datagen.learning.relate.weights import load_relate_model, save_relate_model
 from datagen.learning.run import RunFolder
@@ -262,7 +262,7 @@ def test_a_saved_model_draws_what_the_trained_one_draws(learned):
         torch.testing.assert_close(model.net(latents), trainee.sampler()(latents))
     assert model.objects == (2, 2)
     assert model.category == 1
-    assert model.usual == pytest.approx(usual_of(trainee.sampler(), (2, 2)))
+    assert model.usual == pytest.approx(usual_of(looked_at(trainee.sampler(), (2, 2))))
 
 
 def test_equal_models_are_equal_bytes(learned, tmp_path):

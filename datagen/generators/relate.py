@@ -20,6 +20,7 @@ from datagen.learning.relate.toggling import (
     PAINTED,
     Toggled,
     frame_of,
+    looked_at,
     painted_background,
     sound_share,
     soundness,
@@ -85,14 +86,18 @@ class Generator(Component):
         return fewest, most
 
     def _refuse_worthless(self, model: Relate, objects: tuple[int, int]) -> None:
-        strength = painted_background(model)
+        samples = looked_at(model.net, model.objects)
+        strength = painted_background(samples)
         if strength < PAINTED:
             raise InputError(
                 f"{self.weights}: its background paints the objects, too: where they are, taking "
                 f"them away changes {strength:.0%} of what two pictures differ by, below "
                 f"{PAINTED:.0%}, and nothing can be labelled; learn again with another `seed`"
             )
-        share = sound_share(model, objects, self.cut, GATE if self.gate is None else self.gate)
+        if objects != model.objects:
+            samples = looked_at(model.net, objects)
+        gate = GATE if self.gate is None else self.gate
+        share = sound_share(samples, model.usual, self.cut, gate)
         least = _WORTHLESS if self.gate is None else _LEAST
         if share < least:
             raise InputError(

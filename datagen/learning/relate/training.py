@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -65,17 +64,26 @@ def sizes_of(settings: RelateLearning, width: int, height: int) -> Sizes:
     )
 
 
+class _Asked(NamedTuple):
+    """What the position regressor is taught."""
+
+    rows: Tensor  # [M]: in which of the made pictures
+    looks: Tensor  # [M]: the object with which learned constant
+    poses: Tensor  # [M, 2]: is where
+
+
 class _Made(NamedTuple):
-    """Pictures that the generator has made, and what the position regressor is taught by."""
+    """Pictures that the generator has made."""
 
     pictures: Tensor  # N, 3, H, W
-    based: Tensor | None  # rows of `pictures` in which it looks for the base; None: it sees `lone`
     lone: Tensor  # M, 3, H, W: pictures of one object
-    poses: Tensor  # of the object looked for, as many
+    asked: tuple[_Asked, ...]  # rows count through `pictures`, then `lone`
 
-    def said(self, fake: Opinion, lone: Opinion) -> Tensor:
-        """What the regressor said of them."""
-        return lone.position if self.based is None else fake.position[self.based]
+    def error(self, said: Opinion) -> Tensor:
+        """The position regressor's, of what it said of all of them; each question counts as one."""
+        return torch.stack(
+            [position_loss(said.position[a.rows, a.looks], a.poses) for a in self.asked]
+        ).sum()
 
 
 class RelateTrainee(Duel[Generator, Discriminator]):
@@ -96,7 +104,9 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             generator = Generator(self.sizes)
-            discriminator = Discriminator(width, height, s.judge_width, s.style > 0)
+            discriminator = Discriminator(
+                width, height, s.judge_width, s.style > 0, self.sizes.constants
+            )
         betas = (s.momentum, _SECOND)
         super().__init__(generator, discriminator, device, s.learning_rate, betas)
 
@@ -130,27 +140,36 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         return chosen.permute(0, 3, 1, 2).float() / 255 - 0.5
 
     def _made(self, rng: np.random.Generator) -> _Made:
-        """Pictures, and where objects are in them, as far as the position regressor is taught."""
+        """Pictures, and where objects are in them, as far as the position regressor is taught.
+
+        Beyond the paper, which teaches it by lone pictures only: where each object has a look of
+        its own, it is to find each of them in whole pictures, too. So objects must come to differ.
+        Else two of them may learn to paint one ball, and the background the other one.
+        """
         s = self.settings
         latents = self._latents(rng)
         scene = self.generator.lay(latents)
         pictures = self.generator.picture(scene)
         if s.position == 0:
-            return _Made(pictures, None, pictures[:0], scene.poses[:0, 0])
+            return _Made(pictures, pictures[:0], ())
         if s.interaction == "ordered":  # the base of a whole stack
             there = torch.nonzero(scene.present[:, 0])[:, 0]
-            return _Made(pictures, there, pictures[:0], scene.poses[there, 0])
-        lone, poses = self._lone(scene, rng)
-        return _Made(pictures, None, lone, poses)
+            base = _Asked(there, torch.zeros_like(there), scene.poses[there, 0])
+            return _Made(pictures, pictures[:0], _some(base))
+        lone, alone = self._lone(scene, rng)
+        if not s.distinct:
+            return _Made(pictures, lone, _some(alone))
+        rows, slots = torch.nonzero(scene.present, as_tuple=True)
+        return _Made(pictures, lone, _some(alone, _Asked(rows, slots, scene.poses[rows, slots])))
 
     def _latents(self, rng: np.random.Generator) -> Latents:
         drawn = draw_latents(self.sizes, rng, self.settings.batch, self.settings.objects)
         parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
         return Latents(*(part.to(self.device) for part in parts))
 
-    def _lone(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Half of the pictures with one object only, chosen at random, and its pose."""
-        half = self.settings.batch // 2
+    def _lone(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, _Asked]:
+        """Half of the pictures with one object only, chosen at random, and where it is."""
+        s, half = self.settings, self.settings.batch // 2
         order = torch.from_numpy(rng.random(scene.present[:half].shape)).to(self.device)
         chosen = order.masked_fill(~scene.present[:half], -1).argmax(1)
         rows = torch.nonzero(scene.present[:half].any(1))[:, 0]
@@ -162,20 +181,23 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             scene.poses[rows, chosen][:, None],
             scene.present[rows, chosen][:, None],
         )
-        return self.generator.picture(alone), alone.poses[:, 0]
+        lone = self.generator.picture(alone)
+        numbers = len(scene.poses) + torch.arange(len(rows), device=rows.device)
+        looks = chosen if s.distinct else torch.zeros_like(chosen)
+        return lone, _Asked(numbers, looks, alone.poses[:, 0])
 
     def _judge(self, real: Tensor, made: _Made) -> dict[str, Tensor]:
         """One step of the discriminator, with that of the position regressor."""
         s = self.settings
         self.discriminator.tighten()
         shown = torch.cat([real, made.pictures.detach(), made.lone.detach()])
-        seen, fake, lone = _split(self.discriminator(shown), len(real), len(made.pictures))
+        seen, fake, all_made = _split(self.discriminator(shown), len(real), len(made.pictures))
         loss = judging_loss(seen.real, fake.real)
         readings = {"discriminator": loss.detach()}
         if s.style > 0:
             loss = loss + s.style * judging_loss(seen.style, fake.style)
-        if len(made.poses):
-            loss = loss + s.position * position_loss(made.said(fake, lone), made.poses)
+        if made.asked:
+            loss = loss + s.position * made.error(all_made)
         self.judge.zero_grad()
         loss.backward()
         self.judge.step()
@@ -185,16 +207,15 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         """One step of the generator."""
         s = self.settings
         self.discriminator.requires_grad_(False)
-        count = len(made.pictures)
         shown = torch.cat([made.pictures, made.lone])
-        _, fake, lone = _split(self.discriminator(shown), 0, count)
+        _, fake, all_made = _split(self.discriminator(shown), 0, len(made.pictures))
         loss = deceiving_loss(fake.real)
         readings = {"adversarial": loss.detach()}
         if s.style > 0:
             opinion = deceiving_loss(fake.style)
             loss, readings["style"] = loss + s.style * opinion, opinion.detach()
-        if len(made.poses):
-            error = position_loss(made.said(fake, lone), made.poses)
+        if made.asked:
+            error = made.error(all_made)
             loss, readings["position"] = loss + s.position * error, error.detach()
         self.builder.zero_grad()
         loss.backward()
@@ -203,8 +224,13 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         return readings
 
 
+def _some(*asked: _Asked) -> tuple[_Asked, ...]:
+    """Those that ask anything: there may be no object in any picture."""
+    return tuple(a for a in asked if len(a.poses))
+
+
 def _split(opinion: Opinion, real: int, fake: int) -> tuple[Opinion, Opinion, Opinion]:
-    """Of the real pictures, the made ones, and those of one object."""
-    borders = (0, real, real + fake, len(opinion.real))
-    first, second, third = (Opinion(*(part[a:b] for part in opinion)) for a, b in pairwise(borders))
+    """Of the real pictures, of the made ones, and of these with those of one object."""
+    parts = (slice(real), slice(real, real + fake), slice(real, None))
+    first, second, third = (Opinion(*(part[rows] for part in opinion)) for rows in parts)
     return first, second, third

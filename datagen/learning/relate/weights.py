@@ -12,7 +12,7 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.model_file import open_model, write_model
 from datagen.learning.photos.category import category_of
-from datagen.learning.relate.toggling import Usual, usual_of
+from datagen.learning.relate.toggling import Usual, looked_at, usual_of
 from datagen.learning.relate.training import RelateTrainee
 from datagen.models.relate import Generator, Sizes, doublings
 
@@ -64,7 +64,7 @@ def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> N
     """Publish the averaged generator by one rename; `grammar` is the world of its pictures."""
     settings, net = trainee.settings, trainee.sampler()
     category = category_of(settings.category, grammar, "relate")
-    usual = usual_of(net, settings.objects)
+    usual = usual_of(looked_at(net, settings.objects))
     header = Header(
         format=_FORMAT,
         world=grammar.world,
