@@ -25,7 +25,7 @@ from datagen.learning.relate.toggling import (
     visible,
 )
 from datagen.learning.relate.training import RelateTrainee
-from datagen.learning.relate.weights import Relate, save_relate_model
+from datagen.learning.relate.weights import save_relate_model
 from datagen.models.relate import Generator, Latents, Sizes
 from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for

@@ -32,7 +32,7 @@ Scene -> field dot
 field { stuff: "field"  draw: ground  shade: black }
 dot { category: "dot"  draw: rect  x: 4 px  y: 8 px  width: 4 px  height: 4 px  colour: red }
 """
-QUICK = RelateLearning(steps=6, batch=4, channels=16, judge_width=4)
+QUICK = RelateLearning(steps=6, batch=4, channels=16, judge_width=4, attempts=1)
 
 
 def dots(count=64, side=16) -> np.ndarray:

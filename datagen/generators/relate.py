@@ -17,6 +17,7 @@ from datagen.learning.relate.editing import edited
 from datagen.learning.relate.toggling import (
     CUT,
     GATE,
+    LEAST,
     PAINTED,
     Toggled,
     frame_of,
@@ -30,9 +31,7 @@ from datagen.learning.relate.toggling import (
 from datagen.learning.relate.weights import Relate, load_relate_model
 from datagen.models.relate import draw_latents
 
-# Shares of samples that the gate lets pass: below, too many attempts at a picture would fail; and
-# where there is no gate.
-_LEAST, _WORTHLESS = 0.4, 0.1
+_WORTHLESS = 0.1  # the least share of sound samples where there is no gate
 Count = Annotated[int, Field(ge=0, le=64)]
 
 
@@ -98,7 +97,7 @@ class Generator(Component):
             samples = looked_at(model.net, objects)
         gate = GATE if self.gate is None else self.gate
         share = sound_share(samples, model.usual, self.cut, gate)
-        least = _WORTHLESS if self.gate is None else _LEAST
+        least = _WORTHLESS if self.gate is None else LEAST
         if share < least:
             raise InputError(
                 f"{self.weights}: toggling finds all objects in {share:.0%} of its pictures of "

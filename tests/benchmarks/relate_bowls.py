@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-relate.md"
 PICTURE = ROOT / "docs" / "relate_bowls.jpg"
 LEARNED = 8000  # pictures
-BLOCKGAN = {"interaction": "none", "position": 0.0}
+BLOCKGAN = {"interaction": "none", "position": 0.0, "additive": 0.0}
 
 
 class Arm(NamedTuple):
@@ -84,7 +84,8 @@ def run(out: Path, name: str, seed: int) -> None:
         progress=clock,
     )
     result: dict[str, Any] = {"arm": name, "seed": seed, "world": arm.world.name}
-    result |= {"settings": settings.model_dump(), "cost": clock.read(arm.steps)}
+    result |= {"settings": settings.model_dump(), "cost": clock.read(trainee.steps)}
+    result["attempts"] = trainee.attempt
     net = trainee.sampler()
     write_atomic(folder / "sample.png", cv2.imencode(".png", sheet(net))[1].tobytes())
     result["read"] = measured(net, settings.objects, arm.world, out)

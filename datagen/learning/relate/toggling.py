@@ -20,6 +20,7 @@ _LOOKED_AT = 64  # samples that tell how a model's objects look as a rule
 _WEAK, _SMALL = 0.5, 0.5  # of what is usual: an object below is not found
 _OWN = 0.8  # share of an object's change that no other object changes: one below is not found
 GATE = 0.9  # of soundness: labels of a picture below it are not to be trusted
+LEAST = 0.4  # share of samples that the gate lets pass: a model below it is of little use
 PAINTED = 0.5  # of `painted_background`: labels of a model below it are worthless
 
 
