@@ -154,9 +154,9 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             readings |= self._build(made)
         self._follow(here, s.average)
         told = {name: float(value) for name, value in readings.items()}
-        if here + 1 == round(_TRIED * s.steps):
+        if here + 1 == round(_TRIED * s.steps) and self.attempt < s.attempts:
             told |= {"sound": self._sound(), "attempt": self.attempt}
-            if told["sound"] < LEAST and self.attempt < s.attempts:
+            if told["sound"] < LEAST:
                 self._begin_attempt(self.attempt + 1, k + 1, self.device.type)
         return told
 

@@ -32,6 +32,7 @@ class Header(Component):
     objects: tuple[Count, Count]  # in a picture that it learned from: fewest, most
     strength: float = Field(gt=0, le=1)  # how objects are as a rule: toggling.Usual
     area: float = Field(gt=0)  # px
+    attempts: int = Field(default=1, ge=1)  # how often its training began
     width: Side  # px
     height: Side
     channels: int = Field(ge=8, le=1024)
@@ -73,6 +74,7 @@ def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> N
         objects=settings.objects,
         strength=usual.strength,
         area=usual.area,
+        attempts=trainee.attempt,
         **asdict(trainee.sizes),
     )
     write_model(path, header, net)
@@ -91,6 +93,11 @@ def load_relate_model(path: Path, grammar: Grammar) -> Relate:
         objects=header.objects,
         usual=Usual(header.strength, header.area),
     )
+
+
+def attempts_of(path: Path) -> int:
+    """How often the training of a model began."""
+    return open_model(path, Header, "RELATE model").header.attempts
 
 
 def _agree(path: Path, header: Header, grammar: Grammar) -> None:
