@@ -56,6 +56,7 @@ ARMS = {
     "sparse-blockgan2d": Arm(SPARSE, 3000, BLOCKGAN),
     "dense-relate": Arm(DENSE, 3000, {}),
     "dense-no-position": Arm(DENSE, 3000, {"position": 0.0}),
+    "dense-no-additive": Arm(DENSE, 3000, {"additive": 0.0}),
     "dense-no-residual": Arm(DENSE, 3000, {"residual": False}),
     "dense-blockgan2d": Arm(DENSE, 3000, BLOCKGAN),
     "large-relate": Arm(LARGE, 4500, {}),
