@@ -244,15 +244,12 @@ def test_the_share_of_sound_samples_falls_with_objects_on_top_of_each_other():
 
 
 def test_objects_that_share_one_thing_are_not_found():
-    """Each paints half of it; that the background paints the other thing, toggling cannot see."""
-    net = by_hand()
-    net.before.constant[1] = net.before.constant[0]
-    usual = usual_of(looked_at(net, (1, 1)))
-    (apart,) = toggled(net, at(LEFT, RIGHT))
-    assert soundness(apart, usual) == 1
-    for aside, most in ((0.0, 0.0), (0.06, 0.6)):
-        (shared,) = toggled(net, at(LEFT, (LEFT[0] + aside, LEFT[1])))
-        assert soundness(shared, usual) <= most
+    """Each changes all of it, one its left side more and the other its right side."""
+    left = blob((2, 2, 6, 8)) * np.linspace(1.0, 0.6, 12)
+    usual = Usual(1.0, 48)
+    shared = soundness(sample_of([left, left[:, ::-1]]), usual)
+    beside = soundness(sample_of([blob((0, 2, 6, 8)), blob((6, 2, 6, 8))]), usual)
+    assert shared < 0.5 < beside == 1
 
 
 # --------------------------------------------------------------------------------------- component
