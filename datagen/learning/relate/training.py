@@ -182,33 +182,38 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         return chosen.permute(0, 3, 1, 2).float() / 255 - 0.5
 
     def _made(self, rng: np.random.Generator) -> _Made:
-        """Pictures, and where objects are in them, as far as the position regressor is taught.
-
-        Beyond the paper, which teaches it by lone pictures only: where each object has a look of
-        its own, it is to find each of them in whole pictures, too. So objects must come to differ.
-        Else two of them may learn to paint one ball, and the background the other one.
-        """
+        """Pictures, parts of them, and where objects are."""
         s = self.settings
         scene = self.generator.lay(self._latents(rng))
         pictures = self.generator.picture(scene)
-        if s.position == 0 and s.additive == 0:
-            return _Made(pictures, pictures[:0], ())
         rows, chosen = self._singled(scene, rng)
-        lone, unlike = self._parts(scene, pictures, rows, chosen)
+        lone, unlike = pictures[:0], None
+        looks_at_lone = s.position > 0 and s.interaction != "ordered"
+        if looks_at_lone or s.additive > 0:
+            lone, unlike = self._parts(scene, pictures, rows, chosen)
+        asked = self._asked(scene, rows, chosen)
+        return _Made(pictures, lone if looks_at_lone else pictures[:0], asked, unlike)
+
+    def _asked(self, scene: Scene, rows: Tensor, chosen: Tensor) -> tuple[_Asked, ...]:
+        """Of the scenes, and of lone pictures of their `rows` with the object `chosen`.
+
+        Beyond the paper, which asks of lone pictures only: where each object has a look of its
+        own, it is to be found in whole pictures, too. So objects must come to differ. Else two of
+        them may learn to paint one ball, and the background the other one.
+        """
+        s, count = self.settings, len(scene.poses)
         if s.position == 0:
-            return _Made(pictures, lone[:0], (), unlike)
+            return ()
         if s.interaction == "ordered":  # the base of a whole stack
             there = torch.nonzero(scene.present[:, 0])[:, 0]
-            base = _Asked(there, torch.zeros_like(there), scene.poses[there, 0])
-            return _Made(pictures, lone[:0], _some(base), unlike)
+            return _some(_Asked(there, torch.zeros_like(there), scene.poses[there, 0]))
         looks = chosen if s.distinct else torch.zeros_like(chosen)
-        numbers = len(pictures) + torch.arange(len(rows), device=rows.device)
+        numbers = count + torch.arange(len(rows), device=rows.device)
         alone = _Asked(numbers, looks, scene.poses[rows, chosen])
         if not s.distinct:
-            return _Made(pictures, lone, _some(alone), unlike)
+            return _some(alone)
         whole, slots = torch.nonzero(scene.present, as_tuple=True)
-        each = _Asked(whole, slots, scene.poses[whole, slots])
-        return _Made(pictures, lone, _some(alone, each), unlike)
+        return _some(alone, _Asked(whole, slots, scene.poses[whole, slots]))
 
     def _latents(self, rng: np.random.Generator) -> Latents:
         drawn = draw_latents(self.sizes, rng, self.settings.batch, self.settings.objects)
