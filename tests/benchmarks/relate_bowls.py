@@ -198,9 +198,8 @@ def write(out: Path) -> None:
     """The page, and the picture, from all runs that are done."""
     results = [json.loads(path.read_text()) for path in sorted(out.glob("*-[0-9]*/result.json"))]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}"
-    text = page(
-        results, json.loads((out / "floors.json").read_text()), list(ARMS), PAINTED, machine
-    )
+    known = json.loads((out / "floors.json").read_text())
+    text = page(results, known, list(ARMS), SHOWN, PAINTED, machine)
     write_atomic(PAGE, text)
     sheets = [out / f"{arm}-0" / "sample.png" for arm in SHOWN]
     read = [cv2.imread(str(path)) for path in sheets if path.is_file()]

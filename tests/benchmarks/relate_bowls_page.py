@@ -105,17 +105,25 @@ their samples pass. Neither is in the code.
 """
 _SHOWN = """![Samples](relate_bowls.jpg)
 
-From above, three times, seed 0, not chosen: sparse RELATE, dense RELATE, dense BlockGAN2D; of each
-the pictures, their backgrounds alone, the same without one object, and the labels.
+From above, seed 0, not chosen: {arms}; of each the pictures, their backgrounds alone, the same
+without one object, and the labels.
 """
 
 
 def page(
-    results: Sequence[Result], floors: Floors, arms: Sequence[str], alarm: float, machine: str
+    results: Sequence[Result],
+    floors: Floors,
+    arms: Sequence[str],
+    shown: Sequence[str],
+    alarm: float,
+    machine: str,
 ) -> str:
+    """`arms`: all there are; `shown`: those in the picture, from above."""
     parts = [_HEAD, _MEASURES.format(alarm=alarm), *_targets(results)]
     parts += [part for key in _WORLDS for part in _world(key, results, floors)]
-    parts += [_SHOWN, *_labels(results), *_more(results), *_costs(results), *_settings(results)]
+    seen = [arm for arm in shown if any(r["seed"] == 0 for r in _of(results, arm))]
+    parts += [_SHOWN.format(arms=", ".join(seen))] if seen else []
+    parts += [*_labels(results), *_more(results), *_costs(results), *_settings(results)]
     parts.append(_TRIED)
     missing = _SEEDS * len(arms) - len(results)
     if missing > 0:
