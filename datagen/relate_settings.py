@@ -12,12 +12,15 @@ Count = Annotated[int, Field(ge=0, le=64)]
 class RelateLearning(Component):
     """RELATE (Ehrhardt et al. 2020); what the paper has for BallsInBowl instead stands beside.
 
-    BlockGAN2D is `interaction = "none"` with `position = 0`.
+    BlockGAN2D is `interaction = "none"` with `position = 0` and `additive = 0`.
     """
 
     objects: tuple[Count, Count] = (2, 2)  # in a picture: fewest, most
     category: str | None = None  # of all objects; None: the world's only one
     steps: int = Field(default=3000, ge=1, le=10_000_000)
+    # How often it begins, the last time for good: networks whose objects toggling does not find
+    # after a third of the steps are given up, and others learn from the first step on.
+    attempts: int = Field(default=4, ge=1, le=100)
     batch: int = Field(default=32, ge=2, le=4096)  # pictures a step, and as many made; paper: 64
     learning_rate: float = Field(default=1e-3, gt=0, le=1)  # of both networks, Adam
     momentum: float = Field(default=0.5, ge=0, lt=1)  # Adam's first beta; elsewhere the paper has 0
@@ -29,6 +32,9 @@ class RelateLearning(Component):
     interaction: Literal["general", "ordered", "none"] = "general"
     residual: bool = True  # poses = noise + correction; else the correction alone
     position: float = Field(default=1.0, ge=0)  # weight of the position regressor's error
+    # Weight of the mean by which an object changes a picture otherwise when it is alone; 0 where
+    # things hide one another. The paper has none.
+    additive: float = Field(default=10.0, ge=0)
     style: float = Field(default=0.0, ge=0)  # weight of the style discriminators; paper: 1
     scale: bool = False  # each object's window has a size of its own
     pooling: Literal["sum", "max"] = "sum"  # how objects and background become a scene

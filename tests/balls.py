@@ -35,6 +35,7 @@ gate = 0.0
 [learn.relate]
 category = "ball"
 steps = 9
+attempts = 1
 batch = 4
 channels = 16
 judge_width = 4

@@ -166,6 +166,13 @@ def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, method, tm
 # -------------------------------------------------------------------------------- worthless models
 
 
+def test_attempts_that_were_given_up_are_told(place, tmp_path):
+    recipe = recipe_of(place, "relate", "learn.relate.steps=3", "learn.relate.attempts=2")
+    report = learn(recipe, place / "photos", tmp_path / "run")
+    assert len(metrics(tmp_path / "run")) == 1 + 3
+    assert any("At attempt 2 of 2" in one.text for one in report.statements)
+
+
 def test_a_model_whose_background_paints_everything_is_said_to_be_worthless_and_makes_nothing(
     place, cli, tmp_path
 ):

@@ -214,11 +214,11 @@ def test_networks_fit_pictures_and_more_objects_than_were_learned(size, interact
     made = net(latents(net, 2, (5, 5)))
     assert made.shape == (2, 3, size[1], size[0])
     assert made.abs().max() <= 0.5
-    said = Discriminator(*size, 8, style=True)(made)
+    said = Discriminator(*size, 8, style=True, looks=3)(made)
     assert said.real.shape == (2,)
-    assert said.position.shape == (2, 2)
+    assert said.position.shape == (2, 3, 2)
     assert said.style.shape[1] >= 2
-    assert Discriminator(*size, 8, style=False)(made).style.shape == (2, 0)
+    assert Discriminator(*size, 8, style=False, looks=1)(made).style.shape == (2, 0)
 
 
 def test_objects_beyond_the_learned_ones_are_copies_of_them():
@@ -250,7 +250,7 @@ def test_a_normed_layer_has_the_largest_singular_value_1():
 
 
 def test_several_passes_of_one_step_can_be_differentiated():
-    judge = Discriminator(32, 32, 8, style=False)
+    judge = Discriminator(32, 32, 8, style=False, looks=1)
     loss = judge(normal(2, 3, 32, 32)).real.sum()
     judge.tighten()
     (loss + judge(normal(2, 3, 32, 32, index=1)).real.sum()).backward()

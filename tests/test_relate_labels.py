@@ -15,6 +15,7 @@ from datagen.learning.relate.toggling import (
     Toggled,
     Usual,
     frame_of,
+    looked_at,
     masks,
     painted_background,
     sound_share,
@@ -24,7 +25,7 @@ from datagen.learning.relate.toggling import (
     visible,
 )
 from datagen.learning.relate.training import RelateTrainee
-from datagen.learning.relate.weights import Relate, save_relate_model
+from datagen.learning.relate.weights import save_relate_model
 from datagen.models.relate import Generator, Latents, Sizes
 from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
@@ -70,10 +71,6 @@ def at(*poses, present=None) -> Latents:
     spots = torch.tensor([list(poses)], dtype=torch.float32)
     there = torch.ones(1, len(poses), dtype=torch.bool) if present is None else present
     return Latents(torch.zeros(1, 3), torch.zeros(1, len(poses), 0), spots, there)
-
-
-def model(net: Generator) -> Relate:
-    return Relate(net, 1, (2, 2), usual_of(net, (2, 2)))
 
 
 LEFT, RIGHT = (-0.5, 0.0), (0.5, 0.25)
@@ -211,7 +208,7 @@ def test_soundness_falls_where_an_object_is_not_well_found(change, score):
 def test_usual_is_the_median_of_samples():
     net = by_hand()
     (sample,) = toggled(net, at((0.0, 0.0)))
-    usual = usual_of(net, (1, 1))
+    usual = usual_of(looked_at(net, (1, 1)))
     assert usual.strength == pytest.approx(float(sample.shown[0].max()), rel=0.2)
     assert usual.area == pytest.approx(float(masks(sample.shown)[0].sum()), rel=0.2)
 
@@ -229,17 +226,30 @@ def faint(net: Generator) -> Generator:
 
 
 def test_a_background_that_paints_everything_is_noticed():
-    assert painted_background(model(by_hand())) > 2 * PAINTED
-    assert painted_background(model(faint(by_hand()))) < PAINTED / 2
+    assert painted_background(looked_at(by_hand(), (2, 2))) > 2 * PAINTED
+    assert painted_background(looked_at(faint(by_hand()), (2, 2))) < PAINTED / 2
+
+
+def sound(net: Generator, objects: int) -> float:
+    usual = usual_of(looked_at(net, (2, 2)))
+    return sound_share(looked_at(net, (objects, objects)), usual)
 
 
 def test_the_share_of_sound_samples_falls_with_objects_on_top_of_each_other():
-    free = model(by_hand())
-    crowded = model(by_hand(spread=0.05))
-    assert sound_share(free, (1, 1)) == 1
-    assert sound_share(free, (2, 2)) > 0.6
+    free, crowded = by_hand(), by_hand(spread=0.05)
+    assert sound(free, 1) == 1
+    assert sound(free, 2) > 0.6
     # Of two copies in one place, one changes hardly anything.
-    assert sound_share(crowded, (4, 4)) < 0.5 * sound_share(free, (2, 2))
+    assert sound(crowded, 4) < 0.5 * sound(free, 2)
+
+
+def test_objects_that_share_one_thing_are_not_found():
+    """Each changes all of it, one its left side more and the other its right side."""
+    left = blob((2, 2, 6, 8)) * np.linspace(1.0, 0.6, 12)
+    usual = Usual(1.0, 48)
+    shared = soundness(sample_of([left, left[:, ::-1]]), usual)
+    beside = soundness(sample_of([blob((0, 2, 6, 8)), blob((6, 2, 6, 8))]), usual)
+    assert shared < 0.5 < beside == 1
 
 
 # --------------------------------------------------------------------------------------- component
@@ -271,13 +281,13 @@ def made(component, count=30):
 
 def test_frames_have_their_objects_labelled_and_doubtful_ones_are_rejected(tmp_path):
     weights = saved(tmp_path, by_hand())
-    frames, scores = made(Component(weights=weights, objects=(4, 4)))
+    frames, scores = made(Component(weights=weights, objects=(3, 3)))
     assert len(frames) >= 10 and scores and max(scores) < 0.9
     for frame in frames:
         found = labels.annotate(frame)
-        assert [a.category for a in found] == ["dot"] * 4
+        assert [a.category for a in found] == ["dot"] * 3
         assert audit.audit_frame(frame, found) == []
-    everything, none = made(Component(weights=weights, objects=(4, 4), gate=None))
+    everything, none = made(Component(weights=weights, objects=(3, 3), gate=None))
     assert len(everything) == 30 and none == []
     assert Component(weights=weights).may_reject()
     assert not Component(weights=weights, gate=None).may_reject()

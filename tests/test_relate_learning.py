@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from datagen.errors import InputError
 from datagen.language import parse
-from datagen.learning.relate.toggling import toggled, usual_of
+from datagen.learning.relate.toggling import looked_at, toggled, usual_of
 from datagen.learning.relate.training import RelateTrainee, sizes_of
 from datagen.learning.relate.weights import load_relate_model, save_relate_model
 from datagen.learning.run import RunFolder
@@ -32,7 +32,7 @@ Scene -> field dot
 field { stuff: "field"  draw: ground  shade: black }
 dot { category: "dot"  draw: rect  x: 4 px  y: 8 px  width: 4 px  height: 4 px  colour: red }
 """
-QUICK = RelateLearning(steps=6, batch=4, channels=16, judge_width=4)
+QUICK = RelateLearning(steps=6, batch=4, channels=16, judge_width=4, attempts=1)
 
 
 def dots(count=64, side=16) -> np.ndarray:
@@ -96,6 +96,8 @@ def test_what_is_told_to_torchs_own_generator_changes_nothing():
         {"interaction": "ordered", "objects": (0, 1)},
         {"residual": False},
         {"position": 0.0},
+        {"additive": 0.0},
+        {"attempts": 2},
         {"style": 1.0},
         {"scale": True},
         {"pooling": "max"},
@@ -124,10 +126,61 @@ def test_each_setting_is_used(changes):
 
 
 def test_steps_without_any_object_teach_no_positions():
-    _, readings = taught(changed(objects=(0, 1), batch=2), steps=8)
+    _, readings = taught(changed(objects=(0, 1), batch=2), seed=1, steps=6)
     with_position = ["position" in r for r in readings]
     assert set(with_position) == {True, False}
     assert all(np.isfinite(list(r.values())).all() for r in readings)
+
+
+def made_by(**changes):
+    """What one step's generator makes, and the readings' trainee."""
+    trainee = RelateTrainee(dots(), changed(**changes), 0)
+    return trainee._made(rng_for(0, 0, Stream.RELATE))
+
+
+def test_each_object_is_looked_for_in_whole_pictures_by_its_look():
+    made = made_by(objects=(1, 3))
+    alone, each = made.asked
+    there = {(int(row), int(look)) for row, look in zip(each.rows, each.looks, strict=True)}
+    assert len(there) == len(each.rows) > len(made.pictures)
+    assert {look for _, look in there} == {0, 1, 2}
+    # A lone picture shows an object of the whole one, where it is there.
+    where = dict(zip(sorted(there), each.poses.tolist(), strict=True))
+    for row, look, pose in zip(alone.rows, alone.looks, alone.poses.tolist(), strict=True):
+        assert where[int(row) - len(made.pictures), int(look)] == pose
+    (only,) = made_by(objects=(1, 3), distinct=False).asked
+    assert set(only.looks.tolist()) == {0}
+
+
+def test_objects_add_up_where_only_one_of_them_paints():
+    trainee = RelateTrainee(dots(), QUICK, 0)
+    scene = trainee.generator.lay(trainee._latents(rng_for(0, 0, Stream.RELATE)))
+    rows, chosen = torch.tensor([0, 2]), torch.tensor([0, 1])
+
+    @torch.no_grad()
+    def unlike(scene):
+        pictures = trainee.generator.picture(scene)
+        return float(trainee._parts(scene, pictures, rows, chosen)[1])
+
+    one = scene.objects * torch.tensor([1.0, 0.0])[:, None, None, None]
+    assert unlike(scene._replace(objects=one)) == pytest.approx(0, abs=1e-6)
+    # All the more not, the more both paint in one place.
+    assert 1e-4 < unlike(scene) < unlike(scene._replace(objects=10 * scene.objects))
+
+
+def test_networks_that_show_no_objects_are_given_up_as_often_as_is_said(monkeypatch):
+    first, readings = taught(steps=2)
+    trainee, again = taught(changed(attempts=3), steps=4)
+    assert [r["attempt"] for r in again if "attempt" in r] == [1, 2]
+    assert [r["adversarial"] for r in again[:2]] == [r["adversarial"] for r in readings]
+    assert (trainee.attempt, trainee.begun, trainee.steps) == (3, 4, 4 + QUICK.steps)
+    assert not equal(trainee.generator.state_dict(), first.generator.state_dict())
+    for k in range(4, trainee.steps):
+        trainee.step(k)
+    assert (trainee.attempt, trainee.steps) == (3, 4 + QUICK.steps)  # the last one stays
+    monkeypatch.setattr(RelateTrainee, "_sound", lambda self: 0.5)
+    trainee, _ = taught(changed(attempts=3))
+    assert (trainee.attempt, trainee.steps) == (1, QUICK.steps)
 
 
 def test_the_average_follows_slowly():
@@ -182,7 +235,8 @@ def test_scenes_are_as_wide_as_was_measured_to_work():
 
 # ------------------------------------------------------------------------------- kill -9, then on
 
-LONG = QUICK.model_copy(update={"steps": 40, "style": 0.5, "scale": True})
+LONG = QUICK.model_copy(update={"steps": 30, "style": 0.5, "scale": True, "attempts": 2})
+ENDS = 40  # the first attempt is given up after 10 steps
 SCRIPT = """
 import sys
 import torch
@@ -203,17 +257,15 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
         folder.mkdir()
     process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: len(RunFolder(killed).records()) >= 13, process)
+        wait_for(lambda: len(RunFolder(killed).records()) >= 18, process)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert len(RunFolder(killed).records()) < LONG.steps
+    assert len(RunFolder(killed).records()) < ENDS
     subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
-    states = [
-        next((f / "checkpoints").glob(f"*{LONG.steps}/*.safetensors")) for f in (killed, whole)
-    ]
+    states = [next((f / "checkpoints").glob(f"*{ENDS}/*.safetensors")) for f in (killed, whole)]
     assert states[0].read_bytes() == states[1].read_bytes()
 
 
@@ -262,7 +314,7 @@ def test_a_saved_model_draws_what_the_trained_one_draws(learned):
         torch.testing.assert_close(model.net(latents), trainee.sampler()(latents))
     assert model.objects == (2, 2)
     assert model.category == 1
-    assert model.usual == pytest.approx(usual_of(trainee.sampler(), (2, 2)))
+    assert model.usual == pytest.approx(usual_of(looked_at(trainee.sampler(), (2, 2))))
 
 
 def test_equal_models_are_equal_bytes(learned, tmp_path):

@@ -17,9 +17,11 @@ from datagen.learning.relate.editing import edited
 from datagen.learning.relate.toggling import (
     CUT,
     GATE,
+    LEAST,
     PAINTED,
     Toggled,
     frame_of,
+    looked_at,
     painted_background,
     sound_share,
     soundness,
@@ -29,9 +31,7 @@ from datagen.learning.relate.toggling import (
 from datagen.learning.relate.weights import Relate, load_relate_model
 from datagen.models.relate import draw_latents
 
-# Shares of samples that the gate lets pass: below, too many attempts at a picture would fail; and
-# where there is no gate.
-_LEAST, _WORTHLESS = 0.4, 0.1
+_WORTHLESS = 0.1  # the least share of sound samples where there is no gate
 Count = Annotated[int, Field(ge=0, le=64)]
 
 
@@ -85,15 +85,19 @@ class Generator(Component):
         return fewest, most
 
     def _refuse_worthless(self, model: Relate, objects: tuple[int, int]) -> None:
-        strength = painted_background(model)
+        samples = looked_at(model.net, model.objects)
+        strength = painted_background(samples)
         if strength < PAINTED:
             raise InputError(
                 f"{self.weights}: its background paints the objects, too: where they are, taking "
                 f"them away changes {strength:.0%} of what two pictures differ by, below "
                 f"{PAINTED:.0%}, and nothing can be labelled; learn again with another `seed`"
             )
-        share = sound_share(model, objects, self.cut, GATE if self.gate is None else self.gate)
-        least = _WORTHLESS if self.gate is None else _LEAST
+        if objects != model.objects:
+            samples = looked_at(model.net, objects)
+        gate = GATE if self.gate is None else self.gate
+        share = sound_share(samples, model.usual, self.cut, gate)
+        least = _WORTHLESS if self.gate is None else LEAST
         if share < least:
             raise InputError(
                 f"{self.weights}: toggling finds all objects in {share:.0%} of its pictures of "

@@ -13,7 +13,7 @@ from datagen.learning.run import RunFolder
 class Trainee(Protocol):
     """What a loop drives: `steps` steps, one at a time, and its whole state as tensors.
 
-    `begin` is told the first step that will run. `steps` may become less while it learns.
+    `begin` is told the first step that will run. `steps` may change while it learns.
     """
 
     @property

@@ -49,15 +49,18 @@ class Opinion(NamedTuple):
     """What a discriminator says of pictures."""
 
     real: Tensor  # N: logits
-    position: Tensor  # N, 2: of the one object in it; x, y as poses are
+    position: Tensor  # N, looks, 2: of the object that has this look; x, y as poses are
     style: Tensor  # N, L: logits of the style discriminators, one a layer; L may be 0
 
 
 class Discriminator(nn.Module):
     """Pictures [N, 3, H, W] -> Opinion. Not the first convolution, but all else that multiplies
-    is spectrally normalised."""
+    is spectrally normalised.
 
-    def __init__(self, width: int, height: int, channels: int, style: bool) -> None:
+    `looks`: how many learned constants objects have; each has a position of its own.
+    """
+
+    def __init__(self, width: int, height: int, channels: int, style: bool, looks: int) -> None:
         super().__init__()
         side, count = min(width, height), 0
         while side > _COARSEST:
@@ -72,7 +75,7 @@ class Discriminator(nn.Module):
         for _ in range(count):
             width, height = -(-width // 2), -(-height // 2)
         self.logit = Spectral(nn.Linear(widths[-1] * width * height, 1))
-        self.place = Spectral(nn.Linear(widths[-1] * width * height, 2))
+        self.place = Spectral(nn.Linear(widths[-1] * width * height, 2 * looks))
 
     def tighten(self) -> None:
         """Once a step: the spectral norms follow the weights."""
@@ -91,7 +94,8 @@ class Discriminator(nn.Module):
             x = F.leaky_relu(norm(x), _SLOPE)
         flat = x.flatten(1)
         style = torch.cat(styles, 1) if styles else flat.new_zeros(len(flat), 0)
-        return Opinion(self.logit(flat)[:, 0], _FAR * self.place(flat).tanh(), style)
+        position = _FAR * self.place(flat).tanh().unflatten(1, (-1, 2))
+        return Opinion(self.logit(flat)[:, 0], position, style)
 
 
 def judging_loss(real: Tensor, fake: Tensor) -> Tensor:

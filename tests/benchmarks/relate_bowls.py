@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-relate.md"
 PICTURE = ROOT / "docs" / "relate_bowls.jpg"
 LEARNED = 8000  # pictures
-BLOCKGAN = {"interaction": "none", "position": 0.0}
+BLOCKGAN = {"interaction": "none", "position": 0.0, "additive": 0.0}
 
 
 class Arm(NamedTuple):
@@ -56,6 +56,7 @@ ARMS = {
     "sparse-blockgan2d": Arm(SPARSE, 3000, BLOCKGAN),
     "dense-relate": Arm(DENSE, 3000, {}),
     "dense-no-position": Arm(DENSE, 3000, {"position": 0.0}),
+    "dense-no-additive": Arm(DENSE, 3000, {"additive": 0.0}),
     "dense-no-residual": Arm(DENSE, 3000, {"residual": False}),
     "dense-blockgan2d": Arm(DENSE, 3000, BLOCKGAN),
     "large-relate": Arm(LARGE, 4500, {}),
@@ -84,7 +85,8 @@ def run(out: Path, name: str, seed: int) -> None:
         progress=clock,
     )
     result: dict[str, Any] = {"arm": name, "seed": seed, "world": arm.world.name}
-    result |= {"settings": settings.model_dump(), "cost": clock.read(arm.steps)}
+    result |= {"settings": settings.model_dump(), "cost": clock.read(trainee.steps)}
+    result["attempts"] = trainee.attempt
     net = trainee.sampler()
     write_atomic(folder / "sample.png", cv2.imencode(".png", sheet(net))[1].tobytes())
     result["read"] = measured(net, settings.objects, arm.world, out)
@@ -196,9 +198,8 @@ def write(out: Path) -> None:
     """The page, and the picture, from all runs that are done."""
     results = [json.loads(path.read_text()) for path in sorted(out.glob("*-[0-9]*/result.json"))]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}"
-    text = page(
-        results, json.loads((out / "floors.json").read_text()), list(ARMS), PAINTED, machine
-    )
+    known = json.loads((out / "floors.json").read_text())
+    text = page(results, known, list(ARMS), SHOWN, PAINTED, machine)
     write_atomic(PAGE, text)
     sheets = [out / f"{arm}-0" / "sample.png" for arm in SHOWN]
     read = [cv2.imread(str(path)) for path in sheets if path.is_file()]

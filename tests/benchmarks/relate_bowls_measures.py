@@ -14,14 +14,15 @@ from datagen.learning.relate.toggling import (
     GATE,
     Toggled,
     Usual,
+    looked_at,
     masks,
     painted_background,
+    sound_share,
     soundness,
     toggled,
     usual_of,
     visible,
 )
-from datagen.learning.relate.weights import Relate
 from datagen.models.relate import Generator, draw_latents
 from datagen.rng import Stream, rng_for
 
@@ -124,12 +125,13 @@ def measured(net: Generator, objects: tuple[int, int], world: World, out: Path) 
     real = pictures(world, out, _OTHER, SAMPLES).images
     found["frechet"] = frechet(images, world, out)
     found["pixel std / real"] = _spread(images) / _spread(real)
-    model = Relate(net, 1, objects, usual_of(net, objects))
-    found["painted"] = painted_background(model)
+    few = looked_at(net, objects)
+    usual = usual_of(few)
+    found["painted"], found["sound"] = painted_background(few), sound_share(few, usual)
     samples, seconds = _toggled(net, TOGGLED, objects, 1)
     found["samples/s"] = TOGGLED / seconds
-    found |= _toggles(samples, world) | _labels(samples, model.usual, world)
-    found |= {f"{k} balls": _counted(net, k, world, model.usual) for k in (1, 3, 4)}
+    found |= _toggles(samples, world) | _labels(samples, usual, world)
+    found |= {f"{k} balls": _counted(net, k, world, usual) for k in (1, 3, 4)}
     return found
 
 

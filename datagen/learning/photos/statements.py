@@ -6,6 +6,7 @@ from pathlib import Path
 
 from datagen.errors import InputError, RejectedError
 from datagen.frames import opened_generator
+from datagen.learning.relate.weights import attempts_of
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
@@ -50,9 +51,23 @@ def statements(taught: Recipe, photos: int) -> list[Statement]:
     width, height = taught.world().canvas
     return [
         Statement("learned", f"Pictures of {width} x {height} px, from {photos} photos."),
+        *_attempts(taught),
         *_things(tried(taught)),
         *_limits(photos),
     ]
+
+
+def _attempts(taught: Recipe) -> Iterator[Statement]:
+    part = taught.generator
+    if part.use != "relate" or part.weights is None:
+        return
+    attempts = attempts_of(Path(part.weights.source))
+    if attempts > 1:
+        yield Statement(
+            "learned",
+            f"At attempt {attempts} of {taught.learn.relate.attempts}: the networks before it were "
+            "given up after a third of their steps, for toggling did not find their objects.",
+        )
 
 
 def _things(trial: Trial) -> Iterator[Statement]:

@@ -4,7 +4,7 @@ Poses do not change meanwhile: Gamma is asked once, with all objects.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,9 @@ from datagen.rng import Stream, rng_for
 CUT = 0.35  # of an object's largest change: what changes by more belongs to it
 _LOOKED_AT = 64  # samples that tell how a model's objects look as a rule
 _WEAK, _SMALL = 0.5, 0.5  # of what is usual: an object below is not found
+_OWN = 0.8  # share of an object's change that no other object changes: one below is not found
 GATE = 0.9  # of soundness: labels of a picture below it are not to be trusted
+LEAST = 0.4  # share of samples that the gate lets pass: a model below it is of little use
 PAINTED = 0.5  # of `painted_background`: labels of a model below it are worthless
 
 
@@ -32,17 +34,6 @@ class Toggled(NamedTuple):
     shown: np.ndarray  # float [K, H, W]: change by taking it away; largest of a channel, 1 = all
     alone: np.ndarray  # float [K, H, W]: change of the background by adding it
     slots: np.ndarray  # int [K]: which object of the model it is
-
-
-class Toggleable(Protocol):
-    """What is asked of a model here; learning.relate.weights.Relate is one."""
-
-    @property
-    def net(self) -> Generator: ...
-    @property
-    def objects(self) -> tuple[int, int]: ...  # in a picture: fewest, most
-    @property
-    def usual(self) -> "Usual": ...
 
 
 class Usual(NamedTuple):
@@ -166,14 +157,41 @@ def _silhouette(mask: np.ndarray) -> Silhouette:
 # --------------------------------------------------------------------------------- what to believe
 
 
+def looked_at(net: Generator, objects: tuple[int, int]) -> list[Toggled]:
+    """Samples that tell of a model; the same for every model of these sizes."""
+    least = (max(1, objects[0]), objects[1])
+    return toggled(net, draw_latents(net.sizes, rng_for(0, 0, Stream.RELATE), _LOOKED_AT, least))
+
+
+def usual_of(samples: Sequence[Toggled]) -> Usual:
+    """The medians of samples."""
+    peaks = [float(one.max()) for sample in samples for one in sample.shown]
+    areas = [int(mask.sum()) for sample in samples for mask in masks(sample.shown)]
+    # A model that shows no object at all has nothing usual; whatever it makes is refused.
+    return Usual(max(float(np.median(peaks)), 1e-3), max(float(np.median(areas)), 1.0))
+
+
 def soundness(sample: Toggled, usual: Usual, cut: float = CUT) -> float:
     """How well all objects were found, 0 to 1: the worst one's.
 
     An object is found as far as what is seen of it is one piece, of at least half the usual size,
-    and its toggling changes at least half as much as usual. 1 for a picture without objects.
+    its toggling changes at least half as much as usual, and what it changes no other object
+    changes: of objects that share one thing none is it. 1 for a picture without objects.
     """
-    ids = visible(sample, cut)
-    return min((_found(ids == k + 1, one, usual) for k, one in enumerate(sample.shown)), default=1)
+    ids, changed = visible(sample, cut), masks(sample.shown, cut)
+    shared = changed.sum(0) > 1
+    return min(
+        (
+            _found(ids == k + 1, one, usual) * min(1.0, _own(mask, shared) / _OWN)
+            for k, (one, mask) in enumerate(zip(sample.shown, changed, strict=True))
+        ),
+        default=1.0,
+    )
+
+
+def _own(mask: np.ndarray, shared: np.ndarray) -> float:
+    """Share of a mask that is not shared."""
+    return 1 - float(np.count_nonzero(mask & shared)) / max(1, np.count_nonzero(mask))
 
 
 def _found(mask: np.ndarray, change: np.ndarray, usual: Usual) -> float:
@@ -186,24 +204,10 @@ def _found(mask: np.ndarray, change: np.ndarray, usual: Usual) -> float:
     return float(piece * size * min(1.0, change.max() / (_WEAK * usual.strength)))
 
 
-def usual_of(net: Generator, objects: tuple[int, int]) -> Usual:
-    """The medians of samples that are the same for every model of these sizes."""
-    found = toggled(net, _few(net, objects))
-    peaks = [float(one.max()) for sample in found for one in sample.shown]
-    areas = [int(mask.sum()) for sample in found for mask in masks(sample.shown)]
-    # A model that shows no object at all has nothing usual; whatever it makes is refused.
-    return Usual(max(float(np.median(peaks)), 1e-3), max(float(np.median(areas)), 1.0))
-
-
-def _few(net: Generator, objects: tuple[int, int]) -> Latents:
-    least = (max(1, objects[0]), objects[1])
-    return draw_latents(net.sizes, rng_for(0, 0, Stream.RELATE), _LOOKED_AT, least)
-
-
 # ------------------------------------------------------------------------------------- the failure
 
 
-def painted_background(model: Toggleable) -> float:
+def painted_background(samples: Sequence[Toggled]) -> float:
     """How much objects change a picture where they are, as a share of how much pictures differ.
 
     The median over toggles of the mean change within an object's mask, over the mean difference of
@@ -211,19 +215,19 @@ def painted_background(model: Toggleable) -> float:
     be the best of all then, and labels are worthless. It takes small objects as it takes large
     ones, which the difference of whole pictures does not.
     """
-    found = toggled(model.net, _few(model.net, model.objects))
-    whole = np.stack([one.image for one in found]).astype(np.float32) / 255
+    whole = np.stack([one.image for one in samples]).astype(np.float32) / 255
     differ = np.abs(whole - np.roll(whole, 1, 0)).max(-1).mean()
     parts = [
-        (change, mask) for s in found for change, mask in zip(s.shown, masks(s.shown), strict=True)
+        (change, mask)
+        for sample in samples
+        for change, mask in zip(sample.shown, masks(sample.shown), strict=True)
     ]
     inside = [change[mask].mean() if mask.any() else 0.0 for change, mask in parts]
     return float(np.median(inside) / max(differ, 1 / 255))
 
 
 def sound_share(
-    model: Toggleable, objects: tuple[int, int], cut: float = CUT, gate: float = GATE
+    samples: Sequence[Toggled], usual: Usual, cut: float = CUT, gate: float = GATE
 ) -> float:
-    """Share of samples, with so many objects, whose labels are as sound as the gate asks for."""
-    found = toggled(model.net, _few(model.net, objects))
-    return float(np.mean([soundness(one, model.usual, cut) >= gate for one in found]))
+    """Share of samples whose labels are as sound as the gate asks for."""
+    return float(np.mean([soundness(one, usual, cut) >= gate for one in samples]))

@@ -2,15 +2,16 @@
 
 import copy
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from datagen.errors import InputError
 from datagen.learning.duel import Duel
+from datagen.learning.relate.toggling import LEAST, looked_at, sound_share, usual_of
 from datagen.models.relate import (
     Generator,
     Latents,
@@ -32,6 +33,7 @@ from datagen.rng import Stream, rng_for
 _SECOND = 0.999  # Adam's second beta
 _LEAST_CHANNELS, _LEAST_WINDOW = 16, 2  # what is normalised over places needs several
 _SMALLEST = 16  # px
+_TRIED = 1 / 3  # of the steps: after them an attempt is looked at, and may be given up
 
 
 def sizes_of(settings: RelateLearning, width: int, height: int) -> Sizes:
@@ -65,23 +67,34 @@ def sizes_of(settings: RelateLearning, width: int, height: int) -> Sizes:
     )
 
 
+class _Asked(NamedTuple):
+    """What the position regressor is taught."""
+
+    rows: Tensor  # [M]: in which of the made pictures
+    looks: Tensor  # [M]: the object with which learned constant
+    poses: Tensor  # [M, 2]: is where
+
+
 class _Made(NamedTuple):
-    """Pictures that the generator has made, and what the position regressor is taught by."""
+    """Pictures that the generator has made."""
 
     pictures: Tensor  # N, 3, H, W
-    based: Tensor | None  # rows of `pictures` in which it looks for the base; None: it sees `lone`
     lone: Tensor  # M, 3, H, W: pictures of one object
-    poses: Tensor  # of the object looked for, as many
+    asked: tuple[_Asked, ...]  # rows count through `pictures`, then `lone`
+    unlike: Tensor | None = None  # by how much objects change pictures otherwise when alone
 
-    def said(self, fake: Opinion, lone: Opinion) -> Tensor:
-        """What the regressor said of them."""
-        return lone.position if self.based is None else fake.position[self.based]
+    def error(self, said: Opinion) -> Tensor:
+        """The position regressor's, of what it said of all of them; each question counts as one."""
+        return torch.stack(
+            [position_loss(said.position[a.rows, a.looks], a.poses) for a in self.asked]
+        ).sum()
 
 
 class RelateTrainee(Duel[Generator, Discriminator]):
     """A generator against a discriminator; what is kept is the running average of the generator.
 
-    `pictures`: uint8 [N, H, W, 3].
+    `pictures`: uint8 [N, H, W, 3]. Where after a third of the steps toggling does not find the
+    objects, it begins again with other networks, as often as the settings allow.
     """
 
     def __init__(
@@ -92,24 +105,46 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             raise InputError("relate: there are no pictures to learn from")
         self.pictures = torch.from_numpy(pictures)
         height, width = pictures.shape[1:3]
-        s, self.sizes = settings, sizes_of(settings, width, height)
+        self.sizes = sizes_of(settings, width, height)
+        self._begin_attempt(1, 0, device)
+
+    def _begin_attempt(self, number: int, step: int, device: str) -> None:
+        """New networks; what they become depends on the seed and the attempt's number alone."""
+        s = self.settings
+        self.attempt, self.begun = number, step
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(self._network_seed())
             generator = Generator(self.sizes)
-            discriminator = Discriminator(width, height, s.judge_width, s.style > 0)
+            discriminator = Discriminator(
+                self.sizes.width,
+                self.sizes.height,
+                s.judge_width,
+                s.style > 0,
+                self.sizes.constants,
+            )
         betas = (s.momentum, _SECOND)
         super().__init__(generator, discriminator, device, s.learning_rate, betas)
 
+    def _network_seed(self) -> int:
+        if self.attempt == 1:
+            return self.seed
+        return int(self._rng(self.settings.steps).integers(1 << 31))
+
+    def _rng(self, step: int) -> np.random.Generator:
+        """For a step of this attempt; steps end before `settings.steps`."""
+        return rng_for(self.seed, step, Stream.RELATE, self.attempt - 1)
+
     @property
     def steps(self) -> int:
-        return self.settings.steps
+        """Those of attempts that were given up count."""
+        return self.begun + self.settings.steps
 
     def begin(self, step: int) -> None:
         self.generator.train()
 
     def step(self, k: int) -> Mapping[str, float]:
-        s = self.settings
-        rng = rng_for(self.seed, k, Stream.RELATE)
+        s, here = self.settings, k - self.begun
+        rng = self._rng(here)
         real = self._real(rng.integers(len(self.pictures), size=s.batch))
         readings: dict[str, Tensor] = {}
         for update in range(s.updates):
@@ -117,8 +152,25 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             if update == 0:
                 readings |= self._judge(real, made)
             readings |= self._build(made)
-        self._follow(k, s.average)
-        return {name: float(value) for name, value in readings.items()}
+        self._follow(here, s.average)
+        told = {name: float(value) for name, value in readings.items()}
+        if here + 1 == round(_TRIED * s.steps) and self.attempt < s.attempts:
+            told |= {"sound": self._sound(), "attempt": self.attempt}
+            if told["sound"] < LEAST:
+                self._begin_attempt(self.attempt + 1, k + 1, self.device.type)
+        return told
+
+    def _sound(self) -> float:
+        """Share of samples whose objects toggling finds; training does not depend on them."""
+        samples = looked_at(self.sampler(), self.settings.objects)
+        return sound_share(samples, usual_of(samples))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return super().tensors() | {"attempt": torch.tensor([self.attempt, self.begun])}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        self.attempt, self.begun = tensors["attempt"].tolist()
+        super().load(tensors)
 
     def sampler(self) -> Generator:
         """The averaged generator, on the CPU."""
@@ -130,52 +182,82 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         return chosen.permute(0, 3, 1, 2).float() / 255 - 0.5
 
     def _made(self, rng: np.random.Generator) -> _Made:
-        """Pictures, and where objects are in them, as far as the position regressor is taught."""
+        """Pictures, parts of them, and where objects are."""
         s = self.settings
-        latents = self._latents(rng)
-        scene = self.generator.lay(latents)
+        scene = self.generator.lay(self._latents(rng))
         pictures = self.generator.picture(scene)
+        rows, chosen = self._singled(scene, rng)
+        lone, unlike = pictures[:0], None
+        looks_at_lone = s.position > 0 and s.interaction != "ordered"
+        if looks_at_lone or s.additive > 0:
+            lone, unlike = self._parts(scene, pictures, rows, chosen)
+        asked = self._asked(scene, rows, chosen)
+        return _Made(pictures, lone if looks_at_lone else pictures[:0], asked, unlike)
+
+    def _asked(self, scene: Scene, rows: Tensor, chosen: Tensor) -> tuple[_Asked, ...]:
+        """Of the scenes, and of lone pictures of their `rows` with the object `chosen`.
+
+        Beyond the paper, which asks of lone pictures only: where each object has a look of its
+        own, it is to be found in whole pictures, too. So objects must come to differ. Else two of
+        them may learn to paint one ball, and the background the other one.
+        """
+        s, count = self.settings, len(scene.poses)
         if s.position == 0:
-            return _Made(pictures, None, pictures[:0], scene.poses[:0, 0])
+            return ()
         if s.interaction == "ordered":  # the base of a whole stack
             there = torch.nonzero(scene.present[:, 0])[:, 0]
-            return _Made(pictures, there, pictures[:0], scene.poses[there, 0])
-        lone, poses = self._lone(scene, rng)
-        return _Made(pictures, None, lone, poses)
+            return _some(_Asked(there, torch.zeros_like(there), scene.poses[there, 0]))
+        looks = chosen if s.distinct else torch.zeros_like(chosen)
+        numbers = count + torch.arange(len(rows), device=rows.device)
+        alone = _Asked(numbers, looks, scene.poses[rows, chosen])
+        if not s.distinct:
+            return _some(alone)
+        whole, slots = torch.nonzero(scene.present, as_tuple=True)
+        return _some(alone, _Asked(whole, slots, scene.poses[whole, slots]))
 
     def _latents(self, rng: np.random.Generator) -> Latents:
         drawn = draw_latents(self.sizes, rng, self.settings.batch, self.settings.objects)
         parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
         return Latents(*(part.to(self.device) for part in parts))
 
-    def _lone(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Half of the pictures with one object only, chosen at random, and its pose."""
+    def _singled(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Of half of the pictures, but for those without objects: which, and an object of each."""
         half = self.settings.batch // 2
         order = torch.from_numpy(rng.random(scene.present[:half].shape)).to(self.device)
         chosen = order.masked_fill(~scene.present[:half], -1).argmax(1)
         rows = torch.nonzero(scene.present[:half].any(1))[:, 0]
-        chosen = chosen[rows]
-        single = scene.objects[rows, chosen][:, None]
-        alone = Scene(
-            scene.background[rows],
-            single,
-            scene.poses[rows, chosen][:, None],
-            scene.present[rows, chosen][:, None],
-        )
-        return self.generator.picture(alone), alone.poses[:, 0]
+        return rows, chosen[rows]
+
+    def _parts(
+        self, scene: Scene, pictures: Tensor, rows: Tensor, chosen: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Pictures of the one object alone; and by how much it changes otherwise what is there
+        with the others than what is there without: the mean of the absolute difference.
+
+        Objects that paint away what the background paints, or share one thing, do not add up.
+        """
+        count = scene.present.shape[1]
+        alone = F.one_hot(chosen, count)
+        whole = Scene(*(part[rows] for part in scene))
+        if self.settings.additive == 0 or count == 1 or len(rows) == 0:
+            return self.generator.picture(_with(whole, alone)), None
+        kept = torch.cat([alone, 1 - alone, torch.zeros_like(alone)])
+        thrice = Scene(*(torch.cat([part] * 3) for part in whole))
+        lone, without, empty = self.generator.picture(_with(thrice, kept)).chunk(3)
+        return lone, (pictures[rows] - without - lone + empty).abs().mean()
 
     def _judge(self, real: Tensor, made: _Made) -> dict[str, Tensor]:
         """One step of the discriminator, with that of the position regressor."""
         s = self.settings
         self.discriminator.tighten()
         shown = torch.cat([real, made.pictures.detach(), made.lone.detach()])
-        seen, fake, lone = _split(self.discriminator(shown), len(real), len(made.pictures))
+        seen, fake, all_made = _split(self.discriminator(shown), len(real), len(made.pictures))
         loss = judging_loss(seen.real, fake.real)
         readings = {"discriminator": loss.detach()}
         if s.style > 0:
             loss = loss + s.style * judging_loss(seen.style, fake.style)
-        if len(made.poses):
-            loss = loss + s.position * position_loss(made.said(fake, lone), made.poses)
+        if made.asked:
+            loss = loss + s.position * made.error(all_made)
         self.judge.zero_grad()
         loss.backward()
         self.judge.step()
@@ -185,17 +267,18 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         """One step of the generator."""
         s = self.settings
         self.discriminator.requires_grad_(False)
-        count = len(made.pictures)
         shown = torch.cat([made.pictures, made.lone])
-        _, fake, lone = _split(self.discriminator(shown), 0, count)
+        _, fake, all_made = _split(self.discriminator(shown), 0, len(made.pictures))
         loss = deceiving_loss(fake.real)
         readings = {"adversarial": loss.detach()}
         if s.style > 0:
             opinion = deceiving_loss(fake.style)
             loss, readings["style"] = loss + s.style * opinion, opinion.detach()
-        if len(made.poses):
-            error = position_loss(made.said(fake, lone), made.poses)
+        if made.asked:
+            error = made.error(all_made)
             loss, readings["position"] = loss + s.position * error, error.detach()
+        if made.unlike is not None:
+            loss, readings["additive"] = loss + s.additive * made.unlike, made.unlike.detach()
         self.builder.zero_grad()
         loss.backward()
         self.builder.step()
@@ -203,8 +286,19 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         return readings
 
 
+def _with(scene: Scene, kept: Tensor) -> Scene:
+    """The scenes with those of their objects that are 1 in `kept` [N, K]."""
+    objects = scene.objects * kept[..., None, None, None]
+    return Scene(scene.background, objects, scene.poses, scene.present & (kept > 0))
+
+
+def _some(*asked: _Asked) -> tuple[_Asked, ...]:
+    """Those that ask anything: there may be no object in any picture."""
+    return tuple(a for a in asked if len(a.poses))
+
+
 def _split(opinion: Opinion, real: int, fake: int) -> tuple[Opinion, Opinion, Opinion]:
-    """Of the real pictures, the made ones, and those of one object."""
-    borders = (0, real, real + fake, len(opinion.real))
-    first, second, third = (Opinion(*(part[a:b] for part in opinion)) for a, b in pairwise(borders))
+    """Of the real pictures, of the made ones, and of these with those of one object."""
+    parts = (slice(real), slice(real, real + fake), slice(real, None))
+    first, second, third = (Opinion(*(part[rows] for part in opinion)) for rows in parts)
     return first, second, third

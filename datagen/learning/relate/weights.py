@@ -12,7 +12,7 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.model_file import open_model, write_model
 from datagen.learning.photos.category import category_of
-from datagen.learning.relate.toggling import Usual, usual_of
+from datagen.learning.relate.toggling import Usual, looked_at, usual_of
 from datagen.learning.relate.training import RelateTrainee
 from datagen.models.relate import Generator, Sizes, doublings
 
@@ -32,6 +32,7 @@ class Header(Component):
     objects: tuple[Count, Count]  # in a picture that it learned from: fewest, most
     strength: float = Field(gt=0, le=1)  # how objects are as a rule: toggling.Usual
     area: float = Field(gt=0)  # px
+    attempts: int = Field(default=1, ge=1)  # how often its training began
     width: Side  # px
     height: Side
     channels: int = Field(ge=8, le=1024)
@@ -64,7 +65,7 @@ def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> N
     """Publish the averaged generator by one rename; `grammar` is the world of its pictures."""
     settings, net = trainee.settings, trainee.sampler()
     category = category_of(settings.category, grammar, "relate")
-    usual = usual_of(net, settings.objects)
+    usual = usual_of(looked_at(net, settings.objects))
     header = Header(
         format=_FORMAT,
         world=grammar.world,
@@ -73,6 +74,7 @@ def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> N
         objects=settings.objects,
         strength=usual.strength,
         area=usual.area,
+        attempts=trainee.attempt,
         **asdict(trainee.sizes),
     )
     write_model(path, header, net)
@@ -91,6 +93,11 @@ def load_relate_model(path: Path, grammar: Grammar) -> Relate:
         objects=header.objects,
         usual=Usual(header.strength, header.area),
     )
+
+
+def attempts_of(path: Path) -> int:
+    """How often the training of a model began."""
+    return open_model(path, Header, "RELATE model").header.attempts
 
 
 def _agree(path: Path, header: Header, grammar: Grammar) -> None:
