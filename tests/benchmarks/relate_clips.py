@@ -9,6 +9,7 @@ again, one that was cut off goes on. docs/results-relate-clips.md is written ane
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,11 +42,11 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-relate-clips.md"
 PICTURE = ROOT / "docs" / "relate_clips.png"
 FRAMES = 8
-LEARNED, OTHER = 500, 400  # clips
+LEARNED, OTHER = 500, 200  # clips
 SIDE, DIM = 32, 8  # px; features a frame
 STILL = RelateLearning(steps=1500)
-MOTION = RelateClipsLearning()
-_STEPS, _BATCH = 1200, 64  # of the features
+MOTION = RelateClipsLearning(steps=1000)
+_STEPS, _BATCH = 600, 64  # of the features
 
 
 class Real(NamedTuple):
@@ -209,7 +210,7 @@ def _trainee(out: Path, seed: int) -> RelateClipsTrainee:
 
 def _tell(tick: Tick) -> None:
     if tick.step % 100 == 0:
-        print(f"{tick.step}/{tick.steps}  {tick.words}", flush=True)
+        sys.stderr.write(f"{tick.step}/{tick.steps}  {tick.words}\n")
 
 
 def sheet(net: Generator, motion: Motion) -> bytes:
@@ -230,10 +231,11 @@ def page(found: Sequence[dict[str, Any]], floor: dict[str, float], r2: float) ->
     ]
     table = "\n".join(f"| {name} | {value:.2f} |" for name, value in rows)
     return f"""{_HEAD}
-Clips of {FRAMES} frames, {LEARNED} to learn from and {OTHER} others to compare with, and as many made,
-of which none was left out. Features: {DIM} principal ones, over real frames, of a network that was
-taught where bowl and balls are (R2 {r2:.3f} or more on other clips). One row of {FRAMES * DIM} numbers
-is a clip. Not Inception's nor I3D's: no FVD, and no value of the paper's can be compared.
+Clips of {FRAMES} frames, {LEARNED} to learn from and {OTHER} others to compare with, and as many
+made, of which none was left out. Features: {DIM} principal ones, over real frames, of a network
+that was taught where bowl and balls are (R2 {r2:.3f} or more on other clips). One row of
+{FRAMES * DIM} numbers is a clip. Not I3D's features: no FVD, and not to be compared with the
+paper's values.
 
 | clips | Frechet distance |
 |---|---:|
@@ -250,9 +252,9 @@ python tests/benchmarks/relate_clips.py OUT --seeds {" ".join(str(one["seed"]) f
 
 _HEAD = """# RELATE's clips, measured
 
-Two balls that roll in a bowl and bounce off it and off each other (`configs/balls_in_bowl_clips.toml`).
-RELATE learns from the frames what there is, and from the clips how it moves, without labels
-([how](clips.md#learned-clips)).
+Two balls that roll in a bowl and bounce off it and off each other
+(`configs/balls_in_bowl_clips.toml`). RELATE learns from the frames what there is, and from the
+clips how it moves, without labels ([how](clips.md#learned-clips)).
 
 ## Frechet distance of clips
 """
