@@ -10,7 +10,7 @@ class RelateClipsLearning(Component):
 
     finder_steps: int = Field(default=1000, ge=1, le=10_000_000)
     finder_rate: float = Field(default=2e-3, gt=0, le=1)  # learning rate, Adam
-    steps: int = Field(default=3000, ge=1, le=10_000_000)  # of the motion
+    steps: int = Field(default=1500, ge=1, le=10_000_000)  # of the motion
     batch: int = Field(default=128, ge=2, le=65_536)  # clips a step, and as many made; paper: 32
     learning_rate: float = Field(default=1e-3, gt=0, le=1)  # of motion and judge; paper: 1e-4
     judged: float = Field(default=1.0, ge=0)  # weight of the judge, beside going on as clips do
