@@ -71,7 +71,8 @@ def fate(present) -> Fate:
 
 def test_what_nothing_pushes_goes_straight_on():
     motion = Motion(3, 0)
-    torch.nn.init.zeros_(motion.node[-1].weight)
+    for weights in motion.node.parameters():
+        torch.nn.init.zeros_(weights)
     past = torch.tensor([[[0.0, 0.0, 0.0, 0.0, 0.1, -0.2]]])
     path = motion.go_on(torch.zeros(1, 1, 2), past, fate([True]), 4)
     assert torch.allclose(path[0, :, 0], torch.arange(4)[:, None] * torch.tensor([0.1, -0.2]))
