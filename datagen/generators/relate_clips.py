@@ -14,6 +14,7 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.relate.toggling import (
     CUT,
+    GATE,
     PAINTED,
     Toggled,
     frame_of,
@@ -24,8 +25,6 @@ from datagen.learning.relate.toggling import (
 from datagen.learning.relate_clips.drawing import laid
 from datagen.learning.relate_clips.weights import RelateClips, load_relate_clips_model
 from datagen.models.relate import draw_latents
-
-_GATE = 0.8  # of the mean soundness of a clip's labels
 
 
 class Generator(Component):
@@ -41,7 +40,7 @@ class Generator(Component):
     cut: float = Field(default=CUT, gt=0, lt=1)
     # Least soundness of labels, 0 to 1, in the mean of a clip's frames; another clip is made in
     # place of one below it. None: all are kept.
-    gate: float | None = Field(default=_GATE, ge=0, le=1)
+    gate: float | None = Field(default=GATE, ge=0, le=1)
 
     def may_reject(self) -> bool:
         return bool(self.gate)
