@@ -243,7 +243,8 @@ paper's values.
 {table}
 
 The first row is the floor, of two samples of one law: {OTHER} clips of {FRAMES * DIM} numbers
-are few, and the bias is in all rows. The paper has 556 for RELATE and 920 for real clips in a random order.
+are few, and the bias is in all rows. The paper has 556 for RELATE and 920 for real clips in a
+random order.
 
 Learning took {minutes} minutes of one core: {STILL.steps} steps of single frames,
 {MOTION.finder_steps} of the finder, {MOTION.steps} of the motion.
