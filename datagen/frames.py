@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from datagen import audit, labels
+from datagen.clips import Draw, drawing, drawing_clips
 from datagen.edits import NO_EDITS, Edits
 from datagen.errors import (
     AuditError,
@@ -53,20 +54,33 @@ def opened(
     """
     recipe.check_sources(learn=False)
     passes = frozenset((LABELS, *recipe.passes))
-    with opened_generator(recipe, edits) as generate, opened_renderers(recipe, passes) as render:
+    with _opened_drawing(recipe, edits) as draw, opened_renderers(recipe, passes) as render:
 
         def make(index: int, attempt: int) -> tuple[Scene | None, Frame]:
-            made = generate([rng_for(recipe.seed, index, Stream.SCENE, attempt)])
-            if canvas is not None and isinstance(made[0], Scene):
-                made = [replace(made[0], canvas=canvas)]
-            (frame,) = render(made, [rng_for(recipe.seed, index, Stream.RENDER, attempt)])
-            return (made[0] if isinstance(made[0], Scene) else None), frame
+            made = draw(index, attempt)
+            if canvas is not None and isinstance(made, Scene):
+                made = replace(made, canvas=canvas)
+            # Textures and noise are a whole clip's, or they would flicker.
+            number = index if recipe.clips is None else recipe.clips.place(index)[0]
+            (frame,) = render([made], [rng_for(recipe.seed, number, Stream.RENDER, attempt)])
+            return (made if isinstance(made, Scene) else None), frame
 
         def make_frame(index: int) -> Made:
             with one_thread(), named(index):
                 return _first_accepted(lambda attempt: make(index, attempt))
 
         yield make_frame
+
+
+@contextmanager
+def _opened_drawing(recipe: Recipe, edits: Edits) -> Iterator[Draw]:
+    generator = recipe.generator.component("generators")
+    if recipe.clips is not None and generator.may_move() and not edits:
+        with generator.open_clips(recipe.world(), recipe.clips.frames) as generate:
+            yield drawing_clips(recipe, generate)
+    else:
+        with opened_generator(recipe, edits) as generate:
+            yield drawing(recipe, generate)
 
 
 def opened_generator(

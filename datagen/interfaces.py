@@ -32,6 +32,10 @@ class Component(BaseModel):
         """Does the `open` of this generator also take `edits.Edits`, as `Generator` says?"""
         return False
 
+    def may_move(self) -> bool:
+        """Does this generator make clips of its own, by `open_clips`, as `Generator` says?"""
+        return False
+
 
 class Generator(Protocol):
     """Starts from noise.
@@ -39,6 +43,10 @@ class Generator(Protocol):
     One that makes edits, by its `may_edit()`, takes a sequence of them as a second argument of
     `open`. Of each rng it then gives the picture that it would have given without, once with each
     of them; it rejects the same pictures.
+
+    One that makes clips, by its `may_move()`, has `open_clips(grammar, frames)`: of each rng it
+    gives a list of so many frames. What it gives for more frames begins with what it gives for
+    fewer, where it does not reject them.
     """
 
     gives: ClassVar[type[Scene] | type[Layout] | type[Frame]]

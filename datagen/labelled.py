@@ -47,6 +47,7 @@ class Picture:
     width: int  # px
     height: int
     things: tuple[Thing, ...]
+    video: int | None = None  # that it is a frame of; None: it is by itself
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datagen.gnm_settings import GnmLearning
 from datagen.interfaces import Component
 from datagen.layout_settings import LayoutLearning
 from datagen.parts import Part, Source
+from datagen.relate_clips_settings import RelateClipsLearning
 from datagen.relate_settings import RelateLearning
 
 TRAINED = ("counts", "embedding")  # feature networks that a run trains where no weights are given
@@ -102,5 +103,6 @@ class Learn(Component):
     layout: LayoutLearning = LayoutLearning()
     appearance: AppearanceLearning = AppearanceLearning()
     relate: RelateLearning = RelateLearning()
+    relate_clips: RelateClipsLearning = RelateClipsLearning()
     gnm: GnmLearning = GnmLearning()
     checkpoint_every: int = Field(default=50, ge=1)  # steps of any phase

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from datagen import digest, freezing, plugins, taught
+from datagen import digest, freezing, motion, plugins, taught
+from datagen.clip_settings import Clips
 from datagen.dataset.folders import is_evaluation, is_train_run
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
 from datagen.errors import RecipeError
@@ -17,6 +18,7 @@ from datagen.interfaces import Component
 from datagen.learn_settings import TRAINED
 from datagen.learn_settings import Learn as Learn
 from datagen.parts import Part, Source
+from datagen.scene import Scene
 from datagen.train_settings import Train
 
 TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
@@ -40,6 +42,7 @@ class Recipe(Component):
     count: int = Field(1000, ge=0, le=COUNT_CAP)  # images
     seed: int = Field(0, ge=0, lt=2**63)
     image_format: Literal["png", "jpg"] = "png"
+    clips: Clips | None = None  # images are frames of clips; None: each is by itself
     passes: tuple[Literal["instance", "class", "depth", "amodal", "normals", "flow"], ...] = ()
     shard_size: int = Field(64, ge=1, le=10_000)  # images in one folder and one unit of work
     generator: Part = Part(use="prior")
@@ -57,7 +60,7 @@ class Recipe(Component):
     def learn_digest(self) -> str:
         """16 hex digits of what decides a run of `learn`: neither its helpers nor its dataset."""
         data = _content(self) | {"learn": _located(self)["learn"]}
-        for key in ("count", "seed", "image_format", "passes"):
+        for key in ("count", "seed", "image_format", "clips", "passes"):
             del data[key]
         for key in ("helpers", "checkpoint_every"):
             del data["learn"][key]
@@ -145,6 +148,7 @@ def load(source: str | Path, sets: Sequence[str] = (), *, allow_empty: bool = Fa
     if recipe.count == 0 and not allow_empty:
         raise RecipeError(f"{path}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
     _check_parts(recipe, str(path))
+    _check_clips(recipe, str(path))
     return recipe
 
 
@@ -249,6 +253,40 @@ def _check_parts(recipe: Recipe, where: str) -> None:
         )
     _check_features(recipe.learn.features.part)
     _check_moving(recipe.learn, where)
+
+
+def _check_clips(recipe: Recipe, where: str) -> None:
+    """Clips are whole, and what makes and draws their frames can do so as one."""
+    clips = recipe.clips
+    if clips is None:
+        return
+    if rest := recipe.count % clips.frames:
+        least = recipe.count - rest
+        near = f"{least} or {least + clips.frames}" if least else f"{clips.frames}"
+        raise RecipeError(
+            f"{where}: `count` is {recipe.count} images, no whole number of clips of "
+            f"{clips.frames} frames; make it {near}"
+        )
+    generator = recipe.generator.component("generators")
+    if generator.may_move():
+        if clips.speed is not None:
+            raise RecipeError(
+                f"{where}: `{recipe.generator.use}` has learned how fast things are; leave "
+                "clips.speed out"
+            )
+    elif generator.gives is not Scene:
+        raise RecipeError(
+            f"{where}: [clips] need scenes that move, but `{recipe.generator.use}` gives a "
+            f"{generator.gives.__name__}; leave [clips] out, or take a generator of scenes"
+        )
+    else:
+        motion.check(recipe.world(), clips, recipe.passes, where)
+    for k, part in enumerate(recipe.renderers):
+        if part.component("renderers").may_reject():
+            raise RecipeError(
+                f"{where}: renderers.{k} (`{part.use}`) turns single pictures away, which tears "
+                "[clips] apart; leave its `gate` out"
+            )
 
 
 def _check_moving(learn: Learn, where: str) -> None:

@@ -31,6 +31,9 @@ class Stream(IntEnum):
     SEGMENTER = 23  # index = step of training the gate of an appearance
     RELATE = 24  # index = step of learning RELATE: which pictures, latents
     GNM = 25  # index = step of learning GNM: which pictures, the posterior's and the prior's noise
+    MOTION = 26  # index = number of a clip: how what is in it begins to move
+    RELATE_CLIPS = 27  # index = step of learning RELATE's motion: which clips, noise
+    FINDER = 28  # index = step of learning to find RELATE's objects: latents
 
 
 def rng_for(seed: int, index: int, stream: Stream, attempt: int = 0) -> np.random.Generator:

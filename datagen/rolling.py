@@ -40,13 +40,13 @@ def rolled(
 
     Each node with `apart` or `inside` starts at `speed` (base units a second: px or m) in a random
     direction. Nodes keep their paths, which tell them apart from picture to picture. InputError
-    where nothing can roll.
+    for a world in which nothing can roll.
     """
     if list(instants) != sorted(instants) or any(t < 0 for t in instants):
         raise InputError("rolling: instants must rise from 0 on")
-    discs = _discs(grammar, scene, speed, rng)
-    if not discs:
+    if not grammar.has_conditions:
         raise InputError(f"nothing in {grammar.world} has `apart` or `inside`, so nothing rolls")
+    discs = _discs(grammar, scene, speed, rng)
     scenes, now = [], 0.0
     for instant in instants:
         _go_on(discs, instant - now, speed)

@@ -105,6 +105,9 @@ def _record(
     passes = {f"{stem}.{key}": sha for key, sha in digests.items() if key != recipe.image_format}
     if passes:
         image["passes"] = passes
+    if recipe.clips is not None:
+        clip, number = recipe.clips.place(labelled.index)
+        image |= {"video_id": clip + 1, "frame_index": number}
     if labelled.frame.camera is not None:
         image["camera"] = labelled.frame.camera.to_json()
     return {"index": labelled.index, "image": image, "annotations": labelled.annotations}

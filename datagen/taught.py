@@ -6,12 +6,15 @@ from typing import Literal
 from datagen.errors import RecipeError
 from datagen.parts import Part, Source
 
-Section = Literal["layout", "appearance", "relate", "gnm"]  # of [learn]: how it is learned
+Section = Literal[
+    "layout", "appearance", "relate", "relate_clips", "gnm"
+]  # of [learn]: how it is learned
 Given = Literal["label maps", "photos"]  # what it is learned from
 
 _TAUGHT: Mapping[tuple[str, str], Section] = {
     ("generator", "semgan"): "layout",
     ("generator", "relate"): "relate",
+    ("generator", "relate_clips"): "relate_clips",
     ("generator", "gnm"): "gnm",
     ("renderers", "imle"): "appearance",
 }
@@ -19,6 +22,7 @@ _FROM: Mapping[Section, Given] = {
     "layout": "label maps",
     "appearance": "label maps",
     "relate": "photos",
+    "relate_clips": "photos",
     "gnm": "photos",
 }
 

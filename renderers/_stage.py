@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -127,19 +127,6 @@ def moved(stage: Stage, scene: Scene) -> np.ndarray:
     return _composed(worlds, counts, stage.pieces)
 
 
-def later(scene: Scene, seconds: float) -> Scene:
-    """The scene after some time: nodes with a `speed` (m/s) have gone on along their own y.
-
-    The root's speed is the camera's: the whole scene comes nearer by it.
-    """
-    if seconds == 0:
-        return scene
-    root = _advanced(scene.root, seconds)
-    ahead = float(scene.root.attributes.get("speed", 0.0)) * seconds
-    at = scene.root.transform
-    return replace(scene, root=replace(root, transform=replace(at, y=at.y - ahead)))
-
-
 def world(at: Transform) -> np.ndarray:
     """float64 [3, 4]: a node's frame -> the scene's."""
     if not math.isfinite(at.x + at.y + at.z + at.yaw + at.scale) or not at.scale > 0:
@@ -192,17 +179,3 @@ def _composed(
     made = outer[:, :, :3] @ inner
     made[:, :, 3] += outer[:, :, 3]
     return made.astype(np.float32)
-
-
-def _advanced(node: SceneNode, seconds: float) -> SceneNode:
-    children = tuple(_gone(_advanced(child, seconds), seconds) for child in node.children)
-    return replace(node, children=children)
-
-
-def _gone(node: SceneNode, seconds: float) -> SceneNode:
-    ahead = float(node.attributes.get("speed", 0.0)) * seconds
-    if not ahead:
-        return node
-    at = node.transform
-    x, y = at.x - ahead * math.sin(at.yaw), at.y + ahead * math.cos(at.yaw)
-    return replace(node, transform=replace(at, x=x, y=y))

@@ -17,13 +17,14 @@ from datagen.errors import InputError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import LABELS, Component, Rngs
+from datagen.motion import later
 from datagen.scene import Scene
 
 from ._camera import Camera, View
 from ._framing import framed, pinhole_of
 from ._gl import context
 from ._sensor import Sensor
-from ._stage import Cast, later, moved, staged, within_parts
+from ._stage import Cast, moved, staged, within_parts
 
 if TYPE_CHECKING:
     from ._gl.rasterizer import Rasterizer

@@ -16,13 +16,14 @@ from pydantic import Field
 from datagen.frame import Frame, Pinhole, Silhouette
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
+from datagen.motion import later
 from datagen.scene import Scene
 
 from ._camera import NEAR, REACH, Camera, View
 from ._framing import framed, pinhole_of
 from ._raycast import Placed, cast
 from ._sensor import Sensor
-from ._stage import Cast, Stage, later, staged
+from ._stage import Cast, Stage, staged
 
 
 class Renderer(Component):

@@ -119,7 +119,7 @@ def test_every_make_target_on_a_page_is_one():
 def test_learning_md_has_every_setting_with_its_default():
     told = {
         code(key)[0]: toml(code(value)[0])
-        for name in ("learning.md", "appearance.md", "objects.md")
+        for name in ("learning.md", "appearance.md", "objects.md", "clips.md")
         for key, value, _ in rows(page(name), "Settings")
     }
     real = {

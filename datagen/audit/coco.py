@@ -9,6 +9,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from datagen import rle
+from datagen.audit.clips import clip_faults, listed
 from datagen.audit.finding import Finding
 from datagen.audit.space import box_faults, camera_faults
 from datagen.dataset import coco
@@ -33,7 +34,7 @@ def audit_coco(path: Path, *, overlap: bool = False) -> list[Finding]:
     ours = isinstance(info, dict) and info.get("contributor") == coco.CONTRIBUTOR
     found = [*_ids(data), *_categories(data["categories"])]
     images = {image["id"]: image for image in data["images"] if _is_id(image.get("id"))}
-    found += _images(data["images"])
+    found += [*_images(data["images"]), *clip_faults(data)]
     known = {one["id"] for one in data["categories"] if _is_id(one.get("id"))}
     of_image: dict[int, list[Item]] = {key: [] for key in images}
     for annotation in data["annotations"]:
@@ -65,8 +66,8 @@ def _is_id(value: object) -> TypeGuard[int]:
 
 
 def _ids(data: Item) -> Iterator[Finding]:
-    for name in ("images", "annotations", "categories"):
-        ids = [item.get("id") for item in data[name]]
+    for name in ("images", "annotations", "categories", "videos", "tracks"):
+        ids = [item.get("id") for item in listed(data, name)]
         odd = sum(not _is_id(key) for key in ids)
         if odd:
             yield Finding("id", f"{odd} of the {name} have no whole number as id")

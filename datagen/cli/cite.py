@@ -14,6 +14,7 @@ ALWAYS = ("lin2014coco",)  # the format of every dataset
 KEYS = {
     "semgan": ("ghelfi2019semgan",),
     "relate": ("ehrhardt2020relate",),
+    "relate_clips": ("ehrhardt2020relate",),
     "gnm": ("jiang2020gnm",),
     "imle": ("li2019conditional", "li2018imle"),
     "metasim2": ("devaranjan2020metasim2", "kar2019metasim", "williams1992reinforce"),

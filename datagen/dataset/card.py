@@ -52,7 +52,16 @@ def _summary(recipe: Recipe, totals: Totals) -> str:
 {totals.images:,} synthetic images of {width} x {height} pixels with {totals.annotations:,} labelled
 things; {totals.empty:,} images hold none. `annotations.json` is in COCO's format, with a mask
 (compressed run lengths), a box and an area for each thing. {labels}
-Check the files with `datagen verify`.
+{_clips(recipe, totals)}Check the files with `datagen verify`.
+"""
+
+
+def _clips(recipe: Recipe, totals: Totals) -> str:
+    if recipe.clips is None:
+        return ""
+    frames = recipe.clips.frames
+    return f"""The images are the frames of {totals.images // frames:,} clips of {frames:,} each, in
+order; a thing keeps its `track_id` through its clip.
 """
 
 
@@ -130,12 +139,15 @@ _EXACT = """The labels are computed from the same
 drawing as the pixels: they are exact, and every image was audited before it was written
 (`audit.json`)."""
 
-# The generators that learned from photos what a thing is: nobody drew it, so nobody knows it.
-_LABELS_OF = {
-    "relate": """**The labels are
+_BY_TOGGLING = """**The labels are
 the model's own and not exact**: RELATE learned from photos without labels what the objects are, and
 a mask holds the pixels that change when an object is left out of its picture. That masks and boxes
-fit each other was audited for every image (`audit.json`); that they fit the pixels was not.""",
+fit each other was audited for every image (`audit.json`); that they fit the pixels was not."""
+
+# The generators that learned from photos what a thing is: nobody drew it, so nobody knows it.
+_LABELS_OF = {
+    "relate": _BY_TOGGLING,
+    "relate_clips": _BY_TOGGLING,
     "gnm": """**The labels are
 the model's own and not exact**: GNM learned from photos without labels what the objects are, and a
 mask holds the pixels that an object of its scene draws. That masks and boxes fit each other was
@@ -149,7 +161,7 @@ _REJECTED_BY_GATE = """- A picture in which a second network did not find its la
 _BY_ITSELF = """- A picture of which the model could not tell its objects apart was rejected,
   and the image made anew: {}. What the model draws badly
   is therefore rarer here than among its samples."""
-_REJECTED = {"relate": _BY_ITSELF, "gnm": _BY_ITSELF}
+_REJECTED = {"relate": _BY_ITSELF, "relate_clips": _BY_ITSELF, "gnm": _BY_ITSELF}
 
 _DRAWN = """## Known limits
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ MAX_BYTES = 4 << 30
 _LISTS = ("images", "annotations", "categories")
 
 Record = Mapping[str, Any]  # {"index", "image": {...}, "annotations": [{...}, ...]}
+Pair = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]  # an image and its annotations
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Head:
     description: str = ""
     licenses: Sequence[Mapping[str, Any]] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)  # more keys of `info`
+    clips: bool = False  # images are frames of videos, whose things have tracks
 
     def to_json(self) -> dict[str, Any]:
         info: dict[str, Any] = {
@@ -55,29 +58,28 @@ class Counts:
 def write(path: Path, records: Callable[[], Iterable[Record]], head: Head) -> Counts:
     """Publish `path` with one rename, in memory that does not grow with the number of images.
 
-    `records` is called twice and must give the same records both times, by rising index.
-    Image id = index + 1; annotation ids count from 1.
+    `records` is called for each list and must always give the same records, by rising index.
+    Image id = index + 1; annotation ids and track ids count from 1.
     """
-    return write_lists(path, head.to_json(), images(records()), annotations(records()))
+    lists = {name: of(pairs(records())) for name, of in _listed(clips=head.clips).items()}
+    return write_lists(path, head.to_json(), lists)
 
 
 def write_lists(
-    path: Path,
-    head: Mapping[str, Any],
-    images: Iterable[Mapping[str, Any]],
-    annotations: Iterable[Mapping[str, Any]],
+    path: Path, head: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, Any]]]
 ) -> Counts:
-    """Publish a file whose `images` and `annotations` are read one by one."""
+    """Publish a file whose lists, `images` and `annotations` among them, are read one by one."""
+    counts: dict[str, int] = {}
     with atomic_text(path) as file:
         file.write("{\n")
         for key, value in head.items():
             file.write(f"{json.dumps(key)}: {line(value)},\n")
-        file.write('"images": [')
-        image_count = _items(file, images)
-        file.write('\n],\n"annotations": [')
-        annotation_count = _items(file, annotations)
-        file.write("\n]\n}\n")
-    return Counts(image_count, annotation_count)
+        for key, items in lists.items():
+            file.write((",\n" if counts else "") + json.dumps(key) + ": [")
+            counts[key] = _items(file, items)
+            file.write("\n]")
+        file.write("\n}\n")
+    return Counts(counts["images"], counts["annotations"])
 
 
 def line(value: Any) -> str:
@@ -93,39 +95,92 @@ def _items(file: IO[str], items: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def pairs(records: Iterable[Record]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+def pairs(records: Iterable[Record]) -> Iterator[Pair]:
     """Each image of a file, with its annotations."""
     before, number = -1, 0
+    tracked = _Tracks()
     for record in records:
         index = record["index"]
         if index <= before:
             raise AuditError(f"record {index} comes after record {before}; indices must rise")
         before, key = index, index + 1
         annotations = [
-            {"id": number + k, "image_id": key, "iscrowd": 0, **annotation}
-            for k, annotation in enumerate(record["annotations"], 1)
+            {"id": number + k, "image_id": key, "iscrowd": 0, **track, **annotation}
+            for k, (track, annotation) in enumerate(tracked.of(record), 1)
         ]
         number += len(annotations)
         yield {"id": key, **record["image"]}, annotations
 
 
-def images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    return (image for image, _ in pairs(records))
+class _Tracks:
+    """Numbers of things over the frames of a clip, from 1 in the whole file.
+
+    A thing keeps its path through its clip.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._video: int | None = None
+        self._numbers: dict[str, int] = {}  # path -> track, of the video
+
+    def of(self, record: Record) -> Iterator[tuple[dict[str, int], Mapping[str, Any]]]:
+        """Each annotation, with its `track_id` where the image is of a clip."""
+        video = record["image"].get("video_id")
+        if video != self._video:
+            self._video, self._numbers = video, {}
+        for annotation in record["annotations"]:
+            yield ({} if video is None else {"track_id": self._number(annotation)}), annotation
+
+    def _number(self, annotation: Mapping[str, Any]) -> int:
+        path = annotation["path"]
+        if path not in self._numbers:
+            self._count += 1
+            self._numbers[path] = self._count
+        return self._numbers[path]
 
 
-def annotations(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    return (one for _, annotations in pairs(records) for one in annotations)
+def images(pairs: Iterable[Pair]) -> Iterator[Mapping[str, Any]]:
+    return (image for image, _ in pairs)
 
 
-def holds(path: Path, records: Callable[[], Iterable[Record]]) -> bool:
-    """Whether a file that `write` wrote has these images and annotations; read line by line."""
+def annotations(pairs: Iterable[Pair]) -> Iterator[Mapping[str, Any]]:
+    return (one for _, annotations in pairs for one in annotations)
+
+
+def videos(pairs: Iterable[Pair]) -> Iterator[Mapping[str, Any]]:
+    """Of each clip; its frames follow one another."""
+    for key, group in groupby(images(pairs), lambda image: image["video_id"]):
+        frames = [(image["width"], image["height"]) for image in group]
+        width, height = frames[0]
+        sides = {"width": width, "height": height}
+        yield {"id": key, "name": f"{key - 1:08d}", **sides, "frames": len(frames)}
+
+
+def tracks(pairs: Iterable[Pair]) -> Iterator[Mapping[str, Any]]:
+    """Of each thing in a clip that is seen in some frame; frames of a clip follow one another."""
+    video, known = None, set[int]()
+    for image, annotations in pairs:
+        if image["video_id"] != video:
+            video, known = image["video_id"], set()
+        for one in annotations:
+            if one["track_id"] not in known:
+                known.add(one["track_id"])
+                key, category = one["track_id"], one["category_id"]
+                yield {"id": key, "category_id": category, "video_id": video}
+
+
+def _listed(*, clips: bool) -> dict[str, Callable[[Iterable[Pair]], Iterator[Mapping[str, Any]]]]:
+    """The lists of a file that grow with it, in order."""
+    of_clips = {"videos": videos, "tracks": tracks} if clips else {}
+    return {"images": images, "annotations": annotations, **of_clips}
+
+
+def holds(path: Path, records: Callable[[], Iterable[Record]], *, clips: bool) -> bool:
+    """Whether a file that `write` wrote has the lists of these records; read line by line."""
     with path.open(encoding="ascii", errors="replace") as file:
         return all(
-            _is_list(file, f'"{name}": [', items)
-            for name, items in (
-                ("images", images(records())),
-                ("annotations", annotations(records())),
-            )
+            _is_list(file, f'"{name}": [', of(pairs(records())))
+            for name, of in _listed(clips=clips).items()
         )
 
 

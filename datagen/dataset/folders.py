@@ -7,7 +7,7 @@ from datagen.dataset.store import COMPLETE, read_json
 from datagen.errors import InputError
 
 # What a run of `learn` may leave weights of.
-_LEARNED = ("model", "layout", "appearance", "relate", "gnm")
+_LEARNED = ("model", "layout", "appearance", "relate", "relate_clips", "gnm")
 
 
 def is_dataset(folder: Path) -> bool:

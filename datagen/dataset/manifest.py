@@ -42,7 +42,12 @@ def finish(recipe: Recipe, out: Path, shards: Sequence[Shard]) -> Totals:
     provenance = {"recipe": recipe.digest, "dataset": totals.digest, "seed": recipe.seed}
     under = _licences(recipe)
     head = coco.Head(
-        world.world, world.categories, world.stuffs, licenses=under, provenance=provenance
+        world.world,
+        world.categories,
+        world.stuffs,
+        licenses=under,
+        provenance=provenance,
+        clips=recipe.clips is not None,
     )
     with disk_space(out):
         coco.write(out / "annotations.json", lambda: store.records(out, shards), head)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from datagen import audit
 from datagen import recipe as recipes
 from datagen.audit import Finding
+from datagen.clip_settings import Clips
 from datagen.dataset import coco, pictures, store, versions, weights
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import add_up
@@ -169,6 +170,9 @@ def _content(
     found: list[Finding] = []
     for image, annotations in coco.pairs(store.records(folder, sound)):
         found += audit.audit_image(image, annotations, len(categories))
+        if recipe.clips is not None and not _is_in_place(image, recipe.clips):
+            text = f"{image['file_name']} is not the frame of a clip that its number says"
+            found.append(Finding("clip", text, image["id"]))
         place, _, name = image["file_name"].rpartition("/")
         if place not in places or not (folder / place / name).is_file():
             found.append(Finding("file", f"{image['file_name']} is no image of this dataset"))
@@ -178,12 +182,19 @@ def _content(
             found.append(Finding("size", f"{image['file_name']} has another size than its record"))
     if digest is None or broken:
         return found
-    if not coco.holds(folder / "annotations.json", lambda: store.records(folder, shards)):
+    of_clips = recipe.clips is not None
+    file = folder / "annotations.json"
+    if not coco.holds(file, lambda: store.records(folder, shards), clips=of_clips):
         text = "annotations.json does not hold what the records of the shards say"
         found.append(Finding("labels", text))
     if add_up(folder, shards, categories).digest != digest:
         found.append(Finding("digest", "the shards' digests do not give the manifest's"))
     return found
+
+
+def _is_in_place(image: Mapping[str, Any], clips: Clips) -> bool:
+    clip, number = clips.place(image["id"] - 1)
+    return (image.get("video_id"), image.get("frame_index")) == (clip + 1, number)
 
 
 def _within(name: str, shard: Shard) -> bool:

@@ -22,7 +22,7 @@ def material(labelled: Labelled, separate: Labelled | None, settings: Train) -> 
     """Pictures to learn from, and others to validate on: `separate`, or a share held out."""
     _check_names(labelled, settings)
     if separate is None:
-        kept, held = parted(len(labelled.pictures), settings.holdout)
+        kept, held = _held_out(labelled, settings.holdout)
         training = in_its_categories(labelled.part(kept), settings)
         validation = in_its_categories(labelled.part(held), settings) if held else None
     else:
@@ -41,8 +41,19 @@ def in_its_categories(labelled: Labelled, settings: Train) -> Labelled:
     return merged.ignoring(settings.min_visible_fraction, settings.min_pixels)
 
 
+def _held_out(labelled: Labelled, share: float) -> tuple[list[int], list[int]]:
+    """Frames of a video are alike: all of them are learned from, or none."""
+    groups: dict[tuple[str, int], list[int]] = {}
+    for k, one in enumerate(labelled.pictures):
+        key = ("picture", k) if one.video is None else ("video", one.video)
+        groups.setdefault(key, []).append(k)
+    members = list(groups.values())
+    kept, held = parted(len(members), share)
+    return [k for g in kept for k in members[g]], [k for g in held for k in members[g]]
+
+
 def parted(count: int, share: float) -> tuple[list[int], list[int]]:
-    """Places to learn from, and those held out, evenly among them; from two pictures on, one is.
+    """Places to learn from, and those held out, evenly among them; from two places on, one is.
 
     Whether a picture is held out depends on its place alone, so that a longer set holds out the
     same ones and more.

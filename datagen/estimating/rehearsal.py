@@ -204,7 +204,8 @@ def _joining(held: Recipe, folder: Path, shards: Sequence[Shard]) -> tuple[float
     whole = time.monotonic() - began
     began = time.monotonic()
     aside = folder / "tmp" / "again.json"
-    coco.write(aside, lambda: store.records(folder, shards), coco.Head(held.world().world, ()))
+    head = coco.Head(held.world().world, (), clips=held.clips is not None)
+    coco.write(aside, lambda: store.records(folder, shards), head)
     growing = time.monotonic() - began
     aside.unlink()
     return max(whole - growing, 0.0), growing / sum(map(len, shards))

@@ -17,21 +17,16 @@ from datagen.learning.relate.editing import edited
 from datagen.learning.relate.toggling import (
     CUT,
     GATE,
-    LEAST,
-    PAINTED,
     Toggled,
     frame_of,
-    looked_at,
-    painted_background,
-    sound_share,
     soundness,
     taken_apart,
     toggled,
 )
+from datagen.learning.relate.trust import refuse_worthless
 from datagen.learning.relate.weights import Relate, load_relate_model
 from datagen.models.relate import draw_latents
 
-_WORTHLESS = 0.1  # the least share of sound samples where there is no gate
 Count = Annotated[int, Field(ge=0, le=64)]
 
 
@@ -71,7 +66,7 @@ class Generator(Component):
             )
         model = load_relate_model(Path(self.weights), grammar)
         objects = self._objects(model)
-        self._refuse_worthless(model, objects)
+        refuse_worthless(self.weights, model, objects, self.cut, self.gate)
 
         def made(rng: np.random.Generator) -> Iterator[Frame]:
             return self._made(model, objects, grammar, rng, variants)
@@ -83,27 +78,6 @@ class Generator(Component):
         if fewest > most or most == 0:
             raise InputError("generator.objects: must be [fewest, most], the most at least 1")
         return fewest, most
-
-    def _refuse_worthless(self, model: Relate, objects: tuple[int, int]) -> None:
-        samples = looked_at(model.net, model.objects)
-        strength = painted_background(samples)
-        if strength < PAINTED:
-            raise InputError(
-                f"{self.weights}: its background paints the objects, too: where they are, taking "
-                f"them away changes {strength:.0%} of what two pictures differ by, below "
-                f"{PAINTED:.0%}, and nothing can be labelled; learn again with another `seed`"
-            )
-        if objects != model.objects:
-            samples = looked_at(model.net, objects)
-        gate = GATE if self.gate is None else self.gate
-        share = sound_share(samples, model.usual, self.cut, gate)
-        least = _WORTHLESS if self.gate is None else LEAST
-        if share < least:
-            raise InputError(
-                f"{self.weights}: toggling finds all objects in {share:.0%} of its pictures of "
-                f"{objects[0]} to {objects[1]}, below {least:.0%}; ask for fewer `objects`, lower "
-                "`gate`, or learn again with another `seed` or for longer"
-            )
 
     def _made(
         self,

@@ -10,8 +10,15 @@ from torch import Tensor
 from datagen.learning.run import RunFolder
 
 
-class Trainee(Protocol):
-    """What a loop drives: `steps` steps, one at a time, and its whole state as tensors.
+class Kept(Protocol):
+    """What has its whole state as tensors."""
+
+    def tensors(self) -> dict[str, Tensor]: ...
+    def load(self, tensors: Mapping[str, Tensor]) -> None: ...
+
+
+class Trainee(Kept, Protocol):
+    """What a loop drives: `steps` steps, one at a time.
 
     `begin` is told the first step that will run. `steps` may change while it learns.
     """
@@ -20,8 +27,6 @@ class Trainee(Protocol):
     def steps(self) -> int: ...
     def begin(self, step: int) -> None: ...
     def step(self, k: int) -> Mapping[str, float]: ...
-    def tensors(self) -> dict[str, Tensor]: ...
-    def load(self, tensors: Mapping[str, Tensor]) -> None: ...
 
 
 @dataclass(frozen=True)

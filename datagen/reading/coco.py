@@ -48,7 +48,10 @@ def read(path: Path) -> Labelled:
     pictures = []
     for image, name in zip(data["images"], names, strict=True):
         if (key := image["id"]) in sides:
-            pictures.append(Picture(name, root / name, *sides[key], tuple(things.get(key, ()))))
+            video = image.get("video_id")
+            of = video if isinstance(video, int) else None
+            found = tuple(things.get(key, ()))
+            pictures.append(Picture(name, root / name, *sides[key], found, of))
     check_enough(file, pictures, lost)
     masks = all(t.mask is not None or t.ignored for p in pictures for t in p.things)
     categories = tuple(one["name"] for one in data["categories"])

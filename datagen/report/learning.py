@@ -23,6 +23,7 @@ PHASES = {
     "gate": "Gate: a network learns to see layouts in photos",
     "appearance": "Appearance: a generator learns what layouts look like",
     "relate": "RELATE: a generator of pictures, object by object, learns against a discriminator",
+    "relate_clips": "RELATE of clips: first what is in a frame, then how it moves, against a judge",
     "gnm": "GNM: a model of pictures, object by object, learns to make its target again",
 }
 _TIMES = ("second", "third", "fourth", "fifth")

@@ -15,7 +15,10 @@ from datagen.frame import Pinhole
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Other keys of an image name files (passes) that do not travel.
-_IMAGE_KEYS = ("license", "date_captured", "flickr_url", "coco_url", "sha256")
+_IMAGE_KEYS = (
+    *("license", "date_captured", "flickr_url", "coco_url", "sha256"),
+    *("video_id", "frame_index"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Selection:
     stuff: Sequence[Mapping[str, Any]]  # id, name; ids go on after the categories'
     classes: Mapping[int, int]  # value in the class pass -> id of a category or of stuff
     parts: Mapping[str, Sequence[Item]]
+    videos: Sequence[Mapping[str, Any]] = ()  # those that images are frames of
     link: bool = False  # images are hard links to the dataset's
 
     @property
@@ -93,7 +97,7 @@ def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
     parts: dict[str, list[Item]] = {name: [] for name in policy.splits} or {"": []}
     for image, name in zip(data["images"], names, strict=True):
         item = _item(dataset, image, name, labels.get(image.get("id"), ([], [])))
-        parts[split_of(image["id"] - 1, policy.splits)].append(item)
+        parts[split_of(_drawn_by(image) - 1, policy.splits)].append(item)
     return Selection(
         dataset=dataset,
         info=info,
@@ -102,12 +106,13 @@ def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
         stuff=stuff,
         classes=renumbered | stuff_ids,
         parts=parts,
+        videos=_videos(data),
         link=link,
     )
 
 
 def split_of(index: int, splits: Mapping[str, float]) -> str:
-    """The split of image `index`: a function of the index alone, however many images there are."""
+    """The split of image or clip `index`: a function of the index alone, however many there are."""
     if not splits:
         return ""
     place = int.from_bytes(hashlib.sha256(str(index).encode()).digest()[:8], "big") / 2**64
@@ -117,6 +122,24 @@ def split_of(index: int, splits: Mapping[str, float]) -> str:
         if place < border:
             return name
     return list(splits)[-1]
+
+
+def _drawn_by(image: Mapping[str, Any]) -> int:
+    """What decides an image's split: frames of a video, which are alike, stay together."""
+    video = image.get("video_id")
+    return video if isinstance(video, int) else image["id"]
+
+
+def _videos(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The file's, where each image is a frame of one and each label has a track; else none."""
+    videos = data.get("videos")
+    if not isinstance(videos, list) or not all(isinstance(one, dict) for one in videos):
+        return []
+    known = {one["id"] for one in videos if isinstance(one.get("id"), int)}
+    named = (image.get("video_id") for image in data["images"])
+    whole = all(isinstance(video, int) and video in known for video in named)
+    tracked = all(isinstance(one.get("track_id"), int) for one in data["annotations"])
+    return videos if whole and tracked else []
 
 
 def _policy_json(policy: Policy) -> dict[str, Any]:

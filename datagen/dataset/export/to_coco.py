@@ -52,7 +52,25 @@ def _write_part(
         "categories": selection.categories,
     }
     images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
-    coco.write_lists(folder / "annotations.json", head, images, annotations)
+    lists = {"images": images, "annotations": annotations}
+    if selection.videos:
+        shown = {item.image["video_id"] for item in items}
+        lists["videos"] = (one for one in selection.videos if one["id"] in shown)
+        lists["tracks"] = iter(_tracks(items).values())
+    coco.write_lists(folder / "annotations.json", head, lists)
+
+
+def _tracks(items: Sequence[Item]) -> dict[int, dict[str, Any]]:
+    """Of what is left of the labels, and of its categories."""
+    return {
+        one["track_id"]: {
+            "id": one["track_id"],
+            "category_id": one["category_id"],
+            "video_id": item.image["video_id"],
+        }
+        for item in items
+        for one in item.annotations
+    }
 
 
 def _as_polygons(item: Item, ious: list[float]) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,8 @@ def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> No
     }
     images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
     annotations = (_annotation(selection, item, folder / "panoptic") for item in items)
-    coco.write_lists(folder / "panoptic.json", head, images, annotations)
+    lists = {"images": images, "annotations": annotations}
+    coco.write_lists(folder / "panoptic.json", head, lists)
 
 
 def _annotation(selection: Selection, item: Item, folder: Path) -> dict[str, Any]:

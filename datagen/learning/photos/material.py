@@ -11,6 +11,7 @@ from datagen.learning.parts.material import Progress, Sheet
 from datagen.learning.photos import sheets
 from datagen.learning.photos.stages import Lesson
 from datagen.learning.photos.statements import statements
+from datagen.learning.photos.windows import windows_of
 from datagen.learning.run import RunFolder
 from datagen.learning.statements import Statement
 from datagen.reading.map_sources import CLASSES, MAPS
@@ -43,7 +44,10 @@ class PhotosMaterial:
                 f"{len(targets.images)}"
             )
         _refuse_class_numbers(recipe, target, targets)
-        return cls(recipe, targets, Lesson(recipe, section, targets.images))
+        windows = None
+        if section == "relate_clips":
+            windows = windows_of(target, targets.names, recipe.learn.relate_clips.frames)
+        return cls(recipe, targets, Lesson(recipe, section, targets.images, windows))
 
     @property
     def section(self) -> Section:

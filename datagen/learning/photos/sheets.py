@@ -31,6 +31,10 @@ def drawn(taught: Recipe, section: Section, targets: Targets) -> Iterator[Sheet]
     if section == "gnm":
         title = "Photos, and what the model reads out of them: its own picture, with labels"
         yield Sheet("read.png", title, _read(taught, targets))
+    if section == "relate_clips":
+        title = "Clips with labels, one in a row"
+        yield Sheet("clips.png", title, _clips(taught))
+        return
     title = "Samples with labels, then without each of their things, at last without any"
     yield Sheet("things.png", title, _taken_apart(taught))
 
@@ -49,6 +53,17 @@ def _read(taught: Recipe, targets: Targets) -> np.ndarray:
         images += [photo, frame.image]
         things += [[], labels.annotate(frame)]
     return contact_sheet(images, things, columns=COLUMNS)
+
+
+def _clips(taught: Recipe) -> np.ndarray:
+    """A row for a clip."""
+    frames = COLUMNS if taught.clips is None else taught.clips.frames
+    model = taught.generator.component("generators").model_copy(update={"gate": None})
+    with model.open_clips(taught.world(), frames) as generate:
+        clips = generate([rng_for(taught.seed, k, Stream.SCENE) for k in range(_ROWS)])
+    shown = [frame for clip in clips for frame in clip[:: -(-frames // COLUMNS)]]
+    things = [labels.annotate(frame) for frame in shown]
+    return contact_sheet([frame.image for frame in shown], things, columns=len(shown) // _ROWS)
 
 
 def _taken_apart(taught: Recipe) -> np.ndarray:

@@ -16,6 +16,8 @@ from datagen.learning.parts.material import Progress
 from datagen.learning.photos.category import category_of
 from datagen.learning.relate.training import RelateTrainee
 from datagen.learning.relate.weights import save_relate_model
+from datagen.learning.relate_clips.training import RelateClipsTrainee
+from datagen.learning.relate_clips.weights import save_relate_clips_model
 from datagen.learning.run import RunFolder
 from datagen.recipe import Recipe
 from datagen.taught import Section
@@ -27,28 +29,39 @@ class _Method:
 
     trainee: type[Any]
     save: Callable[[Path, Any, Grammar], None]
+    settings: str  # the section of its category and checkpoints
 
 
 _METHODS: Mapping[Section, _Method] = {
-    "relate": _Method(RelateTrainee, save_relate_model),
-    "gnm": _Method(GnmTrainee, save_gnm_model),
+    "relate": _Method(RelateTrainee, save_relate_model, "relate"),
+    "relate_clips": _Method(RelateClipsTrainee, save_relate_clips_model, "relate"),
+    "gnm": _Method(GnmTrainee, save_gnm_model, "gnm"),
 }
 
 
 class Lesson:
     """A generator that is to learn from `pictures`, uint8 [N, H, W, 3].
 
+    `windows`, int [M, T], are runs of them that follow one another, where it learns from clips.
+
     What it cannot learn from is refused when this is made.
     """
 
-    def __init__(self, recipe: Recipe, section: Section, pictures: np.ndarray) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        section: Section,
+        pictures: np.ndarray,
+        windows: np.ndarray | None = None,
+    ) -> None:
         self.recipe = recipe
         self.section: Section = section
-        self.settings = getattr(recipe.learn, section)
+        method = _METHODS[section]
+        self.settings = getattr(recipe.learn, method.settings)
         category_of(self.settings.category, recipe.world(), section)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        method = _METHODS[section]
-        self.trainee = method.trainee(pictures, self.settings, recipe.learn.seed, device=device)
+        given = (pictures,) if windows is None else (pictures, windows, recipe.learn.relate_clips)
+        self.trainee = method.trainee(*given, self.settings, recipe.learn.seed, device=device)
         self._save = method.save
 
     def teach(self, run: RunFolder, progress: Progress) -> Path:

@@ -63,10 +63,16 @@ class Relate:
 
 def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> None:
     """Publish the averaged generator by one rename; `grammar` is the world of its pictures."""
-    settings, net = trainee.settings, trainee.sampler()
+    net = trainee.sampler()
+    write_model(path, header_of(trainee, net, grammar), net)
+
+
+def header_of(trainee: RelateTrainee, net: Generator, grammar: Grammar) -> Header:
+    """Of its averaged generator `net`."""
+    settings = trainee.settings
     category = category_of(settings.category, grammar, "relate")
     usual = usual_of(looked_at(net, settings.objects))
-    header = Header(
+    return Header(
         format=_FORMAT,
         world=grammar.world,
         categories=grammar.categories,
@@ -77,15 +83,17 @@ def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> N
         attempts=trainee.attempt,
         **asdict(trainee.sizes),
     )
-    write_model(path, header, net)
 
 
 def load_relate_model(path: Path, grammar: Grammar) -> Relate:
     """The model of `path`, ready to draw, if it was learned for this world and canvas."""
     file = open_model(path, Header, "RELATE model")
-    header = file.header
-    _agree(path, header, grammar)
-    net = file.network(lambda: Generator(header.sizes))
+    check_agreement(path, file.header, grammar)
+    return relate_of(file.header, file.network(lambda: Generator(file.header.sizes)), grammar)
+
+
+def relate_of(header: Header, net: Generator, grammar: Grammar) -> Relate:
+    """The model with this header, of this world."""
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Relate(
         net=net,
@@ -100,7 +108,7 @@ def attempts_of(path: Path) -> int:
     return open_model(path, Header, "RELATE model").header.attempts
 
 
-def _agree(path: Path, header: Header, grammar: Grammar) -> None:
+def check_agreement(path: Path, header: Header, grammar: Grammar) -> None:
     """Refuses another world's objects, another canvas, and sizes that fit no picture."""
     if header.category not in grammar.categories:
         raise InputError(

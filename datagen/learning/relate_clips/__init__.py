@@ -1,0 +1,1 @@
+"""RELATE learns from clips how objects move."""

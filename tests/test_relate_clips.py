@@ -1,0 +1,183 @@
+"""RELATE in time: paths that go on, learning that resumes, clips that are labelled and tracked."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datagen import pipeline, recipe
+from datagen.dataset.targets import load_targets
+from datagen.errors import InputError
+from datagen.frames import opened
+from datagen.generators import relate_clips
+from datagen.language import parse
+from datagen.learning.photos.windows import windows_of
+from datagen.learning.relate_clips.training import RelateClipsTrainee
+from datagen.learning.relate_clips.weights import load_relate_clips_model, save_relate_clips_model
+from datagen.models.relate_motion import Fate, Motion
+from datagen.relate_clips_settings import RelateClipsLearning
+from datagen.relate_settings import RelateLearning
+
+WORLD = """
+world dots
+canvas 16 x 16
+start Scene
+Scene -> field dot
+field { stuff: "field"  draw: ground  shade: black }
+dot { category: "dot"  draw: rect  x: 4 px  y: 8 px  width: 4 px  height: 4 px  colour: red }
+"""
+STILL = RelateLearning(steps=3, batch=4, channels=16, judge_width=4)
+QUICK = RelateClipsLearning(finder_steps=3, steps=3, batch=4, frames=5, rollout=6)
+FRAMES, CLIPS = 6, 10
+
+
+def clips() -> np.ndarray:
+    """uint8 [C, T, 16, 16, 3]: a red square goes right, a blue one down."""
+    made = np.full((CLIPS, FRAMES, 16, 16, 3), 60, np.uint8)
+    for c in range(CLIPS):
+        for t in range(FRAMES):
+            made[c, t, c : c + 4, t : t + 4] = (230, 40, 40)
+            made[c, t, t + 6 : t + 10, 12 - c : 16 - c] = (40, 40, 230)
+    return made
+
+
+def write(folder):
+    for c, clip in enumerate(clips()):
+        (folder / f"clip{c}").mkdir(parents=True)
+        for t, image in enumerate(clip):
+            Image.fromarray(image).save(folder / f"clip{c}" / f"{t:02d}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trainee(motion=QUICK, still=STILL):
+    windows = np.array([[c * FRAMES + k for k in range(5)] for c in range(CLIPS)])
+    return RelateClipsTrainee(clips().reshape(-1, 16, 16, 3), windows, motion, still, 0)
+
+
+def fate(present) -> Fate:
+    there = torch.tensor([present])
+    return Fate(torch.zeros(1, there.shape[1], 0), torch.zeros(1, 3), there)
+
+
+def test_what_nothing_pushes_goes_straight_on():
+    motion = Motion(3, 0)
+    for weights in motion.node.parameters():
+        torch.nn.init.zeros_(weights)
+    past = torch.tensor([[[0.0, 0.0, 0.0, 0.0, 0.1, -0.2]]])
+    path = motion.go_on(torch.zeros(1, 1, 2), past, fate([True]), 4)
+    assert torch.allclose(path[0, :, 0], torch.arange(4)[:, None] * torch.tensor([0.1, -0.2]))
+
+
+def test_objects_move_each_other_but_those_that_are_absent_move_nobody():
+    torch.manual_seed(0)
+    motion = Motion(3, 0)
+    noise = torch.tensor([[[0.5, 0.1], [-0.3, 0.2]]])
+    near, far = (torch.tensor([[[0.0, 0.0], [x, 0.0]]]) for x in (0.2, 0.9))
+    with torch.no_grad():
+        both = [motion(at, noise, fate([True, True]), 6)[0, :, 0] for at in (near, far)]
+        alone = [motion(at, noise, fate([True, False]), 6)[0, :, 0] for at in (near, far)]
+    assert not torch.allclose(*both, atol=1e-6)
+    assert torch.equal(*alone)
+
+
+def test_learning_goes_on_from_any_step_as_if_nothing_had_been():
+    whole = trainee()
+    whole.begin(0)
+    assert whole.steps == 9
+    states, readings = [], []
+    for k in range(whole.steps):
+        states.append({name: value.clone() for name, value in whole.tensors().items()})
+        readings.append(whole.step(k))
+    assert [len(one) > 0 for one in readings] == [True] * 9
+    for start in (2, 4, 7):
+        again = trainee()
+        again.load(states[start])
+        again.begin(start)
+        assert [again.step(k) for k in range(start, 9)] == readings[start:]
+        assert all(torch.equal(value, again.tensors()[k]) for k, value in whole.tensors().items())
+
+
+@pytest.mark.parametrize(
+    ("motion", "still", "words"),
+    [
+        ({"rollout": 5, "frames": 6}, {}, "learn.relate_clips.rollout"),
+        ({}, {"objects": (1, 2)}, "make both numbers the same"),
+        ({}, {"distinct": False}, "learn.relate.distinct"),
+    ],
+)
+def test_what_cannot_be_followed_through_clips_is_refused(motion, still, words):
+    with pytest.raises(InputError, match=words):
+        trainee(QUICK.model_copy(update=motion), STILL.model_copy(update=still))
+
+
+def test_weights_come_back_and_other_worlds_are_refused(tmp_path):
+    taught, grammar = trainee(), parse(WORLD)
+    path = tmp_path / "relate_clips.safetensors"
+    save_relate_clips_model(path, taught, grammar)
+    model = load_relate_clips_model(path, grammar)
+    for ours, theirs in zip(taught.samplers(), (model.still.net, model.motion), strict=True):
+        assert all(
+            torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
+        )
+    with pytest.raises(InputError, match="set canvas"):
+        load_relate_clips_model(path, parse(WORLD.replace("16 x 16", "32 x 32")))
+
+
+def test_frames_of_folders_follow_one_another(tmp_path):
+    names = load_targets(write(tmp_path / "c"), (16, 16)).names
+    found = windows_of(tmp_path / "c", names, 5)
+    assert found.shape == (2 * CLIPS, 5)
+    assert all(
+        [names[k].split("/")[0] for k in row] == [names[row[0]].split("/")[0]] * 5 for row in found
+    )
+    with pytest.raises(InputError, match="0 runs of 7 frames"):
+        windows_of(tmp_path / "c", names, 7)
+    with pytest.raises(InputError, match="a folder for each clip"):
+        windows_of(tmp_path / "c", [f"{k}.png" for k in range(60)], 5)
+
+
+def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(relate_clips, "PAINTED", 0.0)  # nothing is learned in three steps
+    (tmp_path / "dots.scene").write_text(WORLD)
+    (tmp_path / "dots.toml").write_text(
+        """
+        grammar = "dots.scene"
+        count = 8
+        shard_size = 3
+        renderers = []
+        clips = { frames = 4 }
+        generator = { use = "relate_clips", gate = 0.0 }
+        learn.relate = { steps = 3, batch = 4, channels = 16, judge_width = 4 }
+        learn.relate_clips = { finder_steps = 3, steps = 3, batch = 4, frames = 5, rollout = 6 }
+        """
+    )
+    learned = cli(
+        *("learn", tmp_path / "dots.toml", "--target", write(tmp_path / "c")),
+        *("--out", tmp_path / "run"),
+    )
+    assert learned.code == 0, learned.err
+    assert (tmp_path / "run" / "clips.png").is_file()
+    pipeline.generate(recipe.load(tmp_path / "run"), tmp_path / "d")
+    assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
+    data = json.loads((tmp_path / "d" / "annotations.json").read_text())
+    assert [one["frames"] for one in data["videos"]] == [4, 4]
+    of_image = {one["id"]: one["video_id"] for one in data["images"]}
+    assert {(of_image[one["image_id"]], one["track_id"]) for one in data["annotations"]} == {
+        (one["video_id"], one["id"]) for one in data["tracks"]
+    }
+    with opened(recipe.load(tmp_path / "run")) as short:
+        first = [short(k).frame.image for k in range(4)]
+    with opened(recipe.load(tmp_path / "run", ["clips.frames=8"])) as long:
+        assert all(np.array_equal(image, long(k).frame.image) for k, image in enumerate(first))
+    refused = cli("preview", tmp_path / "run", "--set", "clips.speed=3.0", "-o", tmp_path / "p.png")
+    refused.refused(2, "has learned how fast things are")
