@@ -1,20 +1,12 @@
 """GNM learns pictures, mends its own ramp, goes on after a kill; its labels hold what is drawn."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import cv2
 import numpy as np
 import pytest
 import torch
-from faulty import ROOT
 from pydantic import ValidationError
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from resuming import ends_with_the_same_bits, rewritten
+from safetensors.torch import save_file
 
 from datagen import audit, labels
 from datagen.errors import InputError, RecipeError
@@ -285,46 +277,17 @@ def test_it_finds_digits_that_nobody_has_labelled():
 
 # It begins again and again, so that the monitor's state matters.
 LONG = QUICK.model_copy(update={"steps": 40, "ramp": 0.1, "sharp": 0.0, "stuck": 1e-6})
-SCRIPT = """
-import sys
-import torch
-from pathlib import Path
-from datagen.learning.loop import train
-from test_gnm_learning import LONG, GnmTrainee, RunFolder, tiles
-torch.set_num_threads(1)
-folder = RunFolder(Path(sys.argv[1]))
-train(folder, "gnm", GnmTrainee(tiles(), LONG, 0), checkpoint_every=5, progress=print)
-"""
+
+
+def long_trainee():
+    return GnmTrainee(tiles(), LONG, 0)
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
-    place = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    command = [sys.executable, "-c", SCRIPT]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for folder in (killed, whole):
-        folder.mkdir()
-    process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: len(RunFolder(killed).records()) >= 13, process)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert len(RunFolder(killed).records()) < LONG.steps
-    subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
-    assert RunFolder(whole).records()[-1]["ramps"] >= 3
-    states = [
-        next((f / "checkpoints").glob(f"*{LONG.steps}/*.safetensors")) for f in (killed, whole)
-    ]
-    assert states[0].read_bytes() == states[1].read_bytes()
-
-
-def wait_for(holds, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.005)
+    whole = ends_with_the_same_bits(
+        "test_gnm_learning", "gnm", tmp_path, killed_at=13, steps=LONG.steps
+    )
+    assert whole.records()[-1]["ramps"] >= 3
 
 
 @pytest.mark.parametrize("half", [3, 4, 5, 8, 9], ids=str)
@@ -388,16 +351,6 @@ def refused(path, world, *words):
 def test_another_worlds_weights_are_refused_with_the_difference(learned, old, new, words):
     assert old in WORLD
     refused(learned[0], WORLD.replace(old, new), *words)
-
-
-def rewritten(path, out, header=None, tensors=None):
-    """The same file with other header entries, or other tensors (None: left out)."""
-    with safe_open(path, "pt") as file:
-        said = json.loads(file.metadata()["datagen"])
-    whole = load_file(path) | (tensors or {})
-    kept = {name: tensor for name, tensor in whole.items() if tensor is not None}
-    save_file(kept, out, {"datagen": json.dumps(said | (header or {}))})
-    return out
 
 
 @pytest.mark.parametrize(

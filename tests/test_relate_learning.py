@@ -1,17 +1,9 @@
 """RELATE learns pictures, goes on after a kill as if nothing had been; its weights are checked."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 import torch
-from faulty import ROOT
-from safetensors import safe_open
+from resuming import ends_with_the_same_bits, rewritten
 from safetensors.torch import load_file, save_file
 
 from datagen.errors import InputError
@@ -237,43 +229,14 @@ def test_scenes_are_as_wide_as_was_measured_to_work():
 
 LONG = QUICK.model_copy(update={"steps": 30, "style": 0.5, "scale": True, "attempts": 2})
 ENDS = 40  # the first attempt is given up after 10 steps
-SCRIPT = """
-import sys
-import torch
-from pathlib import Path
-from datagen.learning.loop import train
-from test_relate_learning import LONG, RelateTrainee, RunFolder, dots
-torch.set_num_threads(1)
-folder = RunFolder(Path(sys.argv[1]))
-train(folder, "relate", RelateTrainee(dots(), LONG, 0), checkpoint_every=5, progress=print)
-"""
+
+
+def long_trainee():
+    return RelateTrainee(dots(), LONG, 0)
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
-    place = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    command = [sys.executable, "-c", SCRIPT]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for folder in (killed, whole):
-        folder.mkdir()
-    process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: len(RunFolder(killed).records()) >= 18, process)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert len(RunFolder(killed).records()) < ENDS
-    subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
-    states = [next((f / "checkpoints").glob(f"*{ENDS}/*.safetensors")) for f in (killed, whole)]
-    assert states[0].read_bytes() == states[1].read_bytes()
-
-
-def wait_for(holds, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.005)
+    ends_with_the_same_bits("test_relate_learning", "relate", tmp_path, killed_at=18, steps=ENDS)
 
 
 def test_a_checkpoint_holds_all_that_the_next_step_needs(tmp_path):
@@ -333,14 +296,6 @@ def test_a_model_of_another_canvas_or_world_is_refused_in_one_line(learned):
         )
 
 
-def damaged(path, tmp_path, tensors=None, **header):
-    with safe_open(path, "pt") as file:
-        entry = json.loads(file.metadata()["datagen"])
-    other = tmp_path / "damaged.safetensors"
-    save_file(tensors or load_file(path), other, {"datagen": json.dumps(entry | header)})
-    return other
-
-
 @pytest.mark.parametrize(
     ("header", "told"),
     [
@@ -355,7 +310,7 @@ def damaged(path, tmp_path, tensors=None, **header):
 )
 def test_headers_that_do_not_fit_are_refused(learned, tmp_path, header, told):
     with pytest.raises(InputError, match=told):
-        load_relate_model(damaged(learned[0], tmp_path, **header), parse(WORLD))
+        load_relate_model(rewritten(learned[0], tmp_path / "bad.safetensors", header), parse(WORLD))
 
 
 def test_tensors_that_are_absent_not_finite_or_of_other_types_are_refused(learned, tmp_path):
@@ -366,11 +321,9 @@ def test_tensors_that_are_absent_not_finite_or_of_other_types_are_refused(learne
         (tensors[name].double(), "float64"),
         (None, "absent"),
     ):
-        changed_ = {k: v for k, v in tensors.items() if k != name}
-        if value is not None:
-            changed_[name] = value
+        bad = rewritten(learned[0], tmp_path / "bad.safetensors", tensors={name: value})
         with pytest.raises(InputError, match=told):
-            load_relate_model(damaged(learned[0], tmp_path, changed_), parse(WORLD))
+            load_relate_model(bad, parse(WORLD))
 
 
 def test_other_files_are_refused(tmp_path, learned):

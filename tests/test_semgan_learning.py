@@ -1,20 +1,13 @@
 """SemGAN learns label maps, goes on after a kill as if nothing had been; weights are checked."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from faulty import ROOT
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from resuming import ends_with_the_same_bits, rewritten
+from safetensors.torch import save_file
 
 from datagen import audit, labels
 from datagen.errors import InputError, RecipeError
@@ -177,45 +170,16 @@ def test_maps_that_do_not_fit_in_memory_are_read_when_needed(monkeypatch):
 # ------------------------------------------------------------------------------- kill -9, then on
 
 LONG = QUICK.model_copy(update={"steps": 40})
-SCRIPT = """
-import sys
-import torch
-from pathlib import Path
-from datagen.learning.loop import train
-from test_semgan_learning import LONG, Fences, LayoutTrainee, RunFolder
-torch.set_num_threads(1)
-folder = RunFolder(Path(sys.argv[1]))
-train(folder, "layout", LayoutTrainee(Fences(), LONG, 0), checkpoint_every=5, progress=print)
-"""
+
+
+def long_trainee():
+    return LayoutTrainee(Fences(), LONG, 0)
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
-    place = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    command = [sys.executable, "-c", SCRIPT]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for folder in (killed, whole):
-        folder.mkdir()
-    process = subprocess.Popen([*command, killed], env=place, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: len(RunFolder(killed).records()) >= 13, process)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert len(RunFolder(killed).records()) < LONG.steps
-    subprocess.run([*command, killed], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*command, whole], env=place, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    assert RunFolder(killed).metrics_file.read_text() == RunFolder(whole).metrics_file.read_text()
-    states = [
-        next((f / "checkpoints").glob(f"*{LONG.steps}/*.safetensors")) for f in (killed, whole)
-    ]
-    assert states[0].read_bytes() == states[1].read_bytes()
-
-
-def wait_for(holds, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.005)
+    ends_with_the_same_bits(
+        "test_semgan_learning", "layout", tmp_path, killed_at=13, steps=LONG.steps
+    )
 
 
 def test_a_checkpoint_holds_all_that_the_next_step_needs(tmp_path):
@@ -276,16 +240,6 @@ def refused(path, world, *words):
 def test_another_worlds_weights_are_refused_with_the_difference(learned, old, new, words):
     assert old in WORLD
     refused(learned[0], WORLD.replace(old, new), *words)
-
-
-def rewritten(path, out, header=None, tensors=None):
-    """The same file with other header entries, or other tensors (None: left out)."""
-    with safe_open(path, "pt") as file:
-        said = json.loads(file.metadata()["datagen"])
-    whole = load_file(path) | (tensors or {})
-    kept = {name: tensor for name, tensor in whole.items() if tensor is not None}
-    save_file(kept, out, {"datagen": json.dumps(said | (header or {}))})
-    return out
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ from datagen.learning.run import RunFolder
 from datagen.rng import Stream, rng_for
 
 _CHECKPOINT = 400  # steps
+_SHOWN = {
+    "true.png": "the true sampler",
+    "regression-0-drawn.png": "regression",
+    "diverse-0-drawn.png": "the diversity loss",
+    "full-0-drawn.png": "IMLE with rebalancing drawn as in learning",
+    "full-0-bank.png": "the same from the bank",
+    "plain-48-0-drawn.png": "IMLE with 48 candidates without rebalancing",
+}
 
 
 def main() -> None:
@@ -89,13 +97,9 @@ def one(out: Path, squeezenet: str, arm: str, seed: int) -> None:
 def write(out: Path) -> None:
     """The page, of all runs that are there."""
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*-?.json"))]
-    PAGE.write_text(page(found))
-    rows = [
-        out / name
-        for name in ("true.png", "regression-0-drawn.png", "diverse-0-drawn.png",
-                     "full-0-drawn.png", "full-0-bank.png", "plain-48-0-drawn.png")
-    ]  # fmt: skip
-    pictures = [np.asarray(cv2.imread(str(path))) for path in rows if path.is_file()]
+    rows = {told: out / name for name, told in _SHOWN.items() if (out / name).is_file()}
+    PAGE.write_text(page(found, list(rows)))
+    pictures = [np.asarray(cv2.imread(str(path))) for path in rows.values()]
     cv2.imwrite(str(SHEET), np.vstack(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
