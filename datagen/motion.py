@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from datagen.clip_settings import Clips
 from datagen.errors import RecipeError
 from datagen.grammar import Grammar
 from datagen.rolling import rolled
 from datagen.scene import Scene, SceneNode
+from datagen.settings.clips import Clips
 
 
 def check(grammar: Grammar, clips: Clips, passes: Sequence[str], where: str) -> None:

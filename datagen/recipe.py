@@ -8,18 +8,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from datagen import digest, freezing, motion, plugins, taught
-from datagen.clip_settings import Clips
 from datagen.dataset.folders import is_evaluation, is_train_run
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
 from datagen.errors import RecipeError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learn_settings import TRAINED
-from datagen.learn_settings import Learn as Learn
 from datagen.parts import Part, Source
 from datagen.scene import Scene
-from datagen.train_settings import Train
+from datagen.settings.clips import Clips
+from datagen.settings.learn import TRAINED
+from datagen.settings.learn import Learn as Learn
+from datagen.settings.train import Train
 
 TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
 FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from datagen.train_settings import Augmentation
+from datagen.settings.train import Augmentation
 
 from ._examples import Example
 

@@ -13,7 +13,7 @@ from datagen.errors import InputError
 from datagen.labelled import Detections, Labelled
 from datagen.learning.run import restore, state_of
 from datagen.rng import Stream, rng_for
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 from ._augment import augmented
 from ._examples import Album, Example

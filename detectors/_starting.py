@@ -9,7 +9,7 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
 from datagen.errors import InputError
 from datagen.labelled import Labelled
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 from ._pupil import Pupil
 from ._weights import Header, imagenet_file, read_detector, start_from_imagenet

@@ -11,7 +11,7 @@ from pydantic import Field
 from datagen.errors import InputError
 from datagen.interfaces import Component
 from datagen.labelled import Detections, Labelled
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 if TYPE_CHECKING:  # torch takes seconds to load: not before a network is made
     from ._pupil import Pupil

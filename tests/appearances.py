@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.language.parse import parse
 from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
@@ -18,6 +17,7 @@ from datagen.learning.loop import train
 from datagen.learning.run import RunFolder
 from datagen.models.trunks import squeezenet_stages
 from datagen.parts import Source
+from datagen.settings.appearance import AppearanceLearning
 
 WORLD = parse(
     """

@@ -13,10 +13,10 @@ from toys import (
     things,
 )
 
-from datagen.attribute_settings import AttributeLearning
 from datagen.learning.attributes.gradients import differences, reinforce, score
 from datagen.learning.mmd import kernel, median_variances, squared
 from datagen.rng import Stream, rng_for
+from datagen.settings.attributes import AttributeLearning
 
 SETTINGS = AttributeLearning(nudge=0.01, nudge_angle=1.0)
 

@@ -15,7 +15,7 @@ from datagen.errors import RecipeError
 from datagen.frame import Frame
 from datagen.interfaces import Component
 from datagen.reading import coco as coco_files
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 FRAMES, CLIPS = 5, 4
 SPEED, INTERVAL = 30.0, 0.1

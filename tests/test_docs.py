@@ -23,10 +23,10 @@ from datagen.dataset.export.to_kitti import TYPES
 from datagen.frame import Box3D
 from datagen.jobs.ledger import State
 from datagen.labels import Annotation
-from datagen.learn_settings import Learn
 from datagen.parts import Part
 from datagen.recipe import Recipe
-from datagen.train_settings import Train
+from datagen.settings.learn import Learn
+from datagen.settings.train import Train
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]

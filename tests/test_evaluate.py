@@ -26,7 +26,7 @@ from datagen.labelled import Detections, Labelled, Picture, Thing
 from datagen.reading import read
 from datagen.report.evaluation import summary, worst_slices
 from datagen.scoring.given import Given
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 WORLD = """
     world small

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from structures import rng
 
-from datagen.learn_settings import Reinforcement
 from datagen.learning.gap import mmd2
 from datagen.learning.structure.floor import Floor
 from datagen.learning.structure.rewards import Kernels, whole
+from datagen.settings.learn import Reinforcement
 
 SETTINGS = Reinforcement()
 

@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from datagen import audit, labels
 from datagen.errors import InputError, RecipeError
 from datagen.generators.gnm import Generator
-from datagen.gnm_settings import GnmLearning
 from datagen.language import parse
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.objects import frame_of, infer
@@ -21,6 +20,7 @@ from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
 from datagen.learning.run import RunFolder
 from datagen.models.gnm import Noise, Objects
 from datagen.rng import Stream, rng_for
+from datagen.settings.gnm import GnmLearning
 
 WORLD = """
 world tiles

@@ -13,8 +13,8 @@ from datagen import rle
 from datagen.errors import DatagenError, InputError
 from datagen.labelled import ANY
 from datagen.reading import load_image
+from datagen.settings.train import Augmentation, Train
 from datagen.threads import one_thread
-from datagen.train_settings import Augmentation, Train
 from detectors._examples import Album
 from detectors._finding import memory_said
 from detectors._network import network

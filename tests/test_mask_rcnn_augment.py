@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from structures import rng
 
-from datagen.train_settings import Augmentation
+from datagen.settings.train import Augmentation
 from detectors._augment import augmented
 from detectors._examples import Example
 

@@ -10,8 +10,8 @@ from torchvision.models import resnet18
 
 from datagen.errors import InputError
 from datagen.labelled import Labelled
+from datagen.settings.train import Train
 from datagen.threads import one_thread
-from datagen.train_settings import Train
 from detectors._weights import cached, read_detector
 from detectors.mask_rcnn import Detector
 

@@ -11,7 +11,6 @@ from structures import FINITE, every_string, opinionated, rng
 
 from datagen import recipe
 from datagen.language import parse
-from datagen.learn_settings import Reinforcement
 from datagen.learning.counts import count_things
 from datagen.learning.gap import total_variation
 from datagen.learning.strings import draw, enough_steps, pad
@@ -19,6 +18,7 @@ from datagen.learning.structure.reinforce import Baseline, policy_loss
 from datagen.learning.structure.rewards import whole
 from datagen.learning.structure.training import Pretrainee, Reinforcee
 from datagen.learning.weights import new_model
+from datagen.settings.learn import Reinforcement
 
 SETTINGS = Reinforcement()
 EQUAL = torch.zeros(100_000)  # log importance weights of scenes that this model drew

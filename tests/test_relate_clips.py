@@ -17,8 +17,8 @@ from datagen.learning.photos.windows import windows_of
 from datagen.learning.relate_clips.training import RelateClipsTrainee
 from datagen.learning.relate_clips.weights import load_relate_clips_model, save_relate_clips_model
 from datagen.models.relate_motion import Fate, Motion
-from datagen.relate_clips_settings import RelateClipsLearning
-from datagen.relate_settings import RelateLearning
+from datagen.settings.relate import RelateLearning
+from datagen.settings.relate_clips import RelateClipsLearning
 
 WORLD = """
 world dots

@@ -27,8 +27,8 @@ from datagen.learning.relate.toggling import (
 from datagen.learning.relate.training import RelateTrainee
 from datagen.learning.relate.weights import save_relate_model
 from datagen.models.relate import Generator, Latents, Sizes
-from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
 
 WORLD = """
 world dots

@@ -13,8 +13,8 @@ from datagen.learning.relate.training import RelateTrainee, sizes_of
 from datagen.learning.relate.weights import load_relate_model, save_relate_model
 from datagen.learning.run import RunFolder
 from datagen.models.relate import draw_latents
-from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
 
 WORLD = """
 world dots

@@ -6,11 +6,11 @@ import torch
 from structures import rng
 
 from datagen.features.counts import Heads, RowHead
-from datagen.learn_settings import Reinforcement
 from datagen.learning.gap import mmd2
 from datagen.learning.kde import median_squared_distance
 from datagen.learning.structure.rewards import Kernels, View, reward, whole
 from datagen.learning.structure.views import count_views
+from datagen.settings.learn import Reinforcement
 
 SETTINGS = Reinforcement()
 

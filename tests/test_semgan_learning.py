@@ -13,7 +13,6 @@ from datagen import audit, labels
 from datagen.errors import InputError, RecipeError
 from datagen.generators.semgan import Generator
 from datagen.language import parse
-from datagen.layout_settings import LayoutLearning
 from datagen.learning.layout import bank
 from datagen.learning.layout.bank import Bank
 from datagen.learning.layout.training import LayoutTrainee
@@ -21,6 +20,7 @@ from datagen.learning.layout.weights import load_layout_model, save_layout_model
 from datagen.learning.run import RunFolder
 from datagen.models.semgan import Palette
 from datagen.rng import Stream, rng_for
+from datagen.settings.layout import LayoutLearning
 
 WORLD = """
 world fences

@@ -11,7 +11,6 @@ from brokers import Server, Worker, free_port, wait_for
 from faulty import WORLD, write_recipe
 
 from datagen import pipeline, recipe
-from datagen.attribute_settings import AttributeLearning, Moments
 from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.jobs.broker import Broker
@@ -41,6 +40,7 @@ from datagen.learning.strings import prior_strings
 from datagen.learning.weights import save_model
 from datagen.placement import expand
 from datagen.rendering import opened_renderers
+from datagen.settings.attributes import AttributeLearning, Moments
 
 SETTINGS = """
 count = 12

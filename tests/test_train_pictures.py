@@ -11,7 +11,7 @@ from datagen.detecting.job import train
 from datagen.detecting.lessons import lesson
 from datagen.detecting.material import material, parted
 from datagen.reading import read
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 1 / 3, 0.5, 0.9])

@@ -15,7 +15,7 @@ from datagen.detecting.lessons import lesson
 from datagen.detecting.teaching import Watched
 from datagen.errors import InputError
 from datagen.reading import read
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @pytest.mark.parametrize("at", [3, 11])

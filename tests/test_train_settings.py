@@ -8,7 +8,7 @@ from test_docs import code, defaults, page, rows, toml
 from datagen import recipe
 from datagen.errors import InputError
 from datagen.parts import Part
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 def test_the_section_of_training_changes_neither_digest(write_recipe):

@@ -12,7 +12,6 @@ from structures import FINITE, HEAD, rng
 from datagen.derivation import sample_prior
 from datagen.errors import InputError
 from datagen.language import named, parse
-from datagen.learn_settings import Learn
 from datagen.learning.attributes.moving import mover, new_transformer
 from datagen.learning.weights import (
     load_model,
@@ -22,6 +21,7 @@ from datagen.learning.weights import (
     structure_digest,
 )
 from datagen.placement import expand
+from datagen.settings.learn import Learn
 
 LEARN = Learn(hidden=8, embedding=4, latents=2)
 

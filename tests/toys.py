@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import worlds
 
-from datagen.attribute_settings import AttributeLearning, Moments
 from datagen.derivation import sample_prior
 from datagen.language import parse
 from datagen.learning.attributes.gradients import Batch, Target
@@ -17,6 +16,7 @@ from datagen.learning.attributes.scenery import Scenery
 from datagen.learning.attributes.training import AttributeTrainee
 from datagen.placement import expand
 from datagen.rng import Stream, rng_for
+from datagen.settings.attributes import AttributeLearning, Moments
 
 # A thing that can be moved and turned, and one that cannot.
 ARROW = """

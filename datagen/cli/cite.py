@@ -7,7 +7,7 @@ from typer import Context
 
 from datagen.cli.options import Json, RecipeName
 from datagen.recipe import Recipe, load
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 ALWAYS = ("lin2014coco",)  # the format of every dataset
 # What a recipe uses -> the entries of references.bib.

@@ -13,9 +13,9 @@ from datagen.errors import InputError
 from datagen.features import pixels
 from datagen.features.counts import CountFeatures
 from datagen.interfaces import FeatureExtractor
-from datagen.learn_settings import TRAINED
 from datagen.learning.gap import Column
 from datagen.parts import Part, Source
+from datagen.settings.learn import TRAINED
 
 # What each sees, and by that what it does not.
 _SEES = {

@@ -10,7 +10,6 @@ from typing import Any
 from datagen import audit
 from datagen import recipe as recipes
 from datagen.audit import Finding
-from datagen.clip_settings import Clips
 from datagen.dataset import coco, pictures, store, versions, weights
 from datagen.dataset.store import Shard
 from datagen.dataset.totals import add_up
@@ -18,6 +17,7 @@ from datagen.digest import canonical, of_bytes
 from datagen.errors import InputError
 from datagen.files import locked, sha256_of, write_atomic
 from datagen.recipe import Recipe
+from datagen.settings.clips import Clips
 
 _STRANGE = "does not belong to the dataset; move it away, --repair lets it be"
 _UNLISTED = {"manifest.json", store.COMPLETE, store.LOCK}

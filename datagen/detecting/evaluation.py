@@ -40,7 +40,7 @@ from datagen.scoring.given import Given, Numbered, read_detections
 from datagen.scoring.kitti import is_judged, kitti
 from datagen.scoring.matching import Matches, match
 from datagen.scoring.slices import slices
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from datagen.learning.run import RunFolder, opened_run
 from datagen.progress import Advance
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
+from datagen.settings.train import Train
 from datagen.threads import one_thread
-from datagen.train_settings import Train
 
 PHASE = "train"  # in metrics.jsonl
 

@@ -15,7 +15,7 @@ from datagen.labelled import Labelled
 from datagen.progress import Advance
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
-from datagen.train_settings import Train, check_sets, settings_of
+from datagen.settings.train import Train, check_sets, settings_of
 
 DATASET = "dataset"  # in the run's folder, where a recipe makes the pictures
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datagen.errors import InputError
 from datagen.labelled import Labelled
 from datagen.plugins import did_you_mean
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @dataclass(frozen=True)

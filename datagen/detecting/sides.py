@@ -9,7 +9,7 @@ from datagen.errors import InputError
 from datagen.labelled import Detections, Labelled
 from datagen.scoring.given import Given
 from datagen.scoring.kitti import NEIGHBOURS
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datagen.dataset.store import read_json
 from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.recipe import changes
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from datagen.labelled import Detections, Labelled, Picture
 from datagen.learning.loop import Trainee
 from datagen.reading import load_image
 from datagen.scoring.coco import score
-from datagen.train_settings import Train
+from datagen.settings.train import Train
 
 _TOGETHER = 8  # pictures that are looked at at a time; the last bits of what is found depend on it
 _PUPIL, _BYTES, _STANDING = "pupil.", "best.bytes", "best.standing"

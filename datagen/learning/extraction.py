@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from datagen.features.counts import CountFeatures
-from datagen.learn_settings import TRAINED
 from datagen.learning.structure.rewards import View, whole
 from datagen.learning.structure.views import count_views
 from datagen.parts import Part, Source
+from datagen.settings.learn import TRAINED
 
 Extract = Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, 3] -> float32 [N, D]
 

@@ -18,7 +18,6 @@ from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learn_settings import Learn
 from datagen.learning.arranging import Placer
 from datagen.learning.attributes.moving import (
     ATTRIBUTES,
@@ -30,6 +29,7 @@ from datagen.learning.attributes.moving import (
 )
 from datagen.models.metasim import DistributionTransformer
 from datagen.models.metasim2 import StructureModel, rule_tables
+from datagen.settings.learn import Learn
 from datagen.tensors import Shapes, check_finite, check_shapes, look
 
 _FORMAT = "datagen-metasim2-3"

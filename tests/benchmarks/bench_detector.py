@@ -16,8 +16,8 @@ from datagen import pipeline, recipe
 from datagen.reading import load_image, read
 from datagen.rng import Stream, rng_for
 from datagen.scoring.coco import score
+from datagen.settings.train import Train
 from datagen.threads import one_thread
-from datagen.train_settings import Train
 from detectors.mask_rcnn import Detector
 
 STEPS = 240  # of eight pictures

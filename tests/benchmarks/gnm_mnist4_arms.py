@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.gnm_settings import GnmLearning
 from datagen.learning.gnm.objects import image_of
 from datagen.learning.gnm.training import GnmTrainee, sizes_of, tensor_of
 from datagen.learning.run import restore, state_of
 from datagen.models.gnm import Gnm, Noise, Objects
 from datagen.models.gnm_baselines import ConvDraw, Vae
 from datagen.rng import Stream, rng_for
+from datagen.settings.gnm import GnmLearning
 
 _KINDS = {"vae": Vae, "convdraw": ConvDraw}
 # GNM, and two that are made to get stuck: beta_g reaches 1 before the layout knows its objects.

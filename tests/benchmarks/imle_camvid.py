@@ -26,7 +26,6 @@ import torch
 from imle_camvid_measures import Frames, agreements, gaps, mean_iou, patches_apart, photos
 from imle_camvid_page import CODES, PAGE, SHEETS, page, sheet, streets_sheet
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.grammar import Grammar
 from datagen.language.parse import named
 from datagen.learning.appearance import drawing
@@ -42,6 +41,7 @@ from datagen.learning.run import RunFolder
 from datagen.parts import Part, Source
 from datagen.reading.maps import LabelMaps, read_maps
 from datagen.rng import Stream, rng_for
+from datagen.settings.appearance import AppearanceLearning
 
 CANVAS = (128, 96)
 STREETS = 400  # scenes of street_2d

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from imle_modes_world import World
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.learning.appearance.selection import noise_from
 from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.models.imle import Noise
 from datagen.parts import Source
 from datagen.rng import Stream, rng_for
+from datagen.settings.appearance import AppearanceLearning
 
 TRAIN = World(1000)
 CHANNELS = (16, 24, 32, 32, 32)

@@ -33,8 +33,8 @@ from datagen.learning.relate.toggling import PAINTED, toggled, visible
 from datagen.learning.relate.training import RelateTrainee
 from datagen.learning.run import RunFolder
 from datagen.models.relate import Generator, draw_latents
-from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-relate.md"

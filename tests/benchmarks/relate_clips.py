@@ -33,10 +33,10 @@ from datagen.learning.run import RunFolder
 from datagen.metrics.video import fewer, frechet_clip_distance, shuffled
 from datagen.models.relate import Generator, draw_latents
 from datagen.models.relate_motion import Motion
-from datagen.relate_clips_settings import RelateClipsLearning
-from datagen.relate_settings import RelateLearning
 from datagen.report.sheet import contact_sheet
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
+from datagen.settings.relate_clips import RelateClipsLearning
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-relate-clips.md"

@@ -34,12 +34,12 @@ from semgan_scores import (
 )
 
 from datagen.files import write_atomic
-from datagen.layout_settings import LayoutLearning
 from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.loop import Tick, train
 from datagen.learning.run import RunFolder
 from datagen.models.semgan import Palette
 from datagen.rng import Stream, rng_for
+from datagen.settings.layout import LayoutLearning
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results-semgan.md"

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.pairs import Cache
 from datagen.learning.appearance.rarity import Survey, balanced, masks, rarities, survey
 from datagen.rng import Stream, rng_for
+from datagen.settings.appearance import AppearanceLearning
 
 _AT_ONCE = 8  # photos that the distance's network sees together
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.learning.appearance.pairs import Cache, Pairs
 from datagen.learning.run import restore, state_of
 from datagen.models.segmenter import Segmenter
 from datagen.rng import Stream, rng_for
+from datagen.settings.appearance import AppearanceLearning
 
 _LIGHT, _CONTRAST = 0.25, 0.3  # largest change of a training picture's brightness and contrast
 _WARM = 0.05  # share of steps in which the rate rises

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.appearance_settings import AppearanceLearning
 from datagen.errors import DatagenError, InputError
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.epochs import Epoch, Epochs
@@ -17,6 +16,7 @@ from datagen.learning.appearance.stages import opened_stages
 from datagen.learning.run import restore, state_of
 from datagen.models.imle import Generator, Noise, Sizes
 from datagen.rng import Stream, rng_for
+from datagen.settings.appearance import AppearanceLearning
 
 _FLAT, _LOWEST = (
     0.6,

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.attribute_settings import AttributeLearning
 from datagen.learning.attributes.graphs import SceneGraphs, Vocabulary, scenes_of
 from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.mmd import kernel, median_variances, mmd2, squared, witness
 from datagen.placement import replaced
 from datagen.scene import Scene
+from datagen.settings.attributes import AttributeLearning
 
 # (scenes, a number each) -> float32 [N, D], features of their pictures. The number decides a
 # picture's pixel noise, so that two versions of one scene differ by their attributes alone.

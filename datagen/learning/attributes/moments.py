@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.attribute_settings import Moments
 from datagen.learning.attributes.scenery import Scenery
 from datagen.learning.run import module_tensors, restore_module
 from datagen.models.metasim import DistributionTransformer
 from datagen.rng import Stream, rng_for
+from datagen.settings.attributes import Moments
 
 _SHRUNK = 0.1  # towards independent features, of their covariance
 _LEAST = 1e-2  # std of a feature, things a cell: rarer ones say little, and divide badly

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.attribute_settings import AttributeLearning
 from datagen.learning.attributes.gradients import (
     Batch,
     Estimate,
@@ -26,6 +25,7 @@ from datagen.learning.attributes.tasks import SceneReward
 from datagen.learning.run import restore, state_of
 from datagen.models.metasim import DistributionTransformer
 from datagen.rng import Stream, rng_for
+from datagen.settings.attributes import AttributeLearning
 
 _MANY = 512  # scenes, and target pictures, by which a leap is decided
 _ROUGH, _SURE = 1 << 40, 1 << 41  # scenes of looks around are numbered from here

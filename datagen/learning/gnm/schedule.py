@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from datagen.gnm_settings import GnmLearning
+from datagen.settings.gnm import GnmLearning
 
 _FOLLOWS = 0.98  # share of the monitor's averages that a step keeps
 _WARM = 100  # steps, at most, in which the first rate is reached

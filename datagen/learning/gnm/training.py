@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from datagen.errors import InputError
-from datagen.gnm_settings import GnmLearning
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.run import restore, state_of
 from datagen.models.gnm import Gnm, Noise, Sizes
 from datagen.models.gnm_losses import Terms, Weights, terms
 from datagen.rng import Stream, rng_for
+from datagen.settings.gnm import GnmLearning
 
 _CLIP = 1.0  # of the gradient's norm, which is thousands: each step is as long as the rate says
 _BETAS = (0.9, 0.999)

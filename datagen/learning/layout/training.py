@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from datagen.layout_settings import LayoutLearning
 from datagen.learning.duel import Duel
 from datagen.learning.layout.bank import Bank, Layouts
 from datagen.models.semgan import (
@@ -20,6 +19,7 @@ from datagen.models.semgan import (
     matching_loss,
 )
 from datagen.rng import Stream, rng_for
+from datagen.settings.layout import LayoutLearning
 
 _BETAS = (0.5, 0.999)  # of Adam, the paper's
 _SLOWEST = 0.02  # of the learning rate, at the end

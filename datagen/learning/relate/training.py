@@ -27,8 +27,8 @@ from datagen.models.relate_judge import (
     judging_loss,
     position_loss,
 )
-from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
 
 _SECOND = 0.999  # Adam's second beta
 _LEAST_CHANNELS, _LEAST_WINDOW = 16, 2  # what is normalised over places needs several

@@ -25,9 +25,9 @@ from datagen.learning.run import restore, state_of
 from datagen.models.relate import ABSENT, Generator, Latents, draw_latents
 from datagen.models.relate_judge import deceiving_loss, judging_loss
 from datagen.models.relate_motion import PAST, Fate, Finder, Motion, PathJudge
-from datagen.relate_clips_settings import RelateClipsLearning
-from datagen.relate_settings import RelateLearning
 from datagen.rng import Stream, rng_for
+from datagen.settings.relate import RelateLearning
+from datagen.settings.relate_clips import RelateClipsLearning
 
 _BETAS = (0.5, 0.999)
 _READ = 256  # pictures at a time

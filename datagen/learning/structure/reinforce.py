@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from datagen.learn_settings import Reinforcement
+from datagen.settings.learn import Reinforcement
 
 
 @dataclass

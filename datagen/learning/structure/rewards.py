@@ -7,7 +7,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from datagen.learn_settings import Reinforcement
 from datagen.learning import mmd
 from datagen.learning.kde import (
     kernel_spread,
@@ -15,6 +14,7 @@ from datagen.learning.kde import (
     median_squared_distance,
     squared_distances,
 )
+from datagen.settings.learn import Reinforcement
 
 _PAIRS = 1000  # rows that the median distance is taken over
 

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from datagen.appearance_settings import AppearanceLearning
-from datagen.attribute_settings import AttributeLearning
-from datagen.gnm_settings import GnmLearning
 from datagen.interfaces import Component
-from datagen.layout_settings import LayoutLearning
 from datagen.parts import Part, Source
-from datagen.relate_clips_settings import RelateClipsLearning
-from datagen.relate_settings import RelateLearning
+from datagen.settings.appearance import AppearanceLearning
+from datagen.settings.attributes import AttributeLearning
+from datagen.settings.gnm import GnmLearning
+from datagen.settings.layout import LayoutLearning
+from datagen.settings.relate import RelateLearning
+from datagen.settings.relate_clips import RelateClipsLearning
 
 TRAINED = ("counts", "embedding")  # feature networks that a run trains where no weights are given
 
