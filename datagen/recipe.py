@@ -144,12 +144,14 @@ def _source(weights: Path, of: str) -> Source:
 def load(source: str | Path, sets: Sequence[str] = (), *, allow_empty: bool = False) -> Recipe:
     """The recipe at a path, of a name in configs/, or in a run or dataset folder."""
     path = _find(source)
-    recipe = read(path, sets)
-    if recipe.count == 0 and not allow_empty:
-        raise RecipeError(f"{path}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
-    _check_parts(recipe, str(path))
-    _check_clips(recipe, str(path))
-    return recipe
+    return _checked(read(path, sets), str(path), allow_empty)
+
+
+def of_data(
+    data: dict[str, Any], where: str, sets: Sequence[str] = (), *, allow_empty: bool = False
+) -> Recipe:
+    """The recipe that plain data hold; errors name `where`. Relative paths count from here."""
+    return _checked(_frozen(data, Path.cwd(), where, sets), where, allow_empty)
 
 
 def read(path: Path, sets: Sequence[str] = ()) -> Recipe:
@@ -161,9 +163,13 @@ def read(path: Path, sets: Sequence[str] = ()) -> Recipe:
         data = parse_json(read_text(path, FROZEN_CAP), str(path))
     else:
         data = parse_toml(read_text(path, TEXT_CAP), str(path))
+    return _frozen(data, path.resolve().parent, str(path), sets)
+
+
+def _frozen(data: dict[str, Any], base: Path, where: str, sets: Sequence[str]) -> Recipe:
     recorded = freezing.recorded(data)
     override(data, sets, freezing.from_here)
-    recipe = decode(Recipe, freezing.freeze(data, path.resolve().parent, str(path)), str(path))
+    recipe = decode(Recipe, freezing.freeze(data, base, where), where)
     _hold_to(recipe, recorded)
     return recipe
 
@@ -224,6 +230,15 @@ def _instead(folder: Path) -> str:
 
 
 # -------------------------------------------------------------------------------------- checking
+
+
+def _checked(recipe: Recipe, where: str, allow_empty: bool) -> Recipe:
+    """The recipe, whose plug-ins are there and fit together."""
+    if recipe.count == 0 and not allow_empty:
+        raise RecipeError(f"{where}: `count` must be a whole number from 1 to {COUNT_CAP:,}, got 0")
+    _check_parts(recipe, where)
+    _check_clips(recipe, where)
+    return recipe
 
 
 def _hold_to(recipe: Recipe, recorded: Mapping[str, str]) -> None:

@@ -37,6 +37,8 @@ ROOMS = [
     ["advising"],
     ["generators"],
     ["demo"],
+    ["web"],
+    ["client"],
     ["cli", "doctor", "__main__"],
 ]
 # Modules of a room that stand on another floor than their room does.
@@ -54,6 +56,7 @@ ABOVE = {
 HEAVY = (
     *("torch", "torchvision", "torchmetrics", "cv2", "OpenGL", "celery", "matplotlib"),
     *("pycocotools", "scipy", "s3fs", "fsspec", "botocore", "aiohttp"),
+    *("fastapi", "starlette", "uvicorn", "httpx"),
 )
 
 
@@ -177,7 +180,7 @@ def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
         },
         "torchvision": {"models", "learning", "doctor"},
         "torchmetrics": {"metrics"},
-        "cv2": {"dataset", "report", "learning", "metrics", "reading", "doctor"},
+        "cv2": {"dataset", "report", "learning", "metrics", "reading", "doctor", "web.errands"},
         "OpenGL": {"doctor"},
         "celery": {"jobs.celery", "doctor"},
         "matplotlib": {"report", "doctor"},
@@ -187,6 +190,10 @@ def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
         "fsspec": {"storage.objects"},
         "botocore": {"storage.objects"},
         "aiohttp": {"storage.objects"},
+        "fastapi": {"web"},
+        "starlette": {"web"},
+        "uvicorn": {"web"},
+        "httpx": {"client"},
     }[library]
     for path in modules():
         name = name_of(path)

@@ -33,6 +33,7 @@ VERBS = {
     "view": "Write a dataset's gallery as a static HTML page.",
     "regen": "Make one image of a dataset again.",
     "submit": "Queue a job for workers, and do not wait for it.",
+    "serve": "Answer programs and browsers: jobs, datasets, previews.",
     "worker": "Do the work of a jobs folder, here and on other machines.",
     "jobs": "List, show, cancel or retry jobs.",
     "list": "Name the grammars, recipes and plug-ins that are here.",

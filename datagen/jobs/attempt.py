@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from datagen import errors
-from datagen.errors import DatagenError, ImageError
+from datagen.errors import DatagenError, GrammarError, ImageError
 from datagen.jobs.work import Run
+
+_PLACE = ("message", "path", "line", "column", "source", "remedy")  # of a GrammarError
 
 
 def attempt(run: Run, payload: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
@@ -28,6 +30,8 @@ def described(error: Exception) -> dict[str, Any]:
     }
     if isinstance(error, ImageError):
         data["index"] = error.index
+    if isinstance(error, GrammarError):
+        data["place"] = {name: getattr(error, name) for name in _PLACE}
     return data
 
 
@@ -35,7 +39,7 @@ def raised(error: dict[str, Any]) -> DatagenError:
     """Undo `described`: an exception of the same kind, to be raised here."""
     kind = getattr(errors, error["type"], DatagenError)
     try:
-        made = kind(error["message"])
+        made = GrammarError(**error["place"]) if "place" in error else kind(error["message"])
     except TypeError:
         made = DatagenError(error["message"])
     made.add_note(error["traceback"])

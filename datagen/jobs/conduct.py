@@ -21,12 +21,13 @@ from typing import Any, Self
 
 from datagen.errors import BusyError, Cancelled, DatagenError, DiskFullError, PartialError
 from datagen.jobs.conducted import Conducted, find
-from datagen.jobs.executors import Executor, InProcess, MakeExecutor, Progress
+from datagen.jobs.executors import Executor, Local, MakeExecutor, Progress
 from datagen.jobs.ledger import Job, Standing, State, ended, here
 
 log = logging.getLogger("datagen.jobs.conduct")  # its own name is __main__
 
 BROKER = "DATAGEN_BROKER"  # in the environment, since `ps` shows a command line to everybody
+PROCESSES = "DATAGEN_PROCESSES"  # in the environment: for the work, where there is no broker
 LINE = "%(asctime)s %(levelname)s %(message)s"  # of the job's log
 DEATHS = 3  # conductors lost without any progress in between, and the job is given up
 _PATIENCE = 10  # seconds for an orderly end, when the worker is gone
@@ -164,10 +165,11 @@ def main(folder: str, name: str, handle: int) -> int:
     """Carry out one job for the worker at the other end of the pipe `handle`."""
     job = Job(Path(folder) / name)
     broker = os.environ.pop(BROKER, "")
+    processes = int(os.environ.pop(PROCESSES, "1"))
     try:
         with job.held():
             _leave_with_the_worker(handle)
-            make = _Make(broker, job.folder.parent, job)
+            make = _Make(broker, processes, job.folder.parent, job)
             return 0 if conduct(job, make, make.facts).is_final else 1
     except BusyError:
         return 0  # another conductor was faster
@@ -176,15 +178,15 @@ def main(folder: str, name: str, handle: int) -> int:
 
 
 class _Make:
-    """The executor of this worker's broker; without a broker, this process does the work."""
+    """The executor of this worker's broker; without a broker, processes of this one's own."""
 
-    def __init__(self, broker: str, jobs: Path, job: Job) -> None:
-        self._broker, self._jobs, self._job = broker, jobs, job
+    def __init__(self, broker: str, processes: int, jobs: Path, job: Job) -> None:
+        self._broker, self._processes, self._jobs, self._job = broker, processes, jobs, job
         self._counts: Any = None
 
     def __call__(self, progress: Progress) -> Executor:
         if not self._broker:
-            return InProcess(progress)
+            return Local(self._processes, progress)
         from datagen.jobs.queue import Counts, Queue  # celery is slow to import
 
         self._counts = self._counts or Counts()

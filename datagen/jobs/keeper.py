@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from datagen.errors import DatagenError
-from datagen.jobs.conduct import BROKER
+from datagen.jobs.conduct import BROKER, PROCESSES
 from datagen.jobs.conducted import CONTROL, TRAIN, duty_of
 from datagen.jobs.ledger import Job, Jobs
 from datagen.jobs.roster import Presence
@@ -55,7 +55,10 @@ class Keeper(Thread):
         self._jobs, self._broker, self._name, self._duties = Jobs(jobs), broker, name, set(duties)
         about = {"broker": name, "duties": sorted(duties), "processes": processes}
         self._presence = Presence(jobs, about)
-        self._environment = {**os.environ, BROKER: broker, "PYTHONPATH": _path()}
+        told = {BROKER: broker, PROCESSES: str(processes or 1), "PYTHONPATH": _path()}
+        self._environment = {**os.environ, **told}
+        # Without a broker each conductor has all the processes that there are.
+        self._at_once = AT_ONCE if broker else dict.fromkeys(AT_ONCE, 1)
         self._conductors: dict[str, _Conductor] = {}
         self._final: dict[str, int] = {}  # job -> when its final state was written, ns
         self._failures: dict[str, tuple[int, float]] = {}  # job -> number, when to try again
@@ -111,7 +114,7 @@ class Keeper(Thread):
         for job in sorted(waiting, key=lambda job: (job.created, job.id)):
             duty = duty_of(job.verb)
             busy = sum(duty_of(one.job.verb) == duty for one in self._conductors.values())
-            if busy < AT_ONCE[duty] and not job.is_conducted():
+            if busy < self._at_once[duty] and not job.is_conducted():
                 self._conductors[job.id] = self._start(job)
 
     def _waiting(self, name: str) -> Job | None:

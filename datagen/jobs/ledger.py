@@ -1,5 +1,6 @@
 """The jobs folder: what was asked for, how far it is, and what came of it; the truth about jobs."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -23,7 +24,7 @@ ABOUT, STATE, PROGRESS = "job.json", "state.json", "progress.json"
 RESULT, LOG = "result.json", "log.txt"
 CANCEL = "CANCEL"  # there: the job is to stop
 _REMOVED = ".removed"  # behind a dot and the id of a job that is on its way out
-_DIGITS = string.ascii_lowercase + string.digits
+_DIGITS, _LENGTH = string.ascii_lowercase + string.digits, 12  # of an id
 
 
 class State(StrEnum):
@@ -95,6 +96,16 @@ class Job:
         return self.about["broker"]
 
     @property
+    def by(self) -> str | None:
+        """Who asked a server for it; None where nobody had to say."""
+        return self.about.get("by")
+
+    @property
+    def request(self) -> str | None:
+        """Digest of what a server was asked for; None where no server was."""
+        return self.about.get("request")
+
+    @property
     def created(self) -> float:
         """Seconds since 1970."""
         return self.about["created"]
@@ -112,6 +123,13 @@ class Job:
     def written(self) -> int:
         """When the state was last replaced, ns; cheaper than to read it."""
         return (self.folder / STATE).stat().st_mtime_ns
+
+    def progressed(self) -> int:
+        """When the progress was last replaced, ns; 0 before it was written."""
+        try:
+            return (self.folder / PROGRESS).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def progress(self) -> dict[str, Any]:
         """What the conductor last wrote about it; nothing before that."""
@@ -205,12 +223,26 @@ class Jobs:
 
     folder: Path
 
-    def make(self, verb: str, arguments: Mapping[str, Any], broker: str | None) -> Job:
-        """A new job, queued; `broker` is a name without a password."""
-        job = Job(self.folder / "".join(secrets.choice(_DIGITS) for _ in range(12)))
+    def make(
+        self,
+        verb: str,
+        arguments: Mapping[str, Any],
+        broker: str | None,
+        *,
+        name: str | None = None,
+        by: str | None = None,
+        request: str | None = None,
+    ) -> Job:
+        """A new job, queued; `broker` is a name without a password.
+
+        `name` is its id, else one that is drawn. BusyError where there is a job of this id: of two
+        who make it at once, one does.
+        """
+        job = Job(self.folder / (name or drawn_id()))
         about = {"id": job.id, "verb": verb, "arguments": dict(arguments)}
+        about |= {"by": by, "request": request} if request is not None else {}
         # By rename: a worker sees the whole job or none.
-        aside = self.folder / f".{job.id}.tmp"
+        aside = self.folder / f".{job.id}.{secrets.token_hex(4)}.tmp"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with disk_space(self.folder):
@@ -222,6 +254,8 @@ class Jobs:
                 new.write(_new(State.QUEUED))
                 os.rename(aside, job.folder)
         except OSError as error:
+            if job.folder.exists():
+                raise BusyError(f"there is a job {job.id} already") from error
             raise InputError(f"{self.folder}: cannot write here ({error.strerror})") from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -291,6 +325,17 @@ def ended(
         conductor=None,
         deaths=0,
     )
+
+
+def drawn_id() -> str:
+    """Of a new job."""
+    return "".join(secrets.choice(_DIGITS) for _ in range(_LENGTH))
+
+
+def id_of(key: str) -> str:
+    """The id of the job that was asked for with this key: the same for the same key."""
+    number = int.from_bytes(hashlib.sha256(key.encode()).digest())
+    return "".join(_DIGITS[number // len(_DIGITS) ** k % len(_DIGITS)] for k in range(_LENGTH))
 
 
 def here() -> dict[str, Any]:

@@ -102,9 +102,10 @@ WORK = {
     "measure": "datagen.learning.measuring:measuring",
     "detect": "datagen.detecting.work:detecting",
     "rehearse": "datagen.estimating.rehearsal:rehearsing",
+    "errand": "datagen.web.errands:errands",
 }
 
-# Queues that workers attend, and which work is sent to which.
+# Queues that workers attend, and which work is sent to which. Errands are a server's own.
 QUEUES = ("render", "eval")
 QUEUE_OF = {"make_shard": "render", "measure": "render", "detect": "eval", "rehearse": "render"}
 

@@ -1,0 +1,51 @@
+"""What `datagen serve` may be told, with its defaults."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from datagen.interfaces import Component
+
+NAME = r"^[a-z0-9-]{1,40}$"  # of everything that has an address on the server
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class Quota(Component):
+    """What one who asks may have under way; more is refused with 429."""
+
+    jobs: int = Field(default=100, ge=1)  # that have not ended
+    images: int = Field(default=1_000_000, ge=1)  # of jobs of `generate` that have not ended
+    previews: int = Field(default=4, ge=1)  # at once
+
+
+class Token(Component):
+    """Who may ask from elsewhere: the sha256 of a secret, never the secret."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    quota: Quota = Quota()
+
+
+class Limits(Component):
+    """What is refused before it is read, or before it takes too long."""
+
+    body: int = Field(default=1 << 20, ge=1 << 10)  # bytes of a request, but for uploads
+    upload: int = Field(default=64 << 20, ge=1 << 10)  # bytes of one picture, or of an archive
+    pictures: int = Field(default=20_000, ge=1)  # of one target
+    target: int = Field(default=4 << 30, ge=1 << 20)  # bytes of one target
+    patience: float = Field(default=20.0, gt=0)  # seconds without a byte of a request
+    preview: float = Field(default=60.0, gt=0)  # seconds for a check or a preview
+
+
+class Serve(Component):
+    """A server: where it listens, what it may touch, and who may ask."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)  # 0: any that is free
+    home: str = "out/service"  # all that is uploaded or made lies there
+    jobs: str | None = None  # the jobs folder; None: `jobs` in `home`
+    workers: int | None = Field(default=None, ge=0, le=256)  # processes; None: the cores; 0: none
+    hosts: tuple[str, ...] = ()  # names that a proxy in front of it is reached by
+    targets: dict[Name, str] = Field(default_factory=dict)  # folders of photos that may be learned
+    tokens: dict[Name, Token] = Field(default_factory=dict)  # none: who reaches it may ask
+    quota: Quota = Quota()  # where there are no tokens
+    limits: Limits = Limits()

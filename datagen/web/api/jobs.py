@@ -1,0 +1,201 @@
+"""Jobs: submit, list, follow, cancel, retry, remove."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from datagen import digest
+from datagen.errors import BusyError, InputError
+from datagen.jobs.following import Tail
+from datagen.jobs.ledger import Job, State, drawn_id, id_of
+from datagen.web import types
+from datagen.web.home import MADE, NotHere
+from datagen.web.overview import shown
+from datagen.web.paging import page
+from datagen.web.problems import Refused
+from datagen.web.service import By, Here, Service
+
+router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+
+_LATER = {"Retry-After": "30"}  # seconds
+_PAUSE = 0.25  # seconds between two looks of who follows a job
+_BEAT = 15.0  # seconds without news after which a comment shows that the connection lives
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+
+@router.post("", status_code=201, responses={200: {"description": "It was asked for before."}})
+async def submit(
+    order: types.AnyOrder, service: Here, by: By, response: Response, key: Key = None
+) -> types.Job:
+    """Queue a job.
+
+    With an `Idempotency-Key` the same request makes one job, however often it is sent: send it
+    again when an answer is lost.
+    """
+    request = digest.of_data(order.model_dump(mode="json"))
+    name = drawn_id() if key is None else id_of(f"{by}\n{key}")
+    there = _asked_before(service, name, request)
+    if there is not None:
+        response.status_code = 200
+        return there
+    _refuse_over_quota(service, by, order)
+    made = order.name or name
+    _refuse_taken(service, order.verb, made)
+    plain = {"order": order.model_dump(mode="json"), "name": made}
+    claimed = await service.errand("order", plain)
+    try:
+        job = service.jobs.make(
+            claimed["verb"],
+            claimed["arguments"],
+            service.broker and service.broker.name,
+            name=name,
+            by=by,
+            request=request,
+        )
+    except BusyError:
+        there = _asked_before(service, name, request)
+        assert there is not None
+        return there
+    service.overview.forget()
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return shown(job)
+
+
+def _asked_before(service: Service, name: str, request: str) -> types.Job | None:
+    """The job of this id; Refused where it was another request."""
+    job = Job(service.jobs.folder / name)
+    if not job.folder.is_dir():
+        return None
+    if job.request != request:
+        raise Refused(409, "this Idempotency-Key came with another request before; take a new one")
+    return shown(job)
+
+
+def _refuse_over_quota(service: Service, by: str, order: types.AnyOrder) -> None:
+    quota = service.quota(by)
+    open_jobs = [j for j in service.overview.all() if not j.state.is_final and (j.by or "") == by]
+    if len(open_jobs) >= quota.jobs:
+        raise Refused(
+            429,
+            f"{len(open_jobs)} of your jobs have not ended, and {quota.jobs} may; wait for some",
+            **_LATER,
+        )
+    if isinstance(order, types.Generate):
+        images = (order.count or 0) + sum(job.progress.total for job in open_jobs)
+        if images > quota.images:
+            raise Refused(
+                429,
+                f"{images:,} images would be under way, and {quota.images:,} may; ask for fewer",
+                **_LATER,
+            )
+
+
+def _refuse_taken(service: Service, verb: str, name: str) -> None:
+    """What is made has a name that no other job's has."""
+    kind = MADE[verb]
+    there = next((j for j in service.overview.all() if j.makes == f"{kind}/{name}"), None)
+    if there is not None:
+        raise Refused(409, f"{kind}/{name} is made by job {there.id} already; take another name")
+
+
+@router.get("")
+def jobs(
+    service: Here,
+    request: Request,
+    response: Response,
+    state: State | None = None,
+    verb: Annotated[str | None, Query(max_length=20)] = None,
+    cursor: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Any:
+    """Jobs, the newest first."""
+    every = service.overview.all()
+    chosen = [j for j in every if state in (None, j.state) and verb in (None, j.verb)]
+    return page(request, response, types.Job, chosen, cursor, limit, key=lambda job: job.id)
+
+
+@router.get("/{name}")
+def job(name: types.Name, service: Here, request: Request, response: Response) -> types.Job:
+    """How a job stands, with its result once it is done."""
+    found = _found(service, name)
+    about = shown(found)
+    return about.model_copy(update={"result": found.result()}) if about.state.is_final else about
+
+
+@router.post("/{name}/cancel")
+def cancel(name: types.Name, service: Here) -> types.Job:
+    """Stop it; what is published is kept. One that has ended stays as it is."""
+    found = _found(service, name)
+    found.cancel()
+    service.overview.forget()
+    return shown(found)
+
+
+@router.post("/{name}/retry")
+def retry(name: types.Name, service: Here) -> types.Job:
+    """Let it go on where it ended without being done."""
+    found = _found(service, name)
+    try:
+        found.retry()
+    except InputError as error:  # it is about to stop
+        raise Refused(409, str(error)) from error
+    service.overview.forget()
+    return shown(found)
+
+
+@router.delete("/{name}", status_code=204)
+def remove(name: types.Name, service: Here) -> None:
+    """Forget a job that has ended; what it made stays."""
+    found = _found(service, name)
+    try:
+        service.jobs.remove(found)
+    except InputError as error:
+        raise Refused(409, str(error)) from error
+    service.overview.forget()
+
+
+@router.get("/{name}/log")
+def log(name: types.Name, service: Here) -> dict[str, list[str]]:
+    """What happened to it, in lines."""
+    return {"lines": list(Tail(_found(service, name).log).lines())[-1000:]}
+
+
+@router.get("/{name}/events")
+async def events(name: types.Name, service: Here, request: Request) -> StreamingResponse:
+    """Server-sent events: `job` whenever it has changed, `log` for each line; ends with the job."""
+    _found(service, name)
+    return StreamingResponse(_events(service, name, request), media_type="text/event-stream")
+
+
+async def _events(service: Service, name: str, request: Request) -> AsyncIterator[str]:
+    tail = Tail(service.jobs.folder.joinpath(name, "log.txt"))
+    told: types.Job | None = None
+    quiet = 0.0
+    while not await request.is_disconnected():
+        now = await asyncio.to_thread(service.overview.get, name)
+        if now is None:
+            return  # removed
+        if now != told:
+            told, quiet = now, 0.0
+            yield f"event: job\ndata: {now.model_dump_json()}\n\n"
+        for line in await asyncio.to_thread(lambda: list(tail.lines())):
+            yield f"event: log\ndata: {json.dumps(line)}\n\n"
+        if now.state.is_final:
+            return
+        quiet += _PAUSE
+        if quiet >= _BEAT:
+            quiet = 0.0
+            yield ": it goes on\n\n"
+        await asyncio.sleep(_PAUSE)
+
+
+def _found(service: Service, name: str) -> Job:
+    job = Job(service.jobs.folder / name)
+    if not job.folder.is_dir():
+        raise NotHere(f"there is no job `{name}`")
+    return job

@@ -1,0 +1,130 @@
+"""What a clerk does for the server, in its own process: orders, checks, previews, verdicts."""
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from datagen.errors import InputError
+from datagen.jobs.conducted import Order
+from datagen.jobs.work import Payload, Run
+from datagen.web import types
+from datagen.web.home import MADE, Home, NotHere
+from datagen.web.worlds import world_of
+
+
+@contextmanager
+def errands() -> Iterator[Run]:
+    """Does one errand after the other; `what` names it, `home` tells of the server's folder."""
+
+    def run(payload: Payload, progress: Callable[[int], None]) -> Any:
+        home = Home(
+            Path(payload["home"]),
+            Path(payload["jobs"]),
+            {name: Path(path) for name, path in payload["shared"].items()},
+        )
+        try:
+            return ERRANDS[payload["what"]](home, payload["asked"])
+        except NotHere as error:
+            raise InputError(str(error)) from error
+
+    yield run
+
+
+def order(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
+    """Check an order and take the folder of what it makes: the job's verb and arguments."""
+    request, name = asked["order"], asked["name"]
+    out = home.place(MADE[request["verb"]], name)
+    made = _ORDERS[request["verb"]](home, request, out)
+    made.claim()
+    return {"verb": made.verb, "arguments": made.arguments}
+
+
+def _generate(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen import pipeline
+
+    asked = types.Generate.model_validate(request)
+    keys = ("count", "seed", "shard_size")
+    sets = [f"{key}={getattr(asked, key)}" for key in keys if getattr(asked, key) is not None]
+    # What is there is of a request that died before its job was made; another recipe is refused.
+    return pipeline.order(world_of(home, asked.world, sets), out, resume=out.exists())
+
+
+def _learn(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen.learning import job
+
+    asked = types.Learn.model_validate(request)
+    target = home.find("targets", asked.target)
+    return job.order(world_of(home, asked.world), target, out, resume=out.exists())
+
+
+def _train(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen.detecting import job
+    from datagen.detecting.lessons import lesson
+    from datagen.web.worlds import refuse_paths
+
+    asked = types.Train.model_validate(request)
+    refuse_paths(asked.sets, "sets")
+    dataset = home.find("datasets", asked.dataset)
+    return job.order(lesson(str(dataset), asked.sets), dataset, out, resume=out.exists())
+
+
+def _evaluate(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen.detecting import evaluation
+
+    asked = types.Evaluate.model_validate(request)
+    detector = home.find("detectors", asked.detector)
+    dataset = home.find("datasets", asked.dataset)
+    return evaluation.order(evaluation.Request(detector, dataset), out, resume=out.exists())
+
+
+_ORDERS: dict[str, Callable[[Home, dict[str, Any], Path], Order]] = {
+    "generate": _generate,
+    "learn": _learn,
+    "train": _train,
+    "evaluate": _evaluate,
+}
+
+
+def check(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
+    """What `datagen check` says of a grammar's text."""
+    from datagen import language
+
+    grammar = language.parse(asked["text"], f"{asked['name']}.scene")
+    findings = [
+        {"severity": one.severity, "text": one.message, "line": one.line, "column": one.column}
+        for one in language.check(grammar)
+    ]
+    return {
+        "world": grammar.world,
+        "canvas": grammar.canvas,
+        "rules": len(grammar.rules),
+        "digest": grammar.digest,
+        "expected": language.expected_things(grammar),
+        "findings": findings,
+    }
+
+
+def preview(home: Home, asked: dict[str, Any]) -> str:
+    """A contact sheet as `datagen preview` draws it: PNG, base64."""
+    import cv2
+
+    from datagen import labels, pipeline
+    from datagen.report.sheet import contact_sheet
+
+    request = types.Preview.model_validate(asked)
+    sets = [] if request.seed is None else [f"seed={request.seed}"]
+    world = world_of(home, request.world, sets)
+    frames = pipeline.first(world, request.number)
+    things = [labels.annotate(frame) for frame in frames]
+    images = [frame.image for frame in frames]
+    sheet = contact_sheet(images, things, boxes=request.boxes, masks=request.masks)
+    return base64.b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
+
+
+ERRANDS: dict[str, Callable[[Home, dict[str, Any]], Any]] = {
+    "order": order,
+    "check": check,
+    "preview": preview,
+}

@@ -1,0 +1,99 @@
+"""The jobs folder in memory: many clients ask how jobs stand, and the disk is asked seldom."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from datagen.errors import DatagenError
+from datagen.jobs.ledger import Job, Jobs
+from datagen.jobs.work import place_in
+from datagen.web import types
+from datagen.web.home import MADE
+
+_FRESH = 0.25  # seconds for which what was read is given again
+
+
+@dataclass
+class _Known:
+    """What was read of a job, and when its files were written."""
+
+    job: Job
+    stamps: tuple[int, int]  # of state and progress, ns
+    shown: types.Job
+
+
+class Overview:
+    """All jobs, the newest first; safe to be asked from several threads."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._known: dict[str, _Known] = {}
+        self._newest_first: list[types.Job] = []
+        self._read = float("-inf")
+        self._lock = threading.Lock()
+
+    def all(self) -> list[types.Job]:
+        """As they stood a quarter of a second ago, at most."""
+        with self._lock:
+            if time.monotonic() - self._read > _FRESH:
+                self._look()
+                self._read = time.monotonic()
+            return self._newest_first
+
+    def get(self, name: str) -> types.Job | None:
+        """One of them."""
+        self.all()
+        found = self._known.get(name)
+        return None if found is None else found.shown
+
+    def forget(self) -> None:
+        """What was read is out of date: somebody has changed something."""
+        self._read = float("-inf")
+
+    def _look(self) -> None:
+        names = set(self._jobs.ids())
+        for name in self._known.keys() - names:
+            del self._known[name]
+        changed = False
+        for name in names:
+            known = self._known.get(name)
+            try:
+                fresh = _read_anew(known, Job(self._jobs.folder / name))
+            except (DatagenError, OSError):
+                continue  # damaged, or removed meanwhile
+            if fresh is not known:
+                self._known[name], changed = fresh, True
+        if changed or len(self._newest_first) != len(self._known):
+            shown = [known.shown for known in self._known.values()]
+            self._newest_first = sorted(shown, key=lambda job: (-job.created, job.id))
+
+
+def _read_anew(known: _Known | None, job: Job) -> _Known:
+    """The same object where nothing was written since."""
+    stamps = job.written(), job.progressed()
+    if known is not None and known.stamps == stamps:
+        return known
+    return _Known(job, stamps, shown(job))
+
+
+def shown(job: Job) -> types.Job:
+    """A job as answers show it, without its result."""
+    standing = job.standing()
+    return types.Job(
+        id=job.id,
+        verb=job.verb,
+        state=standing.state,
+        since=standing.since,
+        created=job.created,
+        makes=_made(job),
+        by=job.by,
+        progress=types.Progress.model_validate(job.progress()),
+        error=standing.error,
+        exit_code=standing.exit_code,
+    )
+
+
+def _made(job: Job) -> str | None:
+    out = place_in(str(job.arguments.get("out", "")))
+    kind = MADE.get(job.verb)
+    return f"{kind}/{getattr(out, 'name', '')}" if kind else None

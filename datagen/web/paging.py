@@ -1,0 +1,52 @@
+"""Lists in parts, and answers that are not sent again while they are the same."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+
+from datagen.web.problems import Refused
+from datagen.web.types import Message, Page
+
+Item = TypeVar("Item", bound=Message)
+
+
+def page(
+    request: Request,
+    response: Response,
+    kind: type[Item],
+    items: Sequence[Item],
+    cursor: str | None,
+    limit: int,
+    *,
+    key: Callable[[Item], str],
+) -> Response:
+    """The `limit` items after the one whose key is `cursor`; 304 where the client has them.
+
+    A cursor names the last item that was given, so that new items at the front shift nothing.
+    """
+    start = 0
+    if cursor is not None:
+        start = next((k + 1 for k, item in enumerate(items) if key(item) == cursor), -1)
+        if start < 0:
+            raise Refused(
+                410, f"there is no `{cursor}` in this list any more; begin without cursor"
+            )
+    part = items[start : start + limit]
+    more = start + limit < len(items)
+    answer = Page[kind](items=list(part), next=key(part[-1]) if more else None, total=len(items))
+    return tagged(request, answer.model_dump_json().encode(), "application/json")
+
+
+def tagged(request: Request, body: bytes, media: str, **headers: Any) -> Response:
+    """With an ETag of its content; 304 and no content where the client has it."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    named = {"ETag": tag, "Cache-Control": "no-cache", **headers}
+    given = [
+        one.strip().removeprefix("W/")
+        for one in request.headers.get("if-none-match", "").split(",")
+    ]
+    if tag in given or "*" in given:
+        return Response(None, 304, named)
+    return Response(body, 200, named, media)

@@ -1,0 +1,80 @@
+"""What all requests share: the folders, the jobs in memory, and who does the work."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from datagen.errors import InputError
+from datagen.jobs.broker import Broker
+from datagen.jobs.conducted import CONTROL, TRAIN
+from datagen.jobs.keeper import Keeper
+from datagen.jobs.ledger import Jobs
+from datagen.settings.serve import Quota, Serve
+from datagen.web.clerk import Clerks
+from datagen.web.home import Home
+from datagen.web.overview import Overview
+
+
+@dataclass
+class Service:
+    """What all requests share."""
+
+    settings: Serve
+    home: Home
+    broker: Broker | None
+    jobs: Jobs
+    overview: Overview
+    clerks: Clerks
+    keeper: Keeper | None  # None: others attend the jobs folder
+
+    def quota(self, by: str) -> Quota:
+        """Of who asks, by the name of the token."""
+        tokens = self.settings.tokens
+        return tokens[by].quota if by in tokens else self.settings.quota
+
+    async def errand(self, what: str, asked: Any, seconds: float | None = None) -> Any:
+        """Let a clerk do it (datagen.web.errands); its error is raised here."""
+        home = {"home": str(self.home.folder), "jobs": str(self.home.jobs)}
+        shared = {name: str(path) for name, path in self.home.shared.items()}
+        return await self.clerks.run(
+            {**home, "shared": shared, "what": what, "asked": asked}, seconds
+        )
+
+
+def service_of(request: Request) -> Service:
+    """The service of the app that answers a request."""
+    return request.app.state.service
+
+
+def asker(request: Request) -> str:
+    """Name of the token that a request came with; "" where none is needed."""
+    return request.state.by or ""
+
+
+Here = Annotated[Service, Depends(service_of)]
+By = Annotated[str, Depends(asker)]
+
+
+def make_service(settings: Serve, broker: Broker | None) -> Service:
+    """InputError for a folder that cannot be used."""
+    folder = Path(os.path.abspath(settings.home))
+    jobs = Path(os.path.abspath(settings.jobs)) if settings.jobs else folder / "jobs"
+    home = Home(folder, jobs, {name: _target(name, at) for name, at in settings.targets.items()})
+    home.prepare()
+    workers = len(os.sched_getaffinity(0)) if settings.workers is None else settings.workers
+    keeper = None
+    if broker is None and workers:
+        keeper = Keeper(jobs, broker="", name="", duties=(CONTROL, TRAIN), processes=workers)
+    ledger = Jobs(jobs)
+    clerks = Clerks(2, settings.limits.preview)
+    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper)
+
+
+def _target(name: str, at: str) -> Path:
+    path = Path(os.path.abspath(os.path.expanduser(at)))
+    if not path.is_dir():
+        raise InputError(f"targets.{name}: there is no folder {path}")
+    return path

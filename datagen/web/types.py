@@ -1,0 +1,245 @@
+"""What requests and answers hold: the server checks them, OpenAPI shows them, clients read them.
+
+Times are in seconds since 1970 by the server's clock. A `name` is an address on the server.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from datagen.jobs.ledger import State
+from datagen.settings.serve import Name
+
+Item = TypeVar("Item")
+Set = Annotated[str, Field(max_length=2000, examples=["learn.seed=1"])]
+
+
+class Message(BaseModel):
+    """Unknown keys are refused: a misspelt one would be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Page(Message, Generic[Item]):
+    """A part of a list; `next` is the `cursor` of the part after it, none at the end."""
+
+    items: list[Item]
+    next: str | None = None
+    total: int
+
+
+class Problem(Message):
+    """What is wrong and what to do, as in RFC 9457; the last fields where a grammar is wrong."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    line: int | None = None  # from 1
+    column: int | None = None  # from 1
+    remedy: str | None = None
+
+
+# ------------------------------------------------------------------------------------------- jobs
+
+
+class _Order(Message):
+    name: Name | None = None  # of what is made; none: the job's id
+
+
+class WorldOf(Message):
+    """A recipe: one that the server knows by name, or a whole one. Exactly one key is given."""
+
+    recipe: Name | str | None = Field(default=None, max_length=80, examples=["aerial"])
+    run: Name | None = None  # a run of `learn`
+    dataset: Name | None = None  # a dataset's own recipe
+    toml: str | None = Field(default=None, max_length=1_000_000)
+    grammar: str | None = Field(default=None, max_length=262_144)  # scene text, with all defaults
+    sets: list[Set] = Field(default_factory=list, max_length=100)
+
+
+class Generate(_Order):
+    """Make a labelled dataset."""
+
+    verb: Literal["generate"] = "generate"
+    world: WorldOf
+    count: int | None = Field(default=None, ge=1, le=10_000_000)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    shard_size: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class Learn(_Order):
+    """Fit a recipe's grammar to unlabelled photos."""
+
+    verb: Literal["learn"] = "learn"
+    world: WorldOf
+    target: Name
+
+
+class Train(_Order):
+    """Teach a detector what is in a dataset."""
+
+    verb: Literal["train"] = "train"
+    dataset: Name
+    sets: list[Set] = Field(default_factory=list, max_length=100)
+
+
+class Evaluate(_Order):
+    """Score a detector on a dataset."""
+
+    verb: Literal["evaluate"] = "evaluate"
+    detector: Name
+    dataset: Name
+
+
+class Export(_Order):
+    """Write a dataset in another format."""
+
+    verb: Literal["export"] = "export"
+    dataset: Name
+    format: str = Field(max_length=40, examples=["yolo"])
+    min_visible_fraction: float = Field(default=0.0, ge=0, le=1)
+    min_pixels: int = Field(default=1, ge=1)
+    splits: dict[Name, float] = Field(default_factory=dict)
+
+
+AnyOrder = Annotated[Generate | Learn | Train | Evaluate | Export, Field(discriminator="verb")]
+
+
+class Progress(Message):
+    """How far a job is; none of it is known before its first step."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    per_second: float | None = None
+    eta_s: float | None = None
+
+
+class Job(Message):
+    """One job."""
+
+    id: Name
+    verb: str
+    state: State
+    since: float
+    created: float
+    makes: str | None = None  # kind/name of what it makes, such as datasets/crossing
+    by: str | None = None  # who asked
+    progress: Progress = Progress()
+    error: str | None = None
+    exit_code: int | None = None
+    result: Any = None  # as the command prints it with --json; only in GET of one job
+
+
+# --------------------------------------------------------------------------------------- datasets
+
+
+class Dataset(Message):
+    """A dataset, finished or under way."""
+
+    name: Name
+    complete: bool
+    images: int  # published
+    count: int  # asked for
+    world: str
+    categories: dict[str, int] | None = None  # labelled things of each class; none until complete
+    digest: str | None = None
+    made: float
+
+
+class Thing(Message):
+    """One labelled thing of an image; box is x, y, width, height, px."""
+
+    id: int
+    category: str
+    box: tuple[float, float, float, float]
+    area: int  # px
+    visible_fraction: float | None = None
+    track: int | None = None
+
+
+class Image(Message):
+    """One image of a dataset, by its index from 0."""
+
+    index: int
+    width: int
+    height: int
+    things: list[Thing]
+    layers: list[str]  # what GET .../images/INDEX/LAYER.png gives
+    factors: dict[str, Any] = Field(default_factory=dict)  # of the scene, where it has any
+
+
+class Finding(Message):
+    """What `verify` or `check` found."""
+
+    severity: str = "error"
+    text: str
+    line: int | None = None
+    column: int | None = None
+
+
+class Verdict(Message):
+    """Of `verify`: sound where nothing was found."""
+
+    sound: bool
+    findings: list[Finding]
+
+
+# ----------------------------------------------------------------------------- recipes and targets
+
+
+class Checked(Message):
+    """A grammar as `datagen check` sees it."""
+
+    world: str
+    canvas: tuple[int, int]
+    rules: int
+    digest: str
+    expected: dict[str, float]  # things of each class in an image, on average
+    findings: list[Finding]
+
+
+class Preview(Message):
+    """A contact sheet to be drawn, of at most 36 images."""
+
+    world: WorldOf
+    number: int = Field(default=12, ge=1, le=36)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    boxes: bool = True
+    masks: bool = True
+
+
+class GrammarText(Message):
+    """The text of a grammar, as in a .scene file."""
+
+    text: str = Field(max_length=262_144)
+
+
+class Grammar(Message):
+    name: Name | str
+    built_in: bool  # came with datagen; others may be replaced
+    text: str | None = None  # only in GET of one grammar
+
+
+class Target(Message):
+    """Unlabelled photos of a place."""
+
+    name: Name
+    pictures: int
+    bytes: int
+    uploaded: bool  # else a folder that the server's configuration names
+
+
+class Run(Message):
+    """A run of `learn` or `train`, or an evaluation."""
+
+    name: Name
+    kind: Literal["runs", "detectors", "evaluations"]
+    complete: bool
+    report: bool  # GET .../report.html gives it
+    made: float
