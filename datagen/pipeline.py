@@ -29,13 +29,13 @@ from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
 from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Executor, Workers, hired
-from datagen.jobs.work import place_in, quoted, shard_payloads
+from datagen.jobs.making import shard_payloads
 from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.shards import make_shard as make_shard
 from datagen.shards import rendered_digest
-from datagen.storage.address import Address, place_of
+from datagen.storage.address import Address, place_in, place_of, quoted
 
 log = logging.getLogger(__name__)
 

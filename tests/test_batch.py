@@ -15,9 +15,9 @@ from datagen.errors import DiskFullError, InputError
 from datagen.jobs import markers, work
 from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import CANCEL, begin, folder_id, folder_of, opened
+from datagen.jobs.making import shard_payloads
 from datagen.jobs.markers import Marker, index_of, is_ahead, look, marked, others
 from datagen.jobs.watching import STALE, Watch
-from datagen.jobs.work import shard_payloads
 
 JOB = "abcdefghij01"
 PAYLOADS = [{"k": k, "text": "ü\n" * k} for k in range(5)]

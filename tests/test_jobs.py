@@ -16,7 +16,8 @@ from datagen.decoding import decode
 from datagen.errors import InputError
 from datagen.jobs.crew import ONE_THREAD, Member
 from datagen.jobs.executors import InProcess, Local, Processes
-from datagen.jobs.work import ShardJob, find, shard_payloads
+from datagen.jobs.making import ShardJob, shard_payloads
+from datagen.jobs.work import find
 
 
 def begin(folder, text="count = 6\nshard_size = 2", **renderer):

@@ -15,8 +15,7 @@ from faulty import ROOT, TESTS, write_recipe
 from datagen import pipeline, recipe
 from datagen.jobs.ledger import Jobs, Standing, State
 from datagen.jobs.roster import present
-from datagen.jobs.work import quoted
-from datagen.storage.address import place_of
+from datagen.storage.address import place_of, quoted
 
 PATH = f"{ROOT}:{TESTS}"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH, "TERM": "dumb"}

@@ -25,10 +25,10 @@ from datagen.dataset.store import Shard, shard_folder
 from datagen.decoding import decode
 from datagen.errors import DatagenError, DiskFullError, InputError, StoreError
 from datagen.frames import opened
+from datagen.jobs.making import ShardJob, shard_payloads
 from datagen.jobs.queue import Queue
-from datagen.jobs.work import ShardJob, place_in, quoted, shard_payloads
 from datagen.storage import objects
-from datagen.storage.address import address
+from datagen.storage.address import address, place_in, quoted
 from datagen.storage.objects import Objects
 
 COUNT, SIZE = 12, 3

@@ -13,8 +13,7 @@ from datagen.cli.queueing import again, finished, jobs_folder
 from datagen.errors import InputError
 from datagen.jobs.following import Tail, lonely, words
 from datagen.jobs.ledger import Job, Jobs, State
-from datagen.jobs.work import place_in
-from datagen.storage.address import Address
+from datagen.storage.address import Address, place_in
 
 Name = Annotated[str, Argument(metavar="ID", help="Of a job, or as much of it as is unique.")]
 Names = Annotated[

@@ -26,7 +26,6 @@ from datagen.files import locked, make_folder, write_atomic
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Workers
-from datagen.jobs.work import quoted, unquoted
 from datagen.labelled import Kind, Labelled
 from datagen.progress import Advance
 from datagen.reading import read
@@ -41,6 +40,7 @@ from datagen.scoring.kitti import is_judged, kitti
 from datagen.scoring.matching import Matches, match
 from datagen.scoring.slices import slices
 from datagen.settings.train import Train
+from datagen.storage.address import quoted, unquoted
 
 
 @dataclass(frozen=True)

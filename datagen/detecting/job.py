@@ -19,7 +19,6 @@ from datagen.errors import InputError
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Workers
-from datagen.jobs.work import quoted, unquoted
 from datagen.labelled import Labelled
 from datagen.learning import loop
 from datagen.learning.loop import Tick
@@ -28,6 +27,7 @@ from datagen.progress import Advance
 from datagen.reading import digest, read
 from datagen.recipe import Recipe
 from datagen.settings.train import Train
+from datagen.storage.address import quoted, unquoted
 from datagen.threads import one_thread
 
 PHASE = "train"  # in metrics.jsonl

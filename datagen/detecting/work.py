@@ -17,8 +17,9 @@ from datagen.digest import canonical
 from datagen.errors import InputError
 from datagen.files import write_atomic
 from datagen.interfaces import Component
-from datagen.jobs.work import Payload, Run, quoted, unquoted
+from datagen.jobs.work import Payload, Run
 from datagen.labelled import Detections, Picture
+from datagen.storage.address import quoted, unquoted
 from datagen.threads import one_thread
 
 Find = Callable[[Sequence[np.ndarray]], list[Detections]]

@@ -25,9 +25,10 @@ from datagen.frames import Made, MakeFrame, opened
 from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
 from datagen.jobs.executors import Processes
-from datagen.jobs.work import Payload, Run, quoted, unquoted
+from datagen.jobs.work import Payload, Run
 from datagen.recipe import Recipe
 from datagen.shards import make_shard
+from datagen.storage.address import quoted, unquoted
 
 PREFIX = "datagen-estimate-"  # of the temporary folder
 LEAST = 2.0  # seconds of work that are timed: less says little on a machine with other work

@@ -20,7 +20,6 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
 from datagen.jobs.executors import Executor
-from datagen.jobs.work import quoted, unquoted
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
@@ -34,6 +33,7 @@ from datagen.learning.stages import run_stages, try_on
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
 from datagen.scene import Scene
+from datagen.storage.address import quoted, unquoted
 
 _FEWEST = 4  # target pictures: the noise floor lies between two halves of them
 

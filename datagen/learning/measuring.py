@@ -14,7 +14,7 @@ from datagen.decoding import decode
 from datagen.derivation import Derivation
 from datagen.errors import InputError
 from datagen.interfaces import Component
-from datagen.jobs.work import Payload, Run, quoted, unquoted
+from datagen.jobs.work import Payload, Run
 from datagen.learning.attributes.gradients import See
 from datagen.learning.attributes.scenery import viewer
 from datagen.learning.extraction import FILE, Extract, extractor, is_trained
@@ -25,6 +25,7 @@ from datagen.learning.weights import load_moved
 from datagen.parts import Part
 from datagen.rendering import opened_renderers
 from datagen.scene import Scene
+from datagen.storage.address import quoted, unquoted
 from datagen.threads import one_thread
 
 MEASURE = "measure"  # the work

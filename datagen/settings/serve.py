@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
-from datagen.interfaces import Component
+from pydantic import BaseModel, ConfigDict, Field
 
 NAME = r"^[a-z0-9-]{1,40}$"  # of everything that has an address on the server
 Name = Annotated[str, Field(pattern=NAME)]
 
 
-class Quota(Component):
+class _Section(BaseModel):
+    # No Component: those are of recipes, and would load numpy into a process that stays small.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Quota(_Section):
     """What one who asks may have under way; more is refused with 429."""
 
     jobs: int = Field(default=100, ge=1)  # that have not ended
@@ -18,14 +21,14 @@ class Quota(Component):
     previews: int = Field(default=4, ge=1)  # at once
 
 
-class Token(Component):
+class Token(_Section):
     """Who may ask from elsewhere: the sha256 of a secret, never the secret."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     quota: Quota = Quota()
 
 
-class Limits(Component):
+class Limits(_Section):
     """What is refused before it is read, or before it takes too long."""
 
     body: int = Field(default=1 << 20, ge=1 << 10)  # bytes of a request, but for uploads
@@ -36,7 +39,7 @@ class Limits(Component):
     preview: float = Field(default=60.0, gt=0)  # seconds for a check or a preview
 
 
-class Serve(Component):
+class Serve(_Section):
     """A server: where it listens, what it may touch, and who may ask."""
 
     host: str = "127.0.0.1"

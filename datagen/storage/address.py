@@ -1,4 +1,4 @@
-"""The address of a dataset in an object store: `s3://bucket/prefix`."""
+"""Where a dataset is: the address `s3://bucket/prefix` of an object store, or a path, as text."""
 
 import os
 import re
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from datagen.digest import of_bytes
 from datagen.errors import BusyError, InputError
@@ -74,6 +75,22 @@ def place_of(out: str | Path | Address) -> Path | Address:
         # With one slash it would be a folder, and surely nobody means that.
         return address(out) if is_url(out) or out.startswith(f"{SCHEME}:/") else Path(out)
     return out
+
+
+def quoted(place: Path | Address) -> str:
+    """A path, or an address, as text that JSON can hold."""
+    return quote(str(place) if isinstance(place, Address) else os.fsencode(place))
+
+
+def unquoted(text: str) -> Path:
+    """Undo `quoted` for a path."""
+    return Path(os.fsdecode(unquote_to_bytes(text)))
+
+
+def place_in(text: str) -> Path | Address:
+    """Undo `quoted`; InputError for an address that is none."""
+    plain = os.fsdecode(unquote_to_bytes(text))
+    return address(plain) if is_url(plain) else Path(plain)
 
 
 @contextmanager

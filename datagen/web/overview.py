@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from datagen.errors import DatagenError
 from datagen.jobs.ledger import Job, Jobs
-from datagen.jobs.work import place_in
+from datagen.storage.address import place_in
 from datagen.web import types
 from datagen.web.home import MADE
 

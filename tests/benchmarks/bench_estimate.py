@@ -18,7 +18,7 @@ from datagen import recipe
 from datagen.dataset.claim import claimed
 from datagen.estimating import rehearsal
 from datagen.estimating.forecast import mean_of
-from datagen.jobs.work import quoted
+from datagen.storage.address import quoted
 
 WORLDS = {"aerial": 2000, "street_3d": 200}  # images
 PAIRS = 2  # an estimate and the run that it is about, in turn: the machine's speed drifts

@@ -27,8 +27,8 @@ from datagen import recipe
 from datagen.dataset import store
 from datagen.dataset.claim import claimed
 from datagen.jobs.executors import Executor, Processes
+from datagen.jobs.making import shard_payloads
 from datagen.jobs.queue import Queue
-from datagen.jobs.work import shard_payloads
 from datagen.recipe import Recipe
 
 JOB = "abcdefghij01"

@@ -14,7 +14,7 @@ from datagen.errors import InputError
 from datagen.jobs.batch import opened
 from datagen.jobs.ledger import Job, Jobs, State
 from datagen.jobs.markers import index_of, look
-from datagen.jobs.work import quoted
+from datagen.storage.address import quoted
 
 _LOOK = 0.3  # seconds between two looks into the jobs folder
 
