@@ -56,7 +56,7 @@ ABOVE = {
 HEAVY = (
     *("torch", "torchvision", "torchmetrics", "cv2", "OpenGL", "celery", "matplotlib"),
     *("pycocotools", "scipy", "s3fs", "fsspec", "botocore", "aiohttp"),
-    *("fastapi", "starlette", "uvicorn", "httpx"),
+    *("fastapi", "starlette", "uvicorn", "httpx2"),
 )
 
 
@@ -193,7 +193,7 @@ def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
         "fastapi": {"web"},
         "starlette": {"web"},
         "uvicorn": {"web"},
-        "httpx": {"client"},
+        "httpx2": {"client"},
     }[library]
     for path in modules():
         name = name_of(path)
