@@ -9,7 +9,6 @@ from typing import Annotated
 from typer import Argument, Option
 
 from datagen.errors import InputError
-from datagen.freezing import ONLY_MODELS
 
 Json = Annotated[bool, Option("--json", help="Print the result as JSON.")]
 Sets = Annotated[
@@ -76,6 +75,8 @@ def overrides(
 
 def _asset(text: str) -> str:
     """`--assets` as a `--set` text; the folder in quotes, since values are TOML."""
+    from datagen.freezing import ONLY_MODELS  # it loads numpy, and every verb has options
+
     name, equals, folder = text.partition("=")
     if not equals or not name.isidentifier():
         name, folder = ONLY_MODELS, text

@@ -2,19 +2,18 @@
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from types import FrameType
 
 from datagen.files import make_folder
 from datagen.jobs.broker import Broker, chosen
 from datagen.jobs.conducted import CONTROL, TRAIN
 from datagen.jobs.keeper import Keeper
+from datagen.jobs.stopping import stoppable
 from datagen.jobs.work import QUEUES
 
 DUTIES = (*QUEUES, TRAIN, CONTROL)
@@ -41,7 +40,7 @@ def work(station: Station, say: Callable[[str], None]) -> None:
     make_folder(station.jobs)
     with ExitStack() as stack:
         stack.enter_context(_logging(say))
-        stack.enter_context(_stoppable())
+        stack.enter_context(stoppable())
         broker = stack.enter_context(_broker(station, say))
         keeper = Keeper(
             station.jobs,
@@ -127,18 +126,3 @@ class _Told(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._say(self.format(record))
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM and Ctrl-C end this process in order, also before and after Celery looks for them."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(0)
-
-    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

@@ -50,6 +50,8 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is not None:
+            if scope["method"] not in _SAFE:
+                refusal.headers["Connection"] = "close"  # its body is not read
             await refusal(scope, receive, _dressed(send))
             return
         limits = self._settings.limits
@@ -70,7 +72,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         # Against DNS rebinding: a page elsewhere can name any host that resolves to us.
-        if (urlsplit(f"//{host}").hostname or "") not in self._names:
+        if _name_in(host) not in self._names:
             return problem(400, f"this server is not called `{host[:80]}`; add it to `hosts`")
         if scope["method"] not in _SAFE and _is_foreign(headers, host):
             return problem(403, "this request comes from a page of another origin")
@@ -99,6 +101,13 @@ class Guard:
             return RedirectResponse(f"/login?to={quote(scope['path'])}", 303)
         text = "a token is needed: send `Authorization: Bearer TOKEN`"
         return problem(401, text, {"WWW-Authenticate": "Bearer"})
+
+
+def _name_in(host: str) -> str:
+    """The name in a Host header, without its port."""
+    with contextlib.suppress(ValueError):
+        return urlsplit(f"//{host}").hostname or ""
+    return ""
 
 
 def known(secret: str, digests: Mapping[str, str]) -> str | None:

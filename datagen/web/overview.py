@@ -60,7 +60,8 @@ class Overview:
             try:
                 fresh = _read_anew(known, Job(self._jobs.folder / name))
             except (DatagenError, OSError):
-                continue  # damaged, or removed meanwhile
+                self._known.pop(name, None)  # damaged, or removed meanwhile
+                continue
             if fresh is not known:
                 self._known[name], changed = fresh, True
         if changed or len(self._newest_first) != len(self._known):

@@ -8,6 +8,7 @@ import uvicorn
 
 from datagen.errors import InputError
 from datagen.jobs.broker import Broker
+from datagen.jobs.stopping import stoppable
 from datagen.settings.serve import Serve
 from datagen.web.app import make_app
 from datagen.web.service import make_service
@@ -18,7 +19,7 @@ _GRACE = 5  # seconds for answers that are under way at the end
 def serve(settings: Serve, broker: Broker | None, say: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT; InputError where nothing can listen, or write."""
     service = make_service(settings, broker)
-    with _listening(settings) as heard:
+    with stoppable(), _listening(settings) as heard:
         host, port = heard.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"datagen serves {service.home.folder} at http://{shown}:{port}")
