@@ -353,6 +353,7 @@ def test_figures_without_their_package_are_refused_with_what_to_install(
 ):
     monkeypatch.delitem(sys.modules, "datagen.jobs.metrics", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "datagen.jobs.gauges", raising=False)
     words = ["--jobs", tmp_path / "jobs", "--broker", server.url, "--metrics", free_port()]
     cli("worker", *words).refused(5, "prometheus-client", "datagen[metrics]")
     assert present(tmp_path / "jobs") == []

@@ -228,3 +228,13 @@ def test_the_server_is_ready_while_jobs_can_be_written(client):
     folder = client.app.state.service.jobs.folder
     folder.rename(folder.with_name("gone"))
     assert client.get("/health/ready").status_code == 503
+
+
+def test_prometheus_reads_jobs_and_traffic(client):
+    submitted(client)
+    client.get("/api/v1/jobs/abcdefghijkl")
+    text = client.get("/metrics").text
+    assert 'datagen_jobs{state="queued"} 1.0' in text
+    assert 'datagen_http_requests_total{method="POST",status="201"} 1.0' in text
+    assert 'datagen_http_requests_total{method="GET",status="404"} 1.0' in text
+    assert 'datagen_http_seconds_bucket{le="+Inf"} 2.0' in text

@@ -1,31 +1,21 @@
 """What Prometheus reads of a worker, and of the jobs folder that it attends."""
 
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from datagen.errors import InputError, MissingError
+from datagen.errors import InputError
 from datagen.jobs.batch import folder_id
 from datagen.jobs.broker import Broker
+from datagen.jobs.gauges import Collector, CollectorRegistry, Metric, labelled, of_jobs, plain
 from datagen.jobs.keeper import Keeper
-from datagen.jobs.ledger import Job, Jobs, State
+from datagen.jobs.ledger import Jobs
 from datagen.jobs.work import QUEUES
-
-try:
-    from prometheus_client import CollectorRegistry, start_http_server
-    from prometheus_client.core import GaugeMetricFamily, Metric
-    from prometheus_client.registry import Collector
-except ModuleNotFoundError as error:
-    raise MissingError(
-        "--metrics needs the package prometheus-client: pip install 'datagen[metrics]'"
-    ) from error
 
 HERE = "127.0.0.1"  # whoever is to read it from elsewhere comes through a proxy that asks who it is
 
@@ -35,6 +25,8 @@ def served(port: int, jobs: Path, broker: Broker, keeper: Keeper) -> Iterator[No
     """Answer at http://127.0.0.1:PORT/metrics for this process, which is a worker."""
     registry = CollectorRegistry()
     registry.register(_Collector(Jobs(jobs), broker, keeper))
+    from prometheus_client import start_http_server
+
     try:
         server, thread = start_http_server(port, HERE, registry)
     except OSError as error:
@@ -60,33 +52,15 @@ class _Collector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         jobs = self.jobs.all()
-        states = Counter(job.standing().state for job in jobs)
-        numbers = {str(state): states[state] for state in State}
-        yield _labelled("jobs", "Jobs of the folder.", ("state",), numbers)
-        yield from _progress(jobs)
+        yield from of_jobs(jobs)
         waiting = _waiting(self.broker, self.jobs.folder)
-        yield _plain("broker_up", "Whether the broker answers.", waiting is not None)
-        yield _labelled("queue_messages", "Messages that wait.", ("queue",), waiting or {})
+        yield plain("broker_up", "Whether the broker answers.", waiting is not None)
+        yield labelled("queue_messages", "Messages that wait.", ("queue",), waiting or {})
         conductors = self.keeper.conductors()
-        yield _plain("conductors", "Jobs that this worker carries out.", len(conductors))
+        yield plain("conductors", "Jobs that this worker carries out.", len(conductors))
         sizes = {role: rss(role[1]) for role in _roles(set(conductors.values()))}
         text = "Memory of this worker and what it started."
-        yield _labelled("resident_bytes", text, ("role", "pid"), sizes)
-
-
-def _progress(jobs: list[Job]) -> Iterator[Metric]:
-    """Sums over the jobs of the folder, by what their conductors last wrote."""
-    far = [(job, job.progress()) for job in jobs]
-    images = sum(one.get("done") or 0 for job, one in far if job.verb == "generate")
-    yield _plain("images", "Images made by jobs of `generate`, or under way.", images)
-    active = [(job, one) for job, one in far if job.standing().state is State.RUNNING]
-    workers = sum(one.get("workers") or 0 for _, one in active)
-    yield _plain("processes_at_work", "Processes of all workers at jobs of the folder.", workers)
-    in_flight = sum(one.get("in_flight") or 0 for _, one in active)
-    yield _plain("payloads_in_flight", "Payloads sent and not reported.", in_flight)
-    again, lost = (sum(one.get(name) or 0 for _, one in far) for name in ("again", "failures"))
-    yield _plain("payloads_sent_again", "Payloads sent again, of all jobs.", again)
-    yield _plain("payloads_given_up", "Payloads that failed for good, of all jobs.", lost)
+        yield labelled("resident_bytes", text, ("role", "pid"), sizes)
 
 
 def _waiting(broker: Broker, jobs: Path) -> dict[str, int] | None:
@@ -112,18 +86,6 @@ def _name(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text()
     except OSError:
         return ""
-
-
-def _plain(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"datagen_{name}", text, value=float(value))
-
-
-def _labelled(name: str, text: str, labels: Sequence[str], values: Mapping[Any, float]) -> Metric:
-    """One number for each key, which holds a value for every label."""
-    family = GaugeMetricFamily(f"datagen_{name}", text, labels=labels)
-    for key, value in values.items():
-        family.add_metric([key] if isinstance(key, str) else [str(part) for part in key], value)
-    return family
 
 
 def children(pid: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM and Ctrl-C end this process in order, also before and after a library looks for them."""
+    """SIGTERM and Ctrl-C end this process in order, also while no library looks for them."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise SystemExit(0)

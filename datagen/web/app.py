@@ -10,6 +10,7 @@ from datagen.web import problems
 from datagen.web.api import ROUTERS
 from datagen.web.guard import Guard
 from datagen.web.service import Service
+from datagen.web.traffic import Counted, Traffic
 
 
 def make_app(service: Service) -> FastAPI:
@@ -36,8 +37,10 @@ def make_app(service: Service) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.service = service
+    app.state.traffic = Traffic()
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Guard, settings=service.settings)
+    app.add_middleware(Counted, traffic=app.state.traffic)
     return app
