@@ -8,12 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from datagen import digest
-from datagen.errors import BusyError, InputError
+from datagen.errors import InputError
 from datagen.jobs.following import Tail
-from datagen.jobs.ledger import Job, State, drawn_id, id_of
-from datagen.web import types
-from datagen.web.home import MADE, NotHere
+from datagen.jobs.ledger import Job, State
+from datagen.web import orders, types
+from datagen.web.home import NotHere
 from datagen.web.overview import shown
 from datagen.web.paging import page
 from datagen.web.problems import Refused
@@ -21,7 +20,6 @@ from datagen.web.service import By, Here, Service
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
-_LATER = {"Retry-After": "30"}  # seconds
 _PAUSE = 0.25  # seconds between two looks of who follows a job
 _BEAT = 15.0  # seconds without news after which a comment shows that the connection lives
 
@@ -37,70 +35,12 @@ async def submit(
     With an `Idempotency-Key` the same request makes one job, however often it is sent: send it
     again when an answer is lost.
     """
-    request = digest.of_data(order.model_dump(mode="json"))
-    name = drawn_id() if key is None else id_of(f"{by}\n{key}")
-    there = _asked_before(service, name, request)
-    if there is not None:
+    job, is_new = await orders.submit(service, by, order, key)
+    if is_new:
+        response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    else:
         response.status_code = 200
-        return there
-    _refuse_over_quota(service, by, order)
-    made = order.name or name
-    _refuse_taken(service, order.verb, made)
-    plain = {"order": order.model_dump(mode="json"), "name": made}
-    claimed = await service.errand("order", plain)
-    try:
-        job = service.jobs.make(
-            claimed["verb"],
-            claimed["arguments"],
-            service.broker and service.broker.name,
-            name=name,
-            by=by,
-            request=request,
-        )
-    except BusyError:
-        there = _asked_before(service, name, request)
-        assert there is not None
-        return there
-    service.overview.forget()
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return shown(job)
-
-
-def _asked_before(service: Service, name: str, request: str) -> types.Job | None:
-    """The job of this id; Refused where it was another request."""
-    job = Job(service.jobs.folder / name)
-    if not job.folder.is_dir():
-        return None
-    if job.request != request:
-        raise Refused(409, "this Idempotency-Key came with another request before; take a new one")
-    return shown(job)
-
-
-def _refuse_over_quota(service: Service, by: str, order: types.AnyOrder) -> None:
-    quota = service.quota(by)
-    open_jobs = [j for j in service.overview.all() if not j.state.is_final and (j.by or "") == by]
-    if len(open_jobs) >= quota.jobs:
-        raise Refused(
-            429,
-            f"{len(open_jobs)} of your jobs have not ended, and {quota.jobs} may; wait for some",
-            **_LATER,
-        )
-    if isinstance(order, types.Generate):
-        images = (order.count or 0) + sum(job.progress.total for job in open_jobs)
-        if images > quota.images:
-            raise Refused(
-                429,
-                f"{images:,} images would be under way, and {quota.images:,} may; ask for fewer",
-                **_LATER,
-            )
-
-
-def _refuse_taken(service: Service, verb: str, name: str) -> None:
-    """What is made has a name that no other job's has."""
-    kind = MADE[verb]
-    there = next((j for j in service.overview.all() if j.makes == f"{kind}/{name}"), None)
-    if there is not None:
-        raise Refused(409, f"{kind}/{name} is made by job {there.id} already; take another name")
+    return job
 
 
 @router.get("")
