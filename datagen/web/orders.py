@@ -1,7 +1,6 @@
 """How an order becomes a job, whoever takes it: the API and the pages."""
 
 from datagen import digest
-from datagen.errors import BusyError
 from datagen.jobs.ledger import Job, drawn_id, id_of
 from datagen.web import types
 from datagen.web.home import MADE
@@ -21,27 +20,19 @@ async def submit(
     """
     request = digest.of_data(order.model_dump(mode="json"))
     name = drawn_id() if key is None else id_of(f"{by}\n{key}")
-    there = _asked_before(service, name, request)
-    if there is not None:
-        return there, False
-    _refuse_over_quota(service, by, order)
-    made = order.name or name
-    _refuse_taken(service, order.verb, made)
-    plain = {"order": order.model_dump(mode="json"), "name": made}
-    claimed = await service.errand("order", plain)
-    try:
-        job = service.jobs.make(
-            claimed["verb"],
-            claimed["arguments"],
-            service.broker and service.broker.name,
-            name=name,
-            by=by,
-            request=request,
-        )
-    except BusyError:
+    # Of several that send the same at once, one makes the job and the others find it.
+    async with service.turn(name):
         there = _asked_before(service, name, request)
-        assert there is not None
-        return there, False
+        if there is not None:
+            return there, False
+        _refuse_over_quota(service, by, order)
+        made = order.name or name
+        _refuse_taken(service, order.verb, made)
+        plain = {"order": order.model_dump(mode="json"), "name": made}
+        claimed = await service.errand("order", plain)
+        about = {"name": name, "by": by, "request": request}
+        broker = service.broker and service.broker.name
+        job = service.jobs.make(claimed["verb"], claimed["arguments"], broker, **about)
     service.overview.forget()
     return shown(job), True
 

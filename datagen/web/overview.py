@@ -1,5 +1,6 @@
 """The jobs folder in memory: many clients ask how jobs stand, and the disk is asked seldom."""
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datagen.web import types
 from datagen.web.home import MADE
 
 _FRESH = 0.25  # seconds for which what was read is given again
+_RARELY = 8  # of so many looks, one at jobs that have ended: somebody else may have retried one
 
 
 @dataclass
@@ -20,6 +22,8 @@ class _Known:
     job: Job
     stamps: tuple[int, int]  # of state and progress, ns
     shown: types.Job
+    line: bytes  # the same as JSON: written once, and sent often
+    whole: bytes  # with its result, once it has ended
 
 
 class Overview:
@@ -29,13 +33,21 @@ class Overview:
         self._jobs = jobs
         self._known: dict[str, _Known] = {}
         self._newest_first: list[types.Job] = []
-        self._read = float("-inf")
+        self._read, self._looks = float("-inf"), 0
         self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
+
+    async def fresh(self) -> None:
+        """After this nothing that is asked waits for the disk; for who must not stand still."""
+        if self._is_old():
+            async with self._turn:  # of many who ask, one looks
+                if self._is_old():
+                    await asyncio.to_thread(self.all)
 
     def all(self) -> list[types.Job]:
         """As they stood a quarter of a second ago, at most."""
         with self._lock:
-            if time.monotonic() - self._read > _FRESH:
+            if self._is_old():
                 self._look()
                 self._read = time.monotonic()
             return self._newest_first
@@ -46,17 +58,34 @@ class Overview:
         found = self._known.get(name)
         return None if found is None else found.shown
 
+    def line(self, job: types.Job) -> bytes:
+        """A job of `all`, as JSON."""
+        found = self._known.get(job.id)
+        return job.model_dump_json().encode() if found is None else found.line
+
+    def whole(self, name: str) -> bytes | None:
+        """One of them as JSON, with its result once it has ended."""
+        self.all()
+        found = self._known.get(name)
+        return None if found is None else found.whole
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read > _FRESH
+
     def forget(self) -> None:
         """What was read is out of date: somebody has changed something."""
-        self._read = float("-inf")
+        self._read, self._looks = float("-inf"), 0
 
     def _look(self) -> None:
         names = set(self._jobs.ids())
         for name in self._known.keys() - names:
             del self._known[name]
-        changed = False
+        changed, every = False, self._looks % _RARELY == 0
+        self._looks += 1
         for name in names:
             known = self._known.get(name)
+            if known is not None and known.shown.state.is_final and not every:
+                continue
             try:
                 fresh = _read_anew(known, Job(self._jobs.folder / name))
             except (DatagenError, OSError):
@@ -74,7 +103,11 @@ def _read_anew(known: _Known | None, job: Job) -> _Known:
     stamps = job.written(), job.progressed()
     if known is not None and known.stamps == stamps:
         return known
-    return _Known(job, stamps, shown(job))
+    told = shown(job)
+    line = whole = told.model_dump_json().encode()
+    if told.state.is_final:
+        whole = told.model_copy(update={"result": job.result()}).model_dump_json().encode()
+    return _Known(job, stamps, told, line, whole)
 
 
 def shown(job: Job) -> types.Job:

@@ -1,9 +1,11 @@
 """What all requests share: the folders, the jobs in memory, and who does the work."""
 
+import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 
@@ -29,6 +31,11 @@ class Service:
     overview: Overview
     clerks: Clerks
     keeper: Keeper | None  # None: others attend the jobs folder
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def turn(self, name: str) -> asyncio.Lock:
+        """Whoever holds it is alone with this name, in this process."""
+        return self._turns.setdefault(name, asyncio.Lock())
 
     def quota(self, by: str) -> Quota:
         """Of who asks, by the name of the token."""

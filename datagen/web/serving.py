@@ -41,7 +41,8 @@ def serve(settings: Serve, broker: Broker | None, say: Callable[[str], None]) ->
 def _listening(settings: Serve) -> socket.socket:
     """A socket that listens; its port is known before anybody is told."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    heard = socket.socket(family)
+    # With its protocol named, asyncio sends what is small at once (TCP_NODELAY).
+    heard = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         heard.bind((settings.host, settings.port))

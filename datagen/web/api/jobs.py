@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,7 +14,7 @@ from datagen.jobs.ledger import Job, State
 from datagen.web import orders, types
 from datagen.web.home import NotHere
 from datagen.web.overview import shown
-from datagen.web.paging import page
+from datagen.web.paging import page, tagged
 from datagen.web.problems import Refused
 from datagen.web.service import By, Here, Service
 
@@ -43,28 +43,32 @@ async def submit(
     return job
 
 
-@router.get("")
-def jobs(
+@router.get("", response_model=types.Page[types.Job])
+async def jobs(
     service: Here,
     request: Request,
-    response: Response,
     state: State | None = None,
     verb: Annotated[str | None, Query(max_length=20)] = None,
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Any:
+) -> Response:
     """Jobs, the newest first."""
+    await service.overview.fresh()
     every = service.overview.all()
     chosen = [j for j in every if state in (None, j.state) and verb in (None, j.verb)]
-    return page(request, response, types.Job, chosen, cursor, limit, key=lambda job: job.id)
+    line = service.overview.line
+    return page(request, chosen, cursor, limit, key=lambda job: job.id, line=line)
 
 
-@router.get("/{name}")
-def job(name: types.Name, service: Here, request: Request, response: Response) -> types.Job:
+@router.get("/{name}", response_model=types.Job)
+async def job(name: types.Name, service: Here, request: Request) -> Response:
     """How a job stands, with its result once it is done."""
-    found = _found(service, name)
-    about = shown(found)
-    return about.model_copy(update={"result": found.result()}) if about.state.is_final else about
+    await service.overview.fresh()
+    whole = service.overview.whole(name)
+    if whole is None:
+        shown(_found(service, name))  # raises for one that is damaged, or not there
+        raise NotHere(f"there is no job `{name}`")
+    return tagged(request, whole, "application/json")
 
 
 @router.post("/{name}/cancel")
