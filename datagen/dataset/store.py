@@ -9,6 +9,7 @@ _COMPLETE           last: the sha256 of the manifest
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,26 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds no JSON object")
     return data
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A file of the dataset `folder`, by its name there; InputError where there is none.
+
+    No name, whoever wrote it, leads out of the folder: not by `..`, and not by a link.
+    """
+    parts = name.split("/")
+    place, mode = str(folder), 0
+    try:
+        for part in parts:
+            place = f"{place}/{part}"
+            mode = os.lstat(place).st_mode
+            if part in ("", ".", "..") or stat.S_ISLNK(mode):
+                raise InputError(f"{folder}: {name[:80]!a} is no file inside of it")
+    except (OSError, ValueError) as error:  # a zero byte
+        raise InputError(f"{folder}: has no file {name[:80]!a}") from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{folder}: {name[:80]!a} is no file")
+    return folder / name
 
 
 def records(out: Path, shards: Sequence[Shard]) -> Iterator[dict[str, Any]]:
