@@ -13,6 +13,8 @@ from datagen.web import types
 from datagen.web.home import MADE, Home, NotHere
 from datagen.web.worlds import world_of
 
+_MOST_FOUND = 1000  # of one dataset that are told
+
 
 @contextmanager
 def errands() -> Iterator[Run]:
@@ -123,8 +125,26 @@ def preview(home: Home, asked: dict[str, Any]) -> str:
     return base64.b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
 
 
+def verify(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
+    """What `datagen verify` says of a dataset: a types.Verdict, of which findings may be many."""
+    from datagen import pipeline
+
+    folder = home.find("datasets", asked["dataset"])
+    try:
+        findings = pipeline.verify(folder).findings
+        found = [{"severity": one.severity, "text": one.message} for one in findings]
+    except InputError as error:  # what it begins with is broken; the server's path is nobody's
+        found = [{"severity": "error", "text": str(error).replace(str(folder), folder.name)}]
+    more = len(found) - _MOST_FOUND
+    shown = found[:_MOST_FOUND]
+    if more > 0:
+        shown.append({"severity": "error", "text": f"and {more:,} findings more"})
+    return {"sound": not found, "findings": shown}
+
+
 ERRANDS: dict[str, Callable[[Home, dict[str, Any]], Any]] = {
     "order": order,
     "check": check,
     "preview": preview,
+    "verify": verify,
 }

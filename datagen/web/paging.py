@@ -43,12 +43,26 @@ def page(
 
 def tagged(request: Request, body: bytes, media: str, **headers: Any) -> Response:
     """With an ETag of its content; 304 and no content where the client has it."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    named = {"ETag": tag, "Cache-Control": "no-cache", **headers}
-    given = [
-        one.strip().removeprefix("W/")
-        for one in request.headers.get("if-none-match", "").split(",")
-    ]
-    if tag in given or "*" in given:
-        return Response(None, 304, named)
-    return Response(body, 200, named, media)
+    tag = tag_of(body)
+    return known(request, tag, **headers) or Response(body, 200, named(tag, **headers), media)
+
+
+def tag_of(*parts: bytes | str) -> str:
+    """An ETag for what these decide, or are."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update((part.encode() if isinstance(part, str) else part) + b"\0")
+    return f'"{total.hexdigest()[:32]}"'
+
+
+def known(request: Request, tag: str, **headers: Any) -> Response | None:
+    """304 where the client has what this ETag names, so that nobody need make it."""
+    given = request.headers.get("if-none-match", "").split(",")
+    if {tag, "*"} & {one.strip().removeprefix("W/") for one in given}:
+        return Response(None, 304, named(tag, **headers))
+    return None
+
+
+def named(tag: str, **headers: Any) -> dict[str, str]:
+    """Headers of an answer with this ETag; clients ask each time whether it is still the same."""
+    return {"ETag": tag, "Cache-Control": "no-cache", **headers}

@@ -21,11 +21,15 @@ class Message(BaseModel):
 
 
 class Page(Message, Generic[Item]):
-    """A part of a list; `next` is the `cursor` of the part after it, none at the end."""
+    """A part of a list; `next` is the `cursor` of the part after it, none at the end.
+
+    A part may be short, or empty, and not the last. `total` is none where it would take to read
+    everything.
+    """
 
     items: list[Item]
     next: str | None = None
-    total: int
+    total: int | None
 
 
 class Problem(Message):
@@ -155,12 +159,13 @@ class Dataset(Message):
 class Thing(Message):
     """One labelled thing of an image; box is x, y, width, height, px."""
 
-    id: int
+    id: int  # of the thing in its image, as in the instance pass
     category: str
+    category_id: int  # from 1, as in annotations.json
     box: tuple[float, float, float, float]
     area: int  # px
     visible_fraction: float | None = None
-    track: int | None = None
+    path: str  # of the scene's node; a thing keeps it in all frames of its clip
 
 
 class Image(Message):
@@ -170,8 +175,14 @@ class Image(Message):
     width: int
     height: int
     things: list[Thing]
-    layers: list[str]  # what GET .../images/INDEX/LAYER.png gives
-    factors: dict[str, Any] = Field(default_factory=dict)  # of the scene, where it has any
+    layers: list[str]  # GET .../images/INDEX/LAYER.png gives each, but boxes.svg
+    factors: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Of the scene: symbol.attribute -> the words that it is at its nodes",
+        examples=[{"sky.shade": ["cloudy"], "car.colour": ["red", "white"]}],
+    )
+    clip: int | None = None  # that it is a frame of, from 0
+    frame: int | None = None  # its place in the clip, from 0
 
 
 class Finding(Message):
