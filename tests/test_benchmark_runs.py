@@ -100,7 +100,8 @@ def test_what_a_run_came_to_is_kept_with_its_commit_and_not_made_again(toy):
     assert held == {"arm": "good", "seed": 1, "value": 1.3333, "many": [0.66667]}
     assert stamp["commit"] == toy.git("rev-parse", "--short", "HEAD")
     assert toy.page().startswith("[('good', 0), ('good', 1)] 1.0\n")
-    assert f"Measured at commit {stamp['commit']}. Machine: {stamp['machine']};" in toy.page()
+    told = f"Measured at commit {stamp['commit']} (good 0 1, real). Machine: {stamp['machine']};"
+    assert told in toy.page()
 
     (toy.kept / "good-1.json").unlink()
     toy.run("--only", "good")
@@ -126,7 +127,7 @@ def test_a_run_of_changed_code_says_so_and_the_page_says_which_run_it_was(toy):
         file.write("# changed\n")
     toy.run("--only", "good", "--seeds", "1")
     commit = toy.git("rev-parse", "--short", "HEAD")
-    assert f"commits {commit} (good 0, real), {commit}-dirty (good 1)." in toy.page()
+    assert f"commit {commit} (good 0, real); {commit}-dirty (good 1)." in toy.page()
 
 
 def test_a_run_that_is_none_is_refused(toy):

@@ -72,20 +72,16 @@ def _end(
 
 
 def _measured(runs: Sequence[Result], others: Mapping[str, Result]) -> str:
-    """At which commits, each with its runs where there are several; and where."""
+    """What at which commit, and where."""
     commits: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for one in runs:
         commits[one["measured"]["commit"]].append((one["arm"], one["seed"]))
     for name, one in others.items():
         commits[one["measured"]["commit"]].append((name, ""))
-    if len(commits) == 1:
-        told = f"commit {next(iter(commits))}"
-    else:
-        told = "commits " + ", ".join(f"{key} ({_told(of)})" for key, of in commits.items())
+    told = "; ".join(f"{commit} ({_told(what)})" for commit, what in commits.items())
     machines = dict.fromkeys(one["measured"]["machine"] for one in (*runs, *others.values()))
-    return (
-        f"Measured at {told}. Machine: {'; '.join(machines)}; other work on it was not excluded.\n"
-    )
+    where = f"Machine: {'; '.join(machines)}; other work on it was not excluded."
+    return f"Measured at commit {told}. {where}\n"
 
 
 def _told(runs: Iterable[tuple[str, Any]]) -> str:
