@@ -199,7 +199,7 @@ def test_a_clip_is_made_once_for_all_its_frames_also_where_it_is_rejected():
 
 def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypatch):
     # Nothing is learned in three steps.
-    monkeypatch.setattr(relate_clips, "refuse_worthless", lambda *given: None)
+    monkeypatch.setattr(relate_clips.Generator, "check_worth", lambda *given: None)
     (tmp_path / "dots.scene").write_text(WORLD)
     (tmp_path / "dots.toml").write_text(
         """

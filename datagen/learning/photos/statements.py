@@ -31,6 +31,7 @@ def tried(taught: Recipe) -> Trial:
     """Samples of the generator, each looked at as those of a dataset are."""
     rejected = things = 0
     try:
+        taught.check_worth()
         with opened_generator(taught) as generate:
             for k in range(_SAMPLES):
                 rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)

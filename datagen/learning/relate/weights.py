@@ -15,11 +15,11 @@ from datagen.learning.photos.category import category_of
 from datagen.learning.relate.toggling import Usual, looked_at, usual_of
 from datagen.learning.relate.training import RelateTrainee
 from datagen.models.relate import Generator, Sizes, doublings
+from datagen.settings.relate import Count
 
 _FORMAT = "datagen-relate-1"
 
 Side = Annotated[int, Field(ge=16, le=8192)]
-Count = Annotated[int, Field(ge=0, le=64)]
 
 
 class Header(Component):
