@@ -102,7 +102,7 @@ def test_a_toggle_takes_one_object_away_and_changes_nothing_else():
 def test_absent_objects_are_neither_painted_nor_labelled():
     there = torch.tensor([[False, True]])
     (sample,) = toggled(by_hand(), at(LEFT, RIGHT, present=there))
-    assert sample.slots.tolist() == [1]
+    assert sample.poses.tolist() == [pytest.approx(RIGHT)]
     assert len(sample.shown) == len(sample.alone) == len(sample.without) == 1
     np.testing.assert_allclose(sample.without[0], sample.empty, atol=1)
     (none,) = toggled(by_hand(), at(LEFT, RIGHT, present=torch.tensor([[False, False]])))
@@ -142,7 +142,7 @@ def sample_of(shown, alone=None) -> Toggled:
     image = np.zeros((height, width, 3), np.uint8)
     return Toggled(
         image, image, np.zeros((count, height, width, 3), np.uint8), np.zeros((count, 2)), shown,
-        shown if alone is None else np.asarray(alone, float), np.arange(count),
+        shown if alone is None else np.asarray(alone, float),
     )  # fmt: skip
 
 
@@ -203,6 +203,13 @@ def test_soundness_falls_where_an_object_is_not_well_found(change, score):
     assert soundness(sample_of([good]), usual) == 1
     other = blob((8, 2, 4, 4)) if change.any() else good
     assert soundness(sample_of([other, change]), usual) == pytest.approx(score)
+
+
+def test_soundness_does_not_fall_because_masks_are_cut_smaller():
+    """Sizes are held against the usual one where that was taken."""
+    samples = looked_at(by_hand(), (1, 1))
+    for cut in (0.2, 0.35, 0.6, 0.9):
+        assert sound_share(samples, usual_of(samples), cut) == 1
 
 
 def test_usual_is_the_median_of_samples():
