@@ -14,7 +14,14 @@ from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.relate.editing import edited
-from datagen.learning.relate.toggling import CUT, GATE, frame_of, taken_apart, toggled
+from datagen.learning.relate.toggling import (
+    CUT,
+    GATE,
+    frame_of,
+    soundness,
+    taken_apart,
+    toggled,
+)
 from datagen.learning.relate.trust import refuse_worthless, reject_unsound
 from datagen.learning.relate.weights import Relate, load_relate_model
 from datagen.models.relate import draw_latents
@@ -87,7 +94,7 @@ class Generator(Component):
         latents = draw_latents(model.net.sizes, rng, 1, objects)
         latents.background.mul_(self.truncation)
         (sample,) = toggled(model.net, latents)
-        reject_unsound([sample], model.usual, self.cut, self.gate)
+        reject_unsound([soundness(sample, model.usual, self.cut)], self.gate)
         names = grammar.categories, grammar.stuffs
         for edits in variants:
             shown, numbers = sample, None

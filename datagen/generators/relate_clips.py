@@ -11,7 +11,7 @@ from pydantic import Field
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
-from datagen.learning.relate.toggling import CUT, GATE, frame_of, taken_apart
+from datagen.learning.relate.toggling import CUT, GATE, frame_of, soundness, taken_apart
 from datagen.learning.relate.trust import refuse_worthless, reject_unsound
 from datagen.learning.relate_clips.drawing import laid
 from datagen.learning.relate_clips.weights import RelateClips, load_relate_clips_model
@@ -64,9 +64,13 @@ class Generator(Component):
     def _clip(
         self, model: RelateClips, grammar: Grammar, frames: int, rng: np.random.Generator
     ) -> list[Frame]:
-        net = model.still.net
-        latents = draw_latents(net.sizes, rng, 1, model.still.objects)
-        clip = [taken_apart(net, one) for one in laid(net, model.motion, latents, frames, rng)]
-        reject_unsound(clip, model.still.usual, self.cut, self.gate)
-        names = grammar.categories, grammar.stuffs
-        return [frame_of(one, model.still.category, *names, self.cut) for one in clip]
+        net, still, names = model.still.net, model.still, (grammar.categories, grammar.stuffs)
+        latents = draw_latents(net.sizes, rng, 1, still.objects)
+        clip: list[Frame] = []
+        scores: list[float] = []
+        for scene in laid(net, model.motion, latents, frames, rng):
+            sample = taken_apart(net, scene)  # many times a frame: none is kept
+            scores.append(soundness(sample, still.usual, self.cut))
+            clip.append(frame_of(sample, still.category, *names, self.cut))
+        reject_unsound(scores, self.gate)
+        return clip

@@ -9,12 +9,9 @@ from datagen.errors import InputError, RejectedError
 from datagen.learning.relate.toggling import (
     LEAST,
     PAINTED,
-    Toggled,
-    Usual,
     looked_at,
     painted_background,
     sound_share,
-    soundness,
 )
 from datagen.learning.relate.weights import Relate
 
@@ -48,14 +45,9 @@ def refuse_worthless(
         )
 
 
-def reject_unsound(samples: Sequence[Toggled], usual: Usual, cut: float, gate: float) -> None:
-    """RejectedError where the mean soundness of a picture, or of a clip's frames, is below `gate`.
-
-    At 0 nothing is looked at, and nothing rejected.
-    """
-    if not gate:
-        return
-    score = float(np.mean([soundness(one, usual, cut) for one in samples]))
+def reject_unsound(scores: Sequence[float], gate: float) -> None:
+    """RejectedError where the soundness of a picture, or a clip's in the mean, is below `gate`."""
+    score = float(np.mean(scores))
     if score < gate:
         raise RejectedError(
             f"toggling finds the objects to {score:.0%}, below the gate's {gate:.0%}; "
