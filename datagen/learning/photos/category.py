@@ -27,7 +27,7 @@ def check_category(path: Path, name: str, world: str, grammar: Grammar) -> None:
     """Refuses a model of `path` whose things, learned for `world`, this world does not know."""
     if name not in grammar.categories:
         raise InputError(
-            f"{path}: learned of {world} what its objects are, of category {name}, which "
-            f"{grammar.world} does not have: {grammar.world} has "
-            f"{', '.join(grammar.categories) or 'none'}; learn from pictures of this world"
+            f"{path}: makes objects of {world}'s category {name}, which {grammar.world} does not "
+            f"have: {grammar.world} has {', '.join(grammar.categories) or 'none'}; learn from "
+            "pictures of this world"
         )
