@@ -219,6 +219,7 @@ def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypa
     )
     assert learned.code == 0, learned.err
     assert (tmp_path / "run" / "clips.png").is_file()
+    assert "At attempt 4 of 4" in learned.err
     pipeline.generate(recipe.load(tmp_path / "run"), tmp_path / "d")
     assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
     data = json.loads((tmp_path / "d" / "annotations.json").read_text())

@@ -16,17 +16,14 @@ class AppearanceLearning(Component):
     on what was kept.
     """
 
-    weights: Source | None = (
-        None  # VGG-19's or SqueezeNet's; None: SqueezeNet in torchvision's cache
-    )
+    # Of VGG-19 or SqueezeNet; None: SqueezeNet's in torchvision's cache.
+    weights: Source | None = None
     # Of the generator's modules from the finest on; the last number serves all that are coarser.
     channels: tuple[Annotated[int, Field(ge=4, le=2048)], ...] = Field(
         default=(16, 24, 32), min_length=1, max_length=10
     )
     coarsest: int = Field(default=3, ge=2, le=64)  # px: no module's shorter side is below
-    style: int = Field(
-        default=6, ge=0, le=256
-    )  # channels of noise that are constant over a picture
+    style: int = Field(default=6, ge=0, le=256)  # channels of noise, constant over a picture
     # Channels of noise with each pixel its own, which nobody chooses: drawn anew at each look.
     grain: int = Field(default=0, ge=0, le=256)
     # Channels of the noise encoder. The paper has one (100); ours learns as much without.

@@ -114,5 +114,6 @@ def check_agreement(path: Path, header: Header, grammar: Grammar) -> None:
     check_category(path, header.category, header.world, grammar)
     check_canvas(path, size, grammar)
     unit = 1 << doublings(*size)
-    if header.objects[0] > header.objects[1] or any(side % unit for side in size):
+    fewest, most = header.objects
+    if fewest > most or most == 0 or any(side % unit for side in size):
         raise InputError(f"{path}: header: its sizes do not fit each other")

@@ -136,8 +136,7 @@ class FinderTrainee:
         """Latents, poses [N, K, 2] and pictures float [N, 3, H, W]."""
         still = self.still
         drawn = draw_latents(still.sizes, rng, count, still.settings.objects)
-        parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
-        latents = Latents(*(part.to(still.device) for part in parts))
+        latents = drawn.to(still.device)
         scene = still.average.lay(latents)
         return latents, scene.poses, still.average.picture(scene)
 
