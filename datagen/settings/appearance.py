@@ -26,8 +26,9 @@ class AppearanceLearning(Component):
     style: int = Field(default=6, ge=0, le=256)  # channels of noise, constant over a picture
     # Channels of noise with each pixel its own, which nobody chooses: drawn anew at each look.
     grain: int = Field(default=0, ge=0, le=256)
-    # Channels of the noise encoder. The paper has one (100); ours learns as much without.
-    encoder: int | None = Field(default=None, ge=4, le=512)
+    # Channels of the encoder that mixes noise with the layout; the paper has 100. 0, or none, which
+    # runs hold from before it was the default: no encoder.
+    encoder: int | None = Field(default=32, ge=0, le=512)
     pixel_weight: float = Field(default=2.0, ge=0)  # of the pixels' term; each map's is 1
     # Weight of how much pixels, and each map, vary within cells of a few pixels: that of a detail
     # which no layout tells, and which plain L1 would leave out or draw as speckle. 0: none.

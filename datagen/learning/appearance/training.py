@@ -227,7 +227,7 @@ def sizes_of(maps: Pairs, settings: AppearanceLearning) -> Sizes:
     width, height = maps.size
     return Sizes(
         maps.classes, height, width, settings.channels, settings.coarsest, settings.style,
-        settings.grain, settings.encoder,
+        settings.grain, settings.encoder or None,
     )  # fmt: skip
 
 
