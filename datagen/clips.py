@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from datagen.errors import RejectedError
 from datagen.interfaces import Rngs
 from datagen.motion import frame_of
 from datagen.recipe import Recipe
@@ -32,18 +33,28 @@ def drawing(recipe: Recipe, generate: Callable[[Rngs], list[Any]]) -> Draw:
 def drawing_clips(recipe: Recipe, generate: Callable[[Rngs], list[list[Any]]]) -> Draw:
     """`generate` is the recipe's generator, open for clips of its own.
 
-    The last clip is kept: it is as it would be made again, and the next image is mostly of it.
+    What came of the last clip is kept, also of attempts that were rejected: it would come again,
+    and the next image is mostly of that clip.
     """
     clips = recipe.clips
     assert clips is not None
-    held: dict[tuple[int, int], list[Any]] = {}
+    tried: dict[tuple[int, int], list[Any] | RejectedError] = {}
+
+    def attempted(clip: int, attempt: int) -> list[Any] | RejectedError:
+        try:
+            return generate([rng_for(recipe.seed, clip, Stream.SCENE, attempt)])[0]
+        except RejectedError as error:
+            return error.with_traceback(None)  # which would hold what was made
 
     def draw(index: int, attempt: int) -> Any:
         clip, number = clips.place(index)
-        if (clip, attempt) not in held:
-            made = generate([rng_for(recipe.seed, clip, Stream.SCENE, attempt)])[0]
-            held.clear()
-            held[clip, attempt] = made
-        return held[clip, attempt][number]
+        if any(other != clip for other, _ in tried):
+            tried.clear()
+        if (clip, attempt) not in tried:
+            tried[clip, attempt] = attempted(clip, attempt)
+        made = tried[clip, attempt]
+        if isinstance(made, RejectedError):
+            raise made
+        return made[number]
 
     return draw

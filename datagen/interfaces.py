@@ -28,6 +28,13 @@ class Component(BaseModel):
         """May it raise RejectedError for a picture whose labels cannot be trusted?"""
         return False
 
+    def check_worth(self, grammar: Grammar) -> None:
+        """Refuses, by InputError, a generator whose labels would be worthless, whatever is drawn.
+
+        It may take as long as many pictures: it is asked once, when a dataset begins. `open` does
+        not ask again.
+        """
+
     def may_edit(self) -> bool:
         """Does the `open` of this generator also take `edits.Edits`, as `Generator` says?"""
         return False

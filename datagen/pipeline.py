@@ -24,7 +24,6 @@ from datagen.frame import Frame
 from datagen.frames import first as first
 from datagen.frames import label as label
 from datagen.frames import opened as opened
-from datagen.frames import opened_generator
 from datagen.interfaces import Component
 from datagen.jobs.attempt import raised
 from datagen.jobs.conducted import Conducted, Order
@@ -86,7 +85,6 @@ def generate(
     place, began = place_of(out), time.monotonic()
     meter = _Meter(recipe.count, progress, began)
     executor = hired(workers, meter)  # a wrong number is told before anything is made
-    _try_on(recipe, resume)
     with taken(recipe, place, resume=resume) as site:
         shards = store.shards_of(recipe.count, recipe.shard_size)
         missing = [shard for shard in shards if not store.is_published(site.folder, shard)]
@@ -99,14 +97,6 @@ def generate(
             totals = add_up(site.folder, shards, recipe.world().categories)
     rendered = sum(map(len, missing))
     return _report(recipe, place, totals, rendered, time.monotonic() - began)
-
-
-def _try_on(recipe: Recipe, resume: bool) -> None:
-    """A learned generator that cannot be used says so before anything is written."""
-    if recipe.generator.weights is not None and not resume:
-        recipe.check_sources(learn=False)
-        with opened_generator(recipe):
-            pass
 
 
 def regen(
@@ -289,7 +279,6 @@ def order(recipe: Recipe, out: str | Path | Address, *, resume: bool = False) ->
     place = place_of(out)
 
     def claim() -> None:
-        _try_on(recipe, resume)
         with taken(recipe, place, resume=resume):
             pass
 

@@ -20,6 +20,7 @@ from datagen.settings.clips import Clips
 from datagen.settings.learn import TRAINED
 from datagen.settings.learn import Learn as Learn
 from datagen.settings.train import Train
+from datagen.threads import one_thread
 
 TEXT_CAP = 1_000_000  # bytes of a recipe as a person writes it
 FROZEN_CAP = 4_000_000  # bytes of recipe.json, which holds the grammar as well
@@ -111,6 +112,20 @@ class Recipe(Component):
             taught.check(self.parts)
         for name, source in self.sources(learn=learn):
             source.check(name)
+
+    def check_worth(self) -> None:
+        """Refuses a learned generator that cannot be used, or that makes nothing of worth.
+
+        For who begins a dataset, or shows how one would begin.
+        """
+        if self.generator.weights is None:
+            return
+        self.generator.weights.check("generator.weights")
+        generator, grammar = self.generator.component("generators"), self.world()
+        with one_thread():
+            with generator.open(grammar):
+                pass
+            generator.check_worth(grammar)
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -94,15 +94,13 @@ def _go_on(discs: Sequence[_Disc], seconds: float, speed: float) -> None:
     steps = math.ceil(seconds * speed * math.sqrt(len(discs)) / (_STEP * smallest))
     if steps > _MOST_STEPS:
         raise InputError(
-            f"rolling: {seconds:g} s at {speed:g} a second takes {steps} steps; go less"
+            f"rolling: {seconds:g} s at {speed:g} a second takes {steps:,} steps, and "
+            f"{_MOST_STEPS:,} are allowed; lower clips.speed or clips.interval"
         )
+    beside = [[o for o in discs if o.parent == d.parent and o is not d] for d in discs]
     for _ in range(steps):
-        for disc in discs:
-            _step(
-                disc,
-                [o for o in discs if o.parent == disc.parent and o is not disc],
-                seconds / steps,
-            )
+        for disc, others in zip(discs, beside, strict=True):
+            _step(disc, others, seconds / steps)
 
 
 def _step(disc: _Disc, others: Sequence[_Disc], seconds: float) -> None:

@@ -1,14 +1,14 @@
 """Parts that `datagen learn` teaches, from what, and which of a recipe's have not learned."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from datagen.errors import RecipeError
 from datagen.parts import Part, Source
 
-Section = Literal[
-    "layout", "appearance", "relate", "relate_clips", "gnm"
-]  # of [learn]: how it is learned
+# Of [learn]: how it is learned.
+Section = Literal["layout", "appearance", "relate", "relate_clips", "gnm"]
 Given = Literal["label maps", "photos"]  # what it is learned from
 
 _TAUGHT: Mapping[tuple[str, str], Section] = {
@@ -53,10 +53,24 @@ def taken_from(parts: Parts) -> Given | None:
 def check(parts: Parts) -> None:
     """Refuses parts that cannot do anything yet."""
     for key, section in untaught(parts).items():
-        raise RecipeError(
-            f"{key}: `{parts[key].use}` has not learned anything yet; give this recipe and "
-            f"{_FROM[section]} to `datagen learn`, then use its run in place of the recipe"
-        )
+        raise _ignorant(key, parts[key].use, section)
+
+
+def weights_of(kind: str, use: str, weights: str | None) -> Path:
+    """The file of a part that can learn, a "generator" or one of the "renderers".
+
+    RecipeError while it has none.
+    """
+    if weights is None:
+        raise _ignorant(kind, use, _TAUGHT[kind, use])
+    return Path(weights)
+
+
+def _ignorant(key: str, use: str, section: Section) -> RecipeError:
+    return RecipeError(
+        f"{key}: `{use}` has not learned anything yet; give this recipe and {_FROM[section]} to "
+        "`datagen learn`, then use its run in place of the recipe"
+    )
 
 
 def with_weights(parts: Parts, weights: Mapping[Section, Source]) -> list[Part]:

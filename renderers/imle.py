@@ -6,7 +6,6 @@ Labels, depth and camera stay those of the layout; a Frame of another renderer g
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from datagen.errors import InputError, RejectedError
 from datagen.frame import Frame, Layout
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
+from datagen.taught import weights_of
 
 if TYPE_CHECKING:  # torch takes seconds to load: not before the renderer is opened
     from datagen.learning.appearance.weights import Appearance
@@ -32,25 +32,20 @@ class Renderer(Component):
     weights: str | None = None
     code: int | None = Field(default=None, ge=0)  # number of one style for all; None: each its own
     # Least share of pixels in which the picture, looked at again, shows its layout's class; what
-    # shows less is made again as another scene. None: no gate.
-    gate: float | None = Field(default=None, ge=0, le=1)
+    # shows less is made again as another scene. 0: all are kept.
+    gate: float = Field(default=0.0, ge=0, le=1)
 
     def may_reject(self) -> bool:
-        return bool(self.gate)
+        return self.gate > 0
 
     @contextmanager
     def open(
         self, grammar: Grammar, passes: frozenset[str] = frozenset()
     ) -> Iterator[Callable[[Sequence[Layout], Rngs], list[Frame]]]:
-        if self.weights is None:
-            raise InputError(
-                "imle has not learned anything yet; run `datagen learn RECIPE --target PAIRS`, and "
-                "generate from the run, or name its appearance.safetensors as `weights`"
-            )
         from datagen.learning.appearance.weights import load_appearance_model
 
-        model = load_appearance_model(Path(self.weights), grammar)
-        if self.gate is not None and model.gate is None:
+        model = load_appearance_model(weights_of("renderers", "imle", self.weights), grammar)
+        if self.gate > 0 and model.gate is None:
             raise InputError(
                 f"{self.weights}: has no gate; learn with learn.appearance.gate_steps above 0, or "
                 "leave `gate` out"
@@ -71,7 +66,7 @@ class Renderer(Component):
         else:
             style = drawing.numbered_style(model, self.code)
         image = drawing.draw(model, layout.class_map, style, rng)
-        if self.gate is not None and model.gate is not None:
+        if self.gate > 0 and model.gate is not None:
             shown = model.header.table[layout.class_map]
             score = gate.agreement(gate.found_classes(model.gate, image), shown)
             if score < self.gate:

@@ -32,6 +32,7 @@ WORLD = parse(
 QUICK: Mapping[str, Any] = {
     "channels": (8, 12),
     "pretraining": 20,
+    "encoder": 0,
     "boost": 5.0,  # so few steps need a loud start
     "epochs": 6,
     "layouts": 16,

@@ -1,11 +1,11 @@
-"""A renderer with a gate and a generator of pictures, which reject by a coin; for tests only."""
+"""A renderer with a gate, and generators whose pictures or labels are refused; for tests only."""
 
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from datagen import plugins
-from datagen.errors import RejectedError
+from datagen.errors import InputError, RejectedError
 from datagen.frame import Frame
 from datagen.interfaces import Component
 from datagen.scene import Scene
@@ -52,3 +52,19 @@ class Generator(Component):
         drawer = Renderer(gate=self.gate)
         with prior.open(grammar) as generate, drawer.open(grammar, frozenset()) as draw:
             yield lambda rngs: draw(generate(rngs), rngs)
+
+
+class Judged(Generator):
+    """One that has learned from `weights`; `verdict` is a file with what is wrong with it.
+
+    How often it was asked is told by the lines of a file beside it.
+    """
+
+    weights: str | None = None
+    verdict: str
+
+    def check_worth(self, grammar):
+        with Path(f"{self.verdict}.asked").open("a") as file:
+            file.write("once\n")
+        if words := Path(self.verdict).read_text():
+            raise InputError(words)

@@ -1,5 +1,6 @@
 """Learning an appearance: all ways to look are found, the law is kept, a killed run goes on."""
 
+import math
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 from appearances import TwoWays, learned, network, quick
 from safetensors.torch import load_file, save_file
 
+from datagen.errors import InputError
 from datagen.learning.appearance.gate import GateTrainee, agreement, found_classes
 from datagen.learning.appearance.selection import numbered
 from datagen.learning.appearance.training import AppearanceTrainee
@@ -140,6 +142,28 @@ def test_a_gate_that_is_killed_ends_with_the_same_bits(tmp_path):
                 continue
             ends.append(gate.tensors())
     assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+
+
+def test_a_gate_that_diverges_is_not_told_to_have_learned(tmp_path):
+    gate = GateTrainee(TwoWays(), quick(tmp_path), 0)
+    torch.nn.init.constant_(gate.net.score.weight, math.nan)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="lower the learning rate"):
+        train(RunFolder(tmp_path / "run"), "gate", gate, checkpoint_every=9, progress=print)
+
+
+class Unknown(TwoWays):
+    """Pairs whose maps know no class."""
+
+    def class_map(self, k: int) -> np.ndarray:
+        return np.zeros_like(super().class_map(k))
+
+
+def test_a_gate_learns_nothing_from_maps_that_know_no_class(tmp_path):
+    gate = GateTrainee(Unknown(), quick(tmp_path), 0)
+    before = gate.net.score.weight.clone()
+    assert gate.step(0) == {"loss": 0.0}
+    assert torch.equal(gate.net.score.weight, before)
 
 
 def test_the_gate_knows_a_picture_of_its_layout_from_another(tmp_path):

@@ -59,6 +59,11 @@ def test_each_fault_is_told(discs, visible, apart, inside):
     assert found.valid == apart * inside
 
 
+def test_one_ball_has_no_other_to_keep_away_from():
+    found = validity(find_balls(picture(RIGHT[0])[None], 5, balls=(RED,)), 5)
+    assert (found.visible, found.apart, found.inside, found.valid) == (1, 1, 1, 1)
+
+
 def test_a_ball_that_touches_the_rim_is_inside_and_one_half_over_it_is_not():
     inward, rim = picture(RIGHT[0], (53, 32, 5, BLUE)), picture(RIGHT[0], (57, 32, 5, BLUE))
     found = find_balls(np.stack([inward, rim]), 5)

@@ -1,6 +1,7 @@
 """RELATE in time: paths that go on, learning that resumes, clips that are labelled and tracked."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from PIL import Image
 
 from datagen import pipeline, recipe
+from datagen.clips import drawing_clips
 from datagen.dataset.targets import load_targets
-from datagen.errors import InputError
+from datagen.errors import InputError, RejectedError
 from datagen.frames import opened
 from datagen.generators import relate_clips
 from datagen.language import parse
@@ -17,6 +19,7 @@ from datagen.learning.photos.windows import windows_of
 from datagen.learning.relate_clips.training import RelateClipsTrainee
 from datagen.learning.relate_clips.weights import load_relate_clips_model, save_relate_clips_model
 from datagen.models.relate_motion import Fate, Motion
+from datagen.settings.clips import Clips
 from datagen.settings.relate import RelateLearning
 from datagen.settings.relate_clips import RelateClipsLearning
 
@@ -146,9 +149,57 @@ def test_frames_of_folders_follow_one_another(tmp_path):
         windows_of(tmp_path / "c", [f"{k}.png" for k in range(60)], 5)
 
 
+def test_a_frame_that_cannot_be_read_ends_a_run(tmp_path):
+    (write(tmp_path / "c") / "clip0" / "01.png").write_bytes(b"torn")
+    targets = load_targets(tmp_path / "c", (16, 16))
+    lost = [name for name, _ in targets.rejected]
+    assert lost == ["clip0/01.png"]
+    found = windows_of(tmp_path / "c", targets.names, 5, lost)
+    assert len(found) == 2 * (CLIPS - 1)
+    assert not any(targets.names[k].startswith("clip0/") for row in found for k in row)
+
+
+def test_shards_of_a_dataset_without_clips_are_none(tmp_path):
+    names = [f"shards/00000000-00000060/{k:08d}.png" for k in range(60)]
+    out = tmp_path / "d"
+    (out / "shards").mkdir(parents=True)
+    (out / "recipe.json").write_text("{}")
+    images = [{"id": k + 1, "file_name": name} for k, name in enumerate(names)]
+    data = {"images": images, "annotations": [], "categories": []}
+    (out / "annotations.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"0 runs of 5 frames.*dataset with \[clips\]"):
+        windows_of(out, names, 5)
+
+
+def made_by(outcomes):
+    """Draws frames of clips of 4, of which the first attempts come to `outcomes`; what was made."""
+    asked = []
+
+    def generate(rngs):
+        asked.append(rngs[0].bit_generator.seed_seq.spawn_key)
+        outcome = outcomes[min(len(asked), len(outcomes)) - 1]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return [list(outcome)]
+
+    return drawing_clips(SimpleNamespace(clips=Clips(frames=4), seed=0), generate), asked
+
+
+def test_a_clip_is_made_once_for_all_its_frames_also_where_it_is_rejected():
+    draw, asked = made_by([RejectedError("none is found", 0.1), "abcd", "efgh"])
+    shown = ""
+    for index in range(8):
+        try:
+            shown += draw(index, 0)
+        except RejectedError:
+            shown += draw(index, 1)
+    assert shown == "abcdefgh"
+    assert len(asked) == len(set(asked)) == 3
+
+
 def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypatch):
     # Nothing is learned in three steps.
-    monkeypatch.setattr(relate_clips, "refuse_worthless", lambda *given: None)
+    monkeypatch.setattr(relate_clips.Generator, "check_worth", lambda *given: None)
     (tmp_path / "dots.scene").write_text(WORLD)
     (tmp_path / "dots.toml").write_text(
         """
@@ -168,6 +219,7 @@ def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypa
     )
     assert learned.code == 0, learned.err
     assert (tmp_path / "run" / "clips.png").is_file()
+    assert "At attempt 4 of 4" in learned.err
     pipeline.generate(recipe.load(tmp_path / "run"), tmp_path / "d")
     assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
     data = json.loads((tmp_path / "d" / "annotations.json").read_text())

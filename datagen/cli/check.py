@@ -43,6 +43,7 @@ def _grammar(source: str) -> Grammar:
     loaded = recipe.load(source, allow_empty=True)
     if loaded.untaught():
         return loaded.world()
+    loaded.check_worth()
     with pipeline.opened(loaded):
         return loaded.world()
 

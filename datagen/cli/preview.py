@@ -47,6 +47,7 @@ def command(
     """
     loaded = recipe.load(source, overrides(sets, assets, seed=seed), allow_empty=True)
     edits = Edits.parse(move or [], drop or [], recolour or [])
+    loaded.check_worth()
     frames = pipeline.first(loaded, number)
     things = [labels.annotate(frame) for frame in frames]
     if edits:

@@ -79,6 +79,8 @@ def _settle(recipe: Recipe, out: Path) -> Recipe:
     """What recipe.json holds: new, or there already and asking for the same dataset."""
     asked = weights.stored(recipe)
     begun = _begun(asked, out)
+    if begun is None:
+        recipe.check_worth()
     moved = begun is not None and _places(begun) != _places(asked)
     if begun is not None and not moved and _is_finished(begun, out):
         return begun

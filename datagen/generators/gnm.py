@@ -15,9 +15,10 @@ from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.gnm.editing import edited
-from datagen.learning.gnm.objects import filled, frame_of, numbered
+from datagen.learning.gnm.objects import THRESHOLD, filled, frame_of, numbered
 from datagen.learning.gnm.weights import load_gnm_model
-from datagen.models.gnm import Gnm, Noise, Objects
+from datagen.models.gnm import Noise, Objects
+from datagen.taught import weights_of
 
 _FULL = 0.95  # of the cells of all samples: more objects than that are none
 
@@ -34,23 +35,33 @@ class Generator(Component):
     # the most likely one of its layout; above, looks are more diverse and less sure to fit.
     style: float = Field(default=0.0, ge=0, le=1)
     # Light, or opacity, from which on a pixel is part of an object; of 0..1.
-    threshold: float = Field(default=0.3, gt=0, lt=1)
+    threshold: float = Field(default=THRESHOLD, gt=0, lt=1)
 
     def may_edit(self) -> bool:
         return True
+
+    def check_worth(self, grammar: Grammar) -> None:
+        model, _ = load_gnm_model(self._file, grammar)
+        share = filled(model, self.threshold)
+        if share == 0:
+            raise InputError(
+                f"{self._file}: shows no object in any sample: its background paints them, or "
+                "they are too dark; learn with another seed or for longer, or set another "
+                "learn.gnm.size"
+            )
+        if share > _FULL:
+            raise InputError(
+                f"{self._file}: shows an object in {share:.0%} of all cells, so it cuts pictures "
+                "into cells and not into objects; learn for longer, with a larger learn.gnm.cell, "
+                "or with a background (learn.gnm.background)"
+            )
 
     @contextmanager
     def open(
         self, grammar: Grammar, variants: Sequence[Edits] = (NO_EDITS,)
     ) -> Iterator[Callable[[Rngs], list[Frame]]]:
-        if self.weights is None:
-            raise InputError(
-                'generator use = "gnm": has not learned yet; give `datagen learn` this recipe and '
-                "pictures, then `datagen generate` its run"
-            )
-        model, category = load_gnm_model(Path(self.weights), grammar)
+        model, category = load_gnm_model(self._file, grammar)
         number = grammar.categories.index(category) + 1
-        self._check(model)
 
         @torch.inference_mode()
         def made(rng: np.random.Generator) -> list[Frame]:
@@ -68,18 +79,6 @@ class Generator(Component):
 
         yield lambda rngs: [frame for rng in rngs for frame in made(rng)]
 
-    def _check(self, model: Gnm) -> None:
-        """Refuses a model that has not learned what an object is."""
-        share = filled(model, self.threshold)
-        if share == 0:
-            raise InputError(
-                f"{self.weights}: shows no object in any sample: its background paints them, or "
-                "they are too dark; learn with another seed or for longer, or set another "
-                "learn.gnm.size"
-            )
-        if share > _FULL:
-            raise InputError(
-                f"{self.weights}: shows an object in {share:.0%} of all cells, so it cuts pictures "
-                "into cells and not into objects; learn for longer, with a larger learn.gnm.cell, "
-                "or with a background (learn.gnm.background)"
-            )
+    @property
+    def _file(self) -> Path:
+        return weights_of("generator", "gnm", self.weights)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from datagen.edits import NO_EDITS, Edits
-from datagen.errors import InputError, RejectedError
+from datagen.errors import InputError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
@@ -17,17 +17,16 @@ from datagen.learning.relate.editing import edited
 from datagen.learning.relate.toggling import (
     CUT,
     GATE,
-    Toggled,
     frame_of,
     soundness,
     taken_apart,
     toggled,
 )
-from datagen.learning.relate.trust import refuse_worthless
+from datagen.learning.relate.trust import refuse_worthless, reject_unsound
 from datagen.learning.relate.weights import Relate, load_relate_model
 from datagen.models.relate import draw_latents
-
-Count = Annotated[int, Field(ge=0, le=64)]
+from datagen.settings.relate import Count
+from datagen.taught import weights_of
 
 
 class Generator(Component):
@@ -44,13 +43,17 @@ class Generator(Component):
     # belongs to it.
     cut: float = Field(default=CUT, gt=0, lt=1)
     # Least soundness of a picture's labels, 0 to 1; another one is made in place of one below it.
-    # None: all are kept.
-    gate: float | None = Field(default=GATE, ge=0, le=1)
+    # 0: all are kept.
+    gate: float = Field(default=GATE, ge=0, le=1)
     # Half-width of the background's latents: below 1 backgrounds are more like the typical one.
     truncation: float = Field(default=1.0, gt=0, le=1)
 
     def may_reject(self) -> bool:
-        return bool(self.gate)
+        return self.gate > 0
+
+    def check_worth(self, grammar: Grammar) -> None:
+        model = load_relate_model(self._file, grammar)
+        refuse_worthless(self._file, model, self._objects(model), self.cut, self.gate)
 
     def may_edit(self) -> bool:
         return True
@@ -59,24 +62,25 @@ class Generator(Component):
     def open(
         self, grammar: Grammar, variants: Sequence[Edits] = (NO_EDITS,)
     ) -> Iterator[Callable[[Rngs], list[Frame]]]:
-        if self.weights is None:
-            raise InputError(
-                'generator use = "relate": has not learned yet; give `datagen learn` this recipe '
-                "and pictures, then `datagen generate` its run"
-            )
-        model = load_relate_model(Path(self.weights), grammar)
+        model = load_relate_model(self._file, grammar)
         objects = self._objects(model)
-        refuse_worthless(self.weights, model, objects, self.cut, self.gate)
 
         def made(rng: np.random.Generator) -> Iterator[Frame]:
             return self._made(model, objects, grammar, rng, variants)
 
         yield lambda rngs: [frame for rng in rngs for frame in made(rng)]
 
+    @property
+    def _file(self) -> Path:
+        return weights_of("generator", "relate", self.weights)
+
     def _objects(self, model: Relate) -> tuple[int, int]:
         fewest, most = model.objects if self.objects is None else self.objects
         if fewest > most or most == 0:
-            raise InputError("generator.objects: must be [fewest, most], the most at least 1")
+            raise InputError(
+                f"generator.objects: [{fewest}, {most}] must be the fewest and the most objects of "
+                "a picture, the most at least 1"
+            )
         return fewest, most
 
     def _made(
@@ -90,7 +94,7 @@ class Generator(Component):
         latents = draw_latents(model.net.sizes, rng, 1, objects)
         latents.background.mul_(self.truncation)
         (sample,) = toggled(model.net, latents)
-        self._judge(sample, model)
+        reject_unsound([soundness(sample, model.usual, self.cut)], self.gate)
         names = grammar.categories, grammar.stuffs
         for edits in variants:
             shown, numbers = sample, None
@@ -98,14 +102,3 @@ class Generator(Component):
                 scene, numbers = edited(model.net, latents, edits, rng)
                 shown = taken_apart(model.net, scene)
             yield frame_of(shown, model.category, *names, self.cut, numbers)
-
-    def _judge(self, sample: Toggled, model: Relate) -> None:
-        if self.gate is None:
-            return
-        score = soundness(sample, model.usual, self.cut)
-        if score < self.gate:
-            raise RejectedError(
-                f"toggling finds the objects to {score:.0%}, below the gate's {self.gate:.0%}; "
-                "learn for longer or with another seed, or lower the generator's `gate`",
-                score,
-            )

@@ -1,6 +1,6 @@
 """Clips that RELATE has learned to compose and to move, labelled by toggling in each frame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -8,22 +8,15 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from datagen.errors import InputError, RejectedError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
-from datagen.learning.relate.toggling import (
-    CUT,
-    GATE,
-    Toggled,
-    frame_of,
-    soundness,
-    taken_apart,
-)
-from datagen.learning.relate.trust import refuse_worthless
+from datagen.learning.relate.toggling import CUT, GATE, frame_of, soundness, taken_apart
+from datagen.learning.relate.trust import refuse_worthless, reject_unsound
 from datagen.learning.relate_clips.drawing import laid
 from datagen.learning.relate_clips.weights import RelateClips, load_relate_clips_model
 from datagen.models.relate import draw_latents
+from datagen.taught import weights_of
 
 
 class Generator(Component):
@@ -38,11 +31,15 @@ class Generator(Component):
     # belongs to it.
     cut: float = Field(default=CUT, gt=0, lt=1)
     # Least soundness of labels, 0 to 1, in the mean of a clip's frames; another clip is made in
-    # place of one below it. None: all are kept.
-    gate: float | None = Field(default=GATE, ge=0, le=1)
+    # place of one below it. 0: all are kept.
+    gate: float = Field(default=GATE, ge=0, le=1)
 
     def may_reject(self) -> bool:
-        return bool(self.gate)
+        return self.gate > 0
+
+    def check_worth(self, grammar: Grammar) -> None:
+        still = load_relate_clips_model(self._file, grammar).still
+        refuse_worthless(self._file, still, still.objects, self.cut, self.gate)
 
     def may_move(self) -> bool:
         return True
@@ -57,33 +54,23 @@ class Generator(Component):
     def open_clips(
         self, grammar: Grammar, frames: int
     ) -> Iterator[Callable[[Rngs], list[list[Frame]]]]:
-        if self.weights is None:
-            raise InputError(
-                'generator use = "relate_clips": has not learned yet; give `datagen learn` this '
-                "recipe and clips, then `datagen generate` its run"
-            )
-        model = load_relate_clips_model(Path(self.weights), grammar)
-        still = model.still
-        refuse_worthless(self.weights, still, still.objects, self.cut, self.gate)
+        model = load_relate_clips_model(self._file, grammar)
         yield lambda rngs: [self._clip(model, grammar, frames, rng) for rng in rngs]
+
+    @property
+    def _file(self) -> Path:
+        return weights_of("generator", "relate_clips", self.weights)
 
     def _clip(
         self, model: RelateClips, grammar: Grammar, frames: int, rng: np.random.Generator
     ) -> list[Frame]:
-        net = model.still.net
-        latents = draw_latents(net.sizes, rng, 1, model.still.objects)
-        clip = [taken_apart(net, one) for one in laid(net, model.motion, latents, frames, rng)]
-        self._judge(clip, model)
-        names = grammar.categories, grammar.stuffs
-        return [frame_of(one, model.still.category, *names, self.cut) for one in clip]
-
-    def _judge(self, clip: Sequence[Toggled], model: RelateClips) -> None:
-        if self.gate is None:
-            return
-        score = float(np.mean([soundness(one, model.still.usual, self.cut) for one in clip]))
-        if score < self.gate:
-            raise RejectedError(
-                f"toggling finds the objects to {score:.0%}, below the gate's {self.gate:.0%}; "
-                "learn for longer or with another seed, or lower the generator's `gate`",
-                score,
-            )
+        net, still, names = model.still.net, model.still, (grammar.categories, grammar.stuffs)
+        latents = draw_latents(net.sizes, rng, 1, still.objects)
+        clip: list[Frame] = []
+        scores: list[float] = []
+        for scene in laid(net, model.motion, latents, frames, rng):
+            sample = taken_apart(net, scene)  # many times a frame: none is kept
+            scores.append(soundness(sample, still.usual, self.cut))
+            clip.append(frame_of(sample, still.category, *names, self.cut))
+        reject_unsound(scores, self.gate)
+        return clip

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from datagen.errors import InputError
 from datagen.frame import Layout
 from datagen.grammar import Grammar
 from datagen.interfaces import Component, Rngs
 from datagen.learning.layout.pieces import cleaned, layout_of
 from datagen.learning.layout.weights import load_layout_model
+from datagen.taught import weights_of
 
 
 class Generator(Component):
@@ -32,12 +31,7 @@ class Generator(Component):
 
     @contextmanager
     def open(self, grammar: Grammar) -> Iterator[Callable[[Rngs], list[Layout]]]:
-        if self.weights is None:
-            raise InputError(
-                'generator use = "semgan": has not learned yet; give `datagen learn` this recipe '
-                "and label maps, then `datagen generate` its run"
-            )
-        model = load_layout_model(Path(self.weights), grammar)
+        model = load_layout_model(weights_of("generator", "semgan", self.weights), grammar)
 
         def one(rng: np.random.Generator) -> Layout:
             # One layout at a time: in a larger batch, rounding would depend on its neighbours.

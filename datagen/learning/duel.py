@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from datagen.learning.run import restore, state_of
+from datagen.learning.run import restore, state_of, under
 
 Maker = TypeVar("Maker", bound=nn.Module)
 Judge = TypeVar("Judge", bound=nn.Module)
@@ -48,10 +48,6 @@ class Duel(Generic[Maker, Judge]):
         return whole | {f"d.{k}": v for k, v in state_of(self.discriminator, self.judge).items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        restore(self.generator, self.builder, _under("g.", tensors))
-        restore(self.discriminator, self.judge, _under("d.", tensors))
-        self.average.load_state_dict(_under("average.", tensors))
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        restore(self.generator, self.builder, under("g.", tensors))
+        restore(self.discriminator, self.judge, under("d.", tensors))
+        self.average.load_state_dict(under("average.", tensors))

@@ -55,8 +55,8 @@ def train(
 ) -> None:
     """Bring `trainee` to its last step, from its newest checkpoint when there is one.
 
-    A reading is recorded every step; the clock stays
-    out of it, so that a resumed run leaves the same metrics.
+    A reading is recorded every step; the clock stays out of it, so that a resumed run leaves the
+    same metrics.
     """
     saved = run.latest(phase)
     first = 0

@@ -12,6 +12,7 @@ from torch import nn
 from datagen.decoding import decode, parse_json
 from datagen.errors import InputError
 from datagen.files import write_atomic
+from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.tensors import Shapes, check_finite, check_shapes, look
 
@@ -55,6 +56,16 @@ class ModelFile(Generic[Header]):
         check_finite(self.path, tensors)
         network.load_state_dict(tensors, assign=True)
         return network.eval().requires_grad_(False)
+
+
+def check_canvas(path: Path, size: tuple[int, int], grammar: Grammar) -> None:
+    """Refuses a model that makes pictures or layouts of another width and height than asked."""
+    if size != grammar.canvas:
+        width, height = size
+        raise InputError(
+            f"{path}: has learned {width} x {height} px, but the canvas is "
+            f"{grammar.canvas[0]} x {grammar.canvas[1]}; set canvas = [{width}, {height}]"
+        )
 
 
 def open_model(path: Path, kind: type[Header], of: str) -> ModelFile[Header]:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from datagen import __version__, language
 from datagen.derivation import Derivation
 from datagen.files import write_atomic
+from datagen.grammar import Grammar
 from datagen.language.intervals import Intervals
 from datagen.learning.arranging import AS_WRITTEN
 from datagen.learning.evaluation import Comparison
@@ -39,6 +41,27 @@ def _spacing_note(spacing: Mapping[str, float]) -> list[str]:
     return [f"There, things keep apart {', '.join(kept)}."] if kept else []
 
 
+class _Grammars(NamedTuple):
+    """What learning has made of a grammar, as far as rules and laws can say it."""
+
+    before: Grammar
+    after: Grammar
+    sure: Intervals  # how sure it is of that
+
+
+def _projected(learned: Learned) -> _Grammars:
+    recipe = learned.recipe
+    rng = rng_for(recipe.learn.seed, 0, Stream.EVALUATE)
+    strings = learned.derivations(_PROJECTED, rng)
+    scenes = _scenes(learned, strings[:_PLACED])
+    before = language.parse(recipe.grammar.text, recipe.grammar.name)
+    projected = before if learned.structure is None else project(before, strings)
+    sure = bootstrapped(before, [Sample(strings, scenes)], recipe.learn.seed)
+    if learned.structure is None:  # the scatter of sampling is nothing that was learned
+        sure = Intervals(means=sure.means, spreads=sure.spreads)
+    return _Grammars(before, project_attributes(projected, scenes), sure)
+
+
 def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     """Write the results into the run folder, each at once; what can be said of them."""
     recipe, run, targets = learned.recipe, learned.run.path, learned.targets
@@ -47,15 +70,7 @@ def publish(learned: Learned, comparison: Comparison) -> list[Statement]:
     model = (learned.structure, learned.transformer, learned.spacing)
     save_model(weights, grammar, recipe.learn, *model)
     load_model(weights, grammar)  # what is published can be read back
-    rng = rng_for(recipe.learn.seed, 0, Stream.EVALUATE)
-    strings = learned.derivations(_PROJECTED, rng)
-    scenes = _scenes(learned, strings[:_PLACED])
-    before = language.parse(recipe.grammar.text, recipe.grammar.name)
-    projected = before if learned.structure is None else project(before, strings)
-    after = project_attributes(projected, scenes)
-    sure = bootstrapped(before, [Sample(strings, scenes)], recipe.learn.seed)
-    if learned.structure is None:  # the scatter of sampling is nothing that was learned
-        sure = Intervals(means=sure.means, spreads=sure.spreads)
+    before, after, sure = _projected(learned)
     notes = [
         f"Learned from {len(targets.images)} pictures by datagen {__version__}, recipe "
         f"{recipe.learn_digest}: the best context-free grammar for what the model makes.",

@@ -172,9 +172,12 @@ def module_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 def restore_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Undo `module_tensors`."""
-    module.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    )
+    module.load_state_dict(under("model.", tensors))
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin so, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def state_of(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ valid pictures, too (see `disentanglement`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -64,10 +65,10 @@ def find_balls(
 def validity(found: Balls, radius: float) -> Validity:
     """Of pictures of balls with a radius in px."""
     visible = found.seen.all(1)
-    places, count = found.places, found.places.shape[1]
-    pairs = [(i, j) for j in range(count) for i in range(j)]
-    gaps = np.stack([np.linalg.norm(places[:, i] - places[:, j], axis=1) for i, j in pairs], 1)
-    apart = visible & (gaps >= 2 * NEAREST * radius).all(1)
+    apart = visible.copy()
+    for i, j in combinations(range(found.places.shape[1]), 2):
+        gaps = np.linalg.norm(found.places[:, i] - found.places[:, j], axis=1)
+        apart &= gaps >= 2 * NEAREST * radius
     inside = visible & found.inside.all(1)
     return Validity(*(float(one.mean()) for one in (visible, apart, inside, apart & inside)))
 

@@ -57,7 +57,7 @@ def crops_of(pictures: np.ndarray, boxes: Sequence[Box] | None = None) -> np.nda
     shown = grey(pictures)
     found = [ink_box(one > INK) for one in shown] if boxes is None else boxes
     if any(box is None for box in found):
-        raise InputError(f"picture {[*found].index(None)} has no ink to make a crop of")
+        raise InputError(f"digits: picture {[*found].index(None)} has no ink; leave it out")
     return np.stack([crop(one, box) for one, box in zip(shown, found, strict=True) if box])
 
 

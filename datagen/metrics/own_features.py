@@ -89,6 +89,7 @@ def teach_features(
 
     fit(net, loss, steps, rate)
     with torch.inference_mode():
-        said = net(as_input(images[:held]))
+        parts = [images[k : min(k + _CHUNK, held)] for k in range(0, held, _CHUNK)]
+        said = torch.cat([net(as_input(part)) for part in parts])
     left = (said - truth[:held]).square().mean(0) / truth[:held].var(0, unbiased=False)
     return OwnFeatures(net, tuple((1 - left).tolist()))

@@ -40,9 +40,8 @@ class Structure:
     found: float  # as many digits as there should be, of the right size
     placed: float  # where they should be
     read: float  # those that they should be
-    deviation: (
-        float  # px from mirrored places, the worst digit of a picture, mean; nan: no such rule
-    )
+    # px from mirrored places, of the worst digit of a picture, mean; nan: no such rule.
+    deviation: float
     coverage: tuple[float, ...]  # of the right pictures, the share of each arrangement of digits
     pictures: int
 

@@ -5,6 +5,7 @@ features with a vector for each cell of a grid, and not an image.
 """
 
 from itertools import pairwise
+from math import log, tau
 from typing import Literal, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 Interaction = Literal["cells", "picture"]
 _KERNEL = 1  # of the ConvLSTMs, as in the authors' code; 3 in the paper, which takes twice the time
+_HALF_LOG_TAU = 0.5 * log(tau)
 _START = 0.5  # added before the softplus of a standard deviation: it starts near 1
 
 
@@ -28,7 +30,7 @@ class Gauss(NamedTuple):
     def log_prob(self, value: Tensor) -> Tensor:
         """Of each number by itself."""
         residual = (value - self.mean) / self.std
-        return -0.5 * residual.square() - self.std.log() - 0.9189385332046727
+        return -0.5 * residual.square() - self.std.log() - _HALF_LOG_TAU
 
 
 def gauss_kl(q: Gauss, p: Gauss) -> Tensor:

@@ -64,8 +64,10 @@ class Latents:
     present: Tensor  # bool N, K
 
     def __getitem__(self, rows: slice) -> "Latents":
-        parts = (self.background, self.appearance, self.spots, self.present)
-        return Latents(*(part[rows] for part in parts))
+        return Latents(*(part[rows] for part in vars(self).values()))
+
+    def to(self, device: torch.device) -> "Latents":
+        return Latents(*(part.to(device) for part in vars(self).values()))
 
 
 class Scene(NamedTuple):

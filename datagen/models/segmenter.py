@@ -1,5 +1,7 @@
 """A small U-Net (Ronneberger et al., 2015) that tells each pixel's class."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
@@ -13,9 +15,7 @@ class Segmenter(nn.Module):
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
         widths = [width * 2**k for k in range(_LEVELS)]
-        self.down = nn.ModuleList(
-            Twice(before, after) for before, after in zip([3, *widths], widths, strict=False)
-        )
+        self.down = nn.ModuleList(Twice(a, b) for a, b in pairwise([3, *widths]))
         self.up = nn.ModuleList(
             Twice(below + beside, beside)
             for below, beside in zip(widths[:0:-1], widths[-2::-1], strict=True)

@@ -16,21 +16,19 @@ class AppearanceLearning(Component):
     on what was kept.
     """
 
-    weights: Source | None = (
-        None  # VGG-19's or SqueezeNet's; None: SqueezeNet in torchvision's cache
-    )
+    # Of VGG-19 or SqueezeNet; None: SqueezeNet's in torchvision's cache.
+    weights: Source | None = None
     # Of the generator's modules from the finest on; the last number serves all that are coarser.
     channels: tuple[Annotated[int, Field(ge=4, le=2048)], ...] = Field(
         default=(16, 24, 32), min_length=1, max_length=10
     )
     coarsest: int = Field(default=3, ge=2, le=64)  # px: no module's shorter side is below
-    style: int = Field(
-        default=6, ge=0, le=256
-    )  # channels of noise that are constant over a picture
+    style: int = Field(default=6, ge=0, le=256)  # channels of noise, constant over a picture
     # Channels of noise with each pixel its own, which nobody chooses: drawn anew at each look.
     grain: int = Field(default=0, ge=0, le=256)
-    # Channels of the noise encoder. The paper has one (100); ours learns as much without.
-    encoder: int | None = Field(default=None, ge=4, le=512)
+    # Channels of the encoder that mixes noise with the layout; the paper has 100. 0, or none, which
+    # runs hold from before it was the default: no encoder.
+    encoder: int | None = Field(default=32, ge=0, le=512)
     pixel_weight: float = Field(default=2.0, ge=0)  # of the pixels' term; each map's is 1
     # Weight of how much pixels, and each map, vary within cells of a few pixels: that of a detail
     # which no layout tells, and which plain L1 would leave out or draw as speckle. 0: none.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from chaos_plan import EMBEDDED, KINDS
+from tables import table
 
 Result = Mapping[str, Any]
 
@@ -215,10 +216,3 @@ def _missed(parts: Sequence[Result], planned: int) -> str:
     if not all(part["can_fill"] for part in parts):
         said += "\nNo disk could be filled: this user may not mount one.\n"
     return said
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    def form(row: Sequence[object]) -> str:
-        return f"| {' | '.join(map(str, row))} |\n"
-
-    return form(columns) + form(["---"] * len(columns)) + "".join(map(form, rows))

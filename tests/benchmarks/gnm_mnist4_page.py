@@ -2,9 +2,9 @@
 
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-Result = Mapping[str, Any]
+from measured import Result
+from tables import table
 
 _HEAD = """# GNM, measured
 
@@ -51,8 +51,7 @@ sampling with 100 particles, on 64 pictures, nats.
 """
 _SHOWN = """![The first 12 of each](gnm_mnist4.png)
 
-From above: real pictures, GNM's, the VAE's (beta 1), ConvDRAW's (beta 10); the first 12 of seed 0,
-not chosen.
+From above: real pictures, GNM's; the first 12 of seed 0, not chosen.
 """
 _COSTS = """## What it costs
 
@@ -84,30 +83,24 @@ _MODEL = {
 }
 
 
-def page(results: Sequence[Result], floor: Result, missing: Sequence[str], machine: str) -> str:
+def page(results: Sequence[Result], others: Mapping[str, Result]) -> str:
     ours = [r for r in results if r["arm"] == "gnm"]
     hasty = [r for r in results if r["arm"] in _HASTY]
     theirs = [r for r in results if r["arm"] != "gnm" and r["arm"] not in _HASTY]
-    parts = [_HEAD.format(judge=f"{floor['judge']:.3f}")]
+    real = others["real"]
+    parts = [_HEAD.format(judge=f"{real['judge']:.3f}")]
     if ours:
         settings = ", ".join(f"{k} {v}" for k, v in ours[0]["settings"].items() if v is not None)
-        parts += [
-            f"Settings: {settings}.\n",
-            *_targets(ours, theirs),
-            *_samples(ours, theirs, floor),
-        ]
-        parts += [*_styles(ours), *_watched(ours, hasty), *_objects(ours), *_cost(ours, theirs)]
-    if missing:
-        parts.append(f"**Not run to the end yet:** {', '.join(missing)}.\n")
-    command = "python tests/benchmarks/gnm_mnist4.py MNIST OUT"
-    parts += [_LEFT, f"Machine: {machine}.\n\nMade by `{command}`.\n"]
-    return "\n".join(parts)
+        parts += [f"Settings: {settings}.\n", *_targets(ours, theirs)]
+        parts += [*_samples(ours, theirs, real), *_styles(ours), *_watched(ours, hasty)]
+        parts += [*_objects(ours), *_cost(ours, theirs)]
+    return "\n".join([*parts, _LEFT])
 
 
 def _targets(ours: Sequence[Result], theirs: Sequence[Result]) -> Iterator[str]:
     yield _ASKED
     right = [r["pictures"]["right"] for r in ours]
-    minutes = [_minutes(r) for r in ours if r["cost"]]
+    minutes = [r["cost"]["minutes"] for r in ours if r["cost"]]
     rows = [
         ["box AP50, each seed", ">= 0.95", *_least([r["model"]["AP50 sq"] for r in ours], 0.95)],
         ["its tight boxes", ">= 0.95", *_least([r["model"]["AP50 tight"] for r in ours], 0.95)],
@@ -124,7 +117,7 @@ def _targets(ours: Sequence[Result], theirs: Sequence[Result]) -> Iterator[str]:
     vae = [r["pictures"]["right"] for r in theirs if r["arm"].startswith("vae")]
     if vae:
         rows.insert(8, ["VAE, its best beta", "<= 0.10", *_most(vae, 0.10)])
-    yield _table(["what", "asked", "worst", "met"], rows)
+    yield table(["what", "asked", "worst", "met"], rows)
 
 
 def _diverse(ours: Sequence[Result]) -> list[float]:
@@ -145,25 +138,20 @@ def _most(values: Sequence[float], bound: float, digits: int = 3) -> list[str]:
     return [f"{max(values):.{digits}f}", "yes" if max(values) <= bound else "no"]
 
 
-def _samples(ours: Sequence[Result], theirs: Sequence[Result], floor: Result) -> Iterator[str]:
+def _samples(ours: Sequence[Result], theirs: Sequence[Result], real: Result) -> Iterator[str]:
     yield _SAMPLES
     rows = [
         [f"{_name(r['arm'])}, seed {r['seed']}", *_cells(r["pictures"], _READINGS)]
-        for r in [*ours, *sorted(theirs, key=_order)]
+        for r in (*ours, *theirs)
     ]
-    rows.append(["real", *_cells(floor, _READINGS)])
-    yield _table(["", *_READINGS.values()], rows)
+    rows.append(["real", *_cells(real, _READINGS)])
+    yield table(["", *_READINGS.values()], rows)
     rows = [
         [f"seed {r['seed']}", *(f"{r['model'][n]:.3f}" for n in ("shuffled", "laid out", "seen"))]
         for r in ours
     ]
-    yield _table(["GNM", "shuffled", "its layout", "its objects"], rows)
+    yield table(["GNM", "shuffled", "its layout", "its objects"], rows)
     yield _SHOWN
-
-
-def _order(result: Result) -> tuple[str, float]:
-    kind, beta = result["arm"].split("-")
-    return kind, float(beta)
 
 
 def _name(arm: str) -> str:
@@ -179,7 +167,7 @@ def _styles(ours: Sequence[Result]) -> Iterator[str]:
         for r in ours
         for style, found in r["styles"].items()
     ]
-    yield _table(["GNM", "style option", *_READINGS.values()], rows)
+    yield table(["GNM", "style option", *_READINGS.values()], rows)
 
 
 def _watched(ours: Sequence[Result], hasty: Sequence[Result]) -> Iterator[str]:
@@ -197,7 +185,7 @@ def _watched(ours: Sequence[Result], hasty: Sequence[Result]) -> Iterator[str]:
         for r in [*(r for r in ours if r["seed"] == hasty[0]["seed"]), *hasty]
     ]
     columns = ["ramp", "seed", "structure accuracy", "its layout", "began again at step"]
-    yield _table(columns, rows)
+    yield table(columns, rows)
 
 
 def _again(result: Result) -> str:
@@ -207,33 +195,24 @@ def _again(result: Result) -> str:
 def _objects(ours: Sequence[Result]) -> Iterator[str]:
     yield _FOUND
     rows = [[f"seed {r['seed']}", *_cells(r["model"], _MODEL)] for r in ours]
-    yield _table(["GNM", *_MODEL.values()], rows)
+    yield table(["GNM", *_MODEL.values()], rows)
 
 
 def _cost(ours: Sequence[Result], theirs: Sequence[Result]) -> Iterator[str]:
     yield _COSTS
     rows = []
-    for r in [*ours, *sorted(theirs, key=_order)]:
+    for r in (*ours, *theirs):
         cost = r["cost"]
-        told = [f"{cost[n]:.0f}" if cost else "-" for n in ("own ms", "wall ms", "memory")]
-        minutes = f"{_minutes(r):.1f}" if cost else "-"
+        names = {"own ms": ".0f", "wall ms": ".0f", "memory": ".0f", "minutes": ".1f"}
+        told = [format(cost[n], form) if cost else "-" for n, form in names.items()]
         speed = f"{r['speed']:.0f}" if "speed" in r else "-"
-        rows.append([f"{_name(r['arm'])}, seed {r['seed']}", *told, minutes, speed, _again(r)])
-    yield _table(
+        rows.append([f"{_name(r['arm'])}, seed {r['seed']}", *told, speed, _again(r)])
+    yield table(
         ["", "own ms a step", "wall ms a step", "peak memory, MB", "own minutes", "frames a second",
          "ramp again at step"],
         rows,
     )  # fmt: skip
 
 
-def _minutes(result: Result) -> float:
-    return result["cost"]["own ms"] * result["settings"]["steps"] / 60_000
-
-
 def _cells(readings: Mapping[str, float], names: Iterable[str]) -> list[str]:
     return [f"{readings[n]:.{1 if n == 'log p' else 3}f}" for n in names]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [" | ".join(map(str, row)) for row in (columns, ["---"] * len(columns), *rows)]
-    return "".join(f"| {line} |\n" for line in lines)

@@ -1,20 +1,13 @@
-"""Streets that look like CamVid: writes docs/results-imle-camvid.md and its pictures.
+"""Streets that look like CamVid.
 
-Run: python tests/benchmarks/imle_camvid.py OUT CAMVID SQUEEZENET [--jobs 2] [--seeds 0,1,2]
+Run: python tests/benchmarks/imle_camvid.py OUT CAMVID SQUEEZENET [--jobs 2] [--seeds 0 1 2]
 
 Conditional IMLE learns from CamVid's 367 training pairs at 128 x 96 px; pictures are made of
 validation layouts, and of scenes of the grammar street_2d, whose own pictures are the baseline.
-Every run is a process with one thread, kept in OUT and not made again; one that was killed goes on
-from its last checkpoint.
+Writes docs/results-imle-camvid.md and its pictures.
 """
 
-import argparse
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +15,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import runs
 import torch
+from clock import Clock
 from imle_camvid_measures import Frames, agreements, gaps, mean_iou, patches_apart, photos
-from imle_camvid_page import CODES, PAGE, SHEETS, page, sheet, streets_sheet
+from imle_camvid_page import CODES, page, sheet, streets_sheet
+from pages import Page
 
+from datagen.files import atomic_file
 from datagen.grammar import Grammar
 from datagen.language.parse import named
 from datagen.learning.appearance import drawing
@@ -82,31 +79,6 @@ class Places:
         return read_maps(self.camvid / part, self.grammar)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("out", "camvid", "squeezenet"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--only", type=int, help="this seed alone, in this process")
-    given = parser.parse_args()
-    at = Places(given.out, given.camvid.resolve(), given.squeezenet.resolve())
-    at.out.mkdir(parents=True, exist_ok=True)
-    streets(at)
-    if given.only is not None:
-        one(at, given.only)
-        return
-    command = [sys.executable, __file__, *map(str, (at.out, at.camvid, at.squeezenet)), "--only"]
-    with ThreadPoolExecutor(given.jobs) as pool:
-        runs = [
-            pool.submit(subprocess.run, [*command, seed], check=True)
-            for seed in given.seeds.split(",")
-        ]
-        for run in runs:
-            run.result()
-    write(at)
-
-
 def streets(at: Places) -> Frames:
     """Scenes of the grammar's prior and the pictures that `raster` draws of them."""
     file = at.out / "streets.npz"
@@ -120,43 +92,40 @@ def streets(at: Places) -> Frames:
             for k in range(STREETS):
                 scenes = generate([rng_for(0, k, Stream.SCENE)])
                 frames += render(scenes, [rng_for(0, k, Stream.RENDER)])
-        np.savez(
-            file,
-            layouts=np.stack([f.class_map for f in frames]),
-            images=np.stack([f.image for f in frames]),
-        )
+        layouts = np.stack([f.class_map for f in frames])
+        with atomic_file(file) as whole:
+            np.savez(whole, layouts=layouts, images=np.stack([f.image for f in frames]))
     with np.load(file) as held:
         classes = 1 + len(at.grammar.categories) + len(at.grammar.stuffs)
         return Frames(held["layouts"], held["images"], classes)
 
 
-def one(at: Places, seed: int) -> None:
-    """Learn, draw and measure, unless that is done."""
-    result, folder = at.out / f"seed-{seed}.json", at.out / f"seed-{seed}"
-    if result.is_file():
-        return
-    torch.set_num_threads(1)
-    folder.mkdir(exist_ok=True)
-    minutes: dict[str, float] = {}
+def run(
+    out: Path, camvid: Path, squeezenet: Path, folder: Path, arm: str, seed: int
+) -> dict[str, Any]:
+    """Learns, draws and measures; there is one arm."""
+    at = Places(out, camvid, squeezenet)
     real, unseen, drawn = at.pairs("train"), at.pairs("val"), streets(at)
-    model = appearance(at, seed, folder, real, minutes)
+    model = appearance(at, seed, folder, real)
     translated = translations(model, drawn.layouts, seed)
     ours = Frames(model.header.table[drawn.layouts], translated, drawn.classes)
     theirs = replace(ours, images=drawn.images)
     val_layouts = np.stack([unseen.class_map(k) for k in range(len(unseen))])
     val_drawn = translations(model, val_layouts, seed)
-    sheets(at, seed, model, unseen, drawn, translated)
+    sheets(folder, model, unseen, drawn, translated)
     classes = [int(k) for k in np.unique(val_layouts) if k]
     assert model.gate is not None
-    found: dict[str, Any] = {"seed": seed, "classes": classes, "minutes": minutes}
+    names = (*at.grammar.categories, *at.grammar.stuffs)
+    found: dict[str, Any] = {"classes": [names[k - 1] for k in classes]}
+    found["cost"] = Clock(folder / "imle.json").read()
     photo_sets = {"all": np.concatenate([photos(real), photos(unseen)]), "val": photos(unseen)}
     sets = {"drawn": drawn.images, "translated": translated, "val layouts": val_drawn}
     found["gaps"] = {name: gaps(sets, target, at.squeezenet) for name, target in photo_sets.items()}
     found["swd"] = {name: patches_apart(some, photo_sets["val"]) for name, some in sets.items()}
     found["swd"]["photos of training"] = patches_apart(photos(real), photo_sets["val"])
     nets = {
-        "drawn": segmenter(at, seed, folder, "drawn", theirs, minutes),
-        "translated": segmenter(at, seed, folder, "translated", ours, minutes),
+        "drawn": segmenter(at, seed, folder, "drawn", theirs),
+        "translated": segmenter(at, seed, folder, "translated", ours),
         "real": model.gate,
     }
     found["iou"] = {name: mean_iou(net, unseen, classes) for name, net in nets.items()}
@@ -168,35 +137,30 @@ def one(at: Places, seed: int) -> None:
         "val layouts": agreements(model.gate, val_drawn, val_layouts),
         "streets": agreements(model.gate, translated, ours.layouts),
     }
-    result.write_text(json.dumps(found))
+    return found
 
 
-def appearance(
-    at: Places, seed: int, folder: Path, real: LabelMaps, minutes: dict[str, float]
-) -> Appearance:
+def appearance(at: Places, seed: int, folder: Path, real: LabelMaps) -> Appearance:
     file = folder / "appearance.safetensors"
     if not file.is_file():
         learned = AppearanceTrainee(real, at.settings, seed)
         gate = GateTrainee(real, at.settings, seed)
-        taught(folder, "imle", learned, minutes)
-        taught(folder, "real", gate, minutes)
+        taught(folder, "imle", learned)
+        taught(folder, "real", gate)
         save_appearance_model(file, learned, gate, at.grammar)
     return load_appearance_model(file, at.grammar)
 
 
-def segmenter(
-    at: Places, seed: int, folder: Path, name: str, frames: Frames, minutes: dict[str, float]
-) -> torch.nn.Module:
+def segmenter(at: Places, seed: int, folder: Path, name: str, frames: Frames) -> torch.nn.Module:
     trainee = GateTrainee(frames, at.settings, seed)
-    taught(folder, name, trainee, minutes)
+    taught(folder, name, trainee)
     return trainee.net
 
 
-def taught(folder: Path, phase: str, trainee: Trainee, minutes: dict[str, float]) -> None:
-    """Trained to its end; what it took of this process counts."""
-    start = time.process_time()
-    train(RunFolder(folder), phase, trainee, checkpoint_every=_CHECKPOINT, progress=lambda _: None)
-    minutes[phase] = (time.process_time() - start) / 60
+def taught(folder: Path, phase: str, trainee: Trainee) -> None:
+    """Trained to its end."""
+    clock = Clock(folder / f"{phase}.json")
+    train(RunFolder(folder), phase, trainee, checkpoint_every=_CHECKPOINT, progress=clock)
 
 
 def translations(model: Appearance, layouts: np.ndarray, seed: int) -> np.ndarray:
@@ -211,7 +175,7 @@ def translations(model: Appearance, layouts: np.ndarray, seed: int) -> np.ndarra
 
 
 def sheets(
-    at: Places, seed: int, model: Appearance, unseen: LabelMaps, drawn: Frames, made: np.ndarray
+    folder: Path, model: Appearance, unseen: LabelMaps, drawn: Frames, made: np.ndarray
 ) -> None:
     """Pictures for the page, and one with photos, which is only to be looked at: none goes in."""
     rows: list[Sequence[np.ndarray]] = []
@@ -221,21 +185,28 @@ def sheets(
         films = [next(iter(drawing.film(model, [layout], code))) for code in range(CODES)]
         rows.append([layout, *films])
         beside.append([unseen.image(int(k)), *films])
-    cv2.imwrite(str(at.out / f"seed-{seed}-layouts.png"), sheet(rows)[..., ::-1])
-    cv2.imwrite(str(at.out / f"seed-{seed}-photos.png"), sheet(beside)[..., ::-1])
+    cv2.imwrite(str(folder / "layouts.png"), sheet(rows)[..., ::-1])
+    cv2.imwrite(str(folder / "photos.png"), sheet(beside)[..., ::-1])
     pairs = list(zip(drawn.images[:16], made[:16], strict=True))
-    cv2.imwrite(str(at.out / f"seed-{seed}-streets.png"), streets_sheet(pairs)[..., ::-1])
+    cv2.imwrite(str(folder / "streets.png"), streets_sheet(pairs)[..., ::-1])
 
 
-def write(at: Places) -> None:
-    """The page, of all runs that are there."""
-    found = [json.loads(path.read_text()) for path in sorted(at.out.glob("seed-?.json"))]
-    PAGE.write_text(page(found, (*at.grammar.categories, *at.grammar.stuffs)))
-    for name, file in SHEETS.items():
-        picture = cv2.imread(str(at.out / f"seed-{found[0]['seed']}-{name}.png"))
-        assert picture is not None
-        cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+def share(*paths: Path) -> None:
+    streets(Places(*paths))
 
+
+PAGE = Page(
+    "imle-camvid",
+    {"imle": (0, 1, 2)},
+    run,
+    page,
+    {
+        "imle_camvid.jpg": ["imle-0/layouts.png"],
+        "imle_camvid_streets.jpg": ["imle-0/streets.png"],
+    },
+    share,
+)
+BENCHMARK = runs.Benchmark(__file__, ("CAMVID", "SQUEEZENET"), (PAGE,))
 
 if __name__ == "__main__":
-    main()
+    runs.main(BENCHMARK)

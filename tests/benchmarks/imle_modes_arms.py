@@ -18,7 +18,8 @@ TRAIN = World(1000)
 CHANNELS = (16, 24, 32, 32, 32)
 NO_NOISE = {"style": 0, "draws": 1, "rebalancing": False}
 DIVERSITY = 0.4  # weight of the diversity loss; from 0.5 on, being apart is worth any error
-# Name -> what it is told as, and its settings beside the defaults.
+# Name -> what it is told as, and its settings beside the defaults; without a noise encoder, unless
+# they name one.
 ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "regression": ("CRN, regression", NO_NOISE),
     "diverse": ("CRN + noise, diversity loss", {"draws": 1, "rebalancing": False}),
@@ -35,7 +36,7 @@ ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 def settings_of(arm: str, squeezenet: str) -> AppearanceLearning:
-    found = {"channels": CHANNELS, "weights": Source(source=squeezenet), **ARMS[arm][1]}
+    found = {"channels": CHANNELS, "weights": Source(source=squeezenet), "encoder": 0, **ARMS[arm][1]}
     return AppearanceLearning(**found)
 
 

@@ -1,8 +1,10 @@
 """docs/results-metasim2.md from the results that benchmarks/metasim2.py kept."""
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from tables import table
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -67,7 +69,7 @@ def _digits(results: Results) -> Iterator[str]:
 The target lays its digits in a row; the prior puts them anywhere, and learned scenes are still
 rendered so. Exemplars of prior and target are different ones.
 """
-    yield _table(
+    yield table(
         ["seed", "count TV prior", "learned", "classify-and-count", "class TV prior", "learned",
          "classify-and-count", "MMD prior", "learned", "halves (95 %)", "iterations", "renders",
          "seconds, of these REINFORCE"],
@@ -109,7 +111,7 @@ count TV on seed 0, and both are shown. Prior and classify-and-count stand in th
             ]
         )
     columns = ["arm", "rate", "count TV: median (range)", "class TV", "kernel spread", "seeds"]
-    yield _table(columns, rows)
+    yield table(columns, rows)
 
 
 def _jagged(results: Results) -> Iterator[str]:
@@ -121,7 +123,7 @@ def _jagged(results: Results) -> Iterator[str]:
 Counts 0 to 10 by Dirichlet(0.6), classes by Dirichlet(1.5); none of these targets was looked at
 before.
 """
-    yield _table(
+    yield table(
         ["target", "count TV prior", "learned", "classify-and-count", "class TV prior", "learned",
          "classify-and-count", "renders"],
         [[_last(r), *_tv(r, "count_tv"), *_tv(r, "class_tv"), r["renders"]] for r in runs],
@@ -141,7 +143,7 @@ afterwards.
 """
     hidden = {_last(r): r["learned"]["count_tv"] for r in _under(results, "choosing")}
     rows = [[one["name"], f"{one['distance']:.2f}", f"{hidden[one['name']]:.3f}"] for one in ranked]
-    yield _table(
+    yield table(
         ["recipe, the first is chosen", "distance, in the target's noise", "hidden count TV"], rows
     )
     chosen, best = hidden[ranked[0]["name"]], min(hidden.values())
@@ -179,7 +181,7 @@ else here sees. "Joint": roads, cars on the first and cars on the second, in pai
                 mmd = f"{r[law]['mmd']:.4f} ({r['floor']['mmd']:.4f})" if law in r else ""
                 whole = (f"{score['roads TV']:.3f}", *cars, f"{score['joint TV']:.3f}")
                 rows.append([name, *whole, mmd])
-        yield _table(columns, rows)
+        yield table(columns, rows)
 
 
 def _both(results: Results) -> Iterator[str]:
@@ -205,7 +207,7 @@ counting features. One seed.
             ]
         )
     columns = ["learned", "MMD by cells (95 % of halves)", "Frechet distance by cells"]
-    yield _table([*columns, "MMD by counts", "count TV"], rows)
+    yield table([*columns, "MMD by counts", "count TV"], rows)
 
 
 def _robust(results: Results) -> Iterator[str]:
@@ -241,8 +243,3 @@ def _median(values: Sequence[float]) -> str:
 
 def _spread(what: str, values: Sequence[float]) -> str:
     return f"{what}: median {_median(values)}.\n"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [" | ".join(map(str, row)) for row in (columns, ["---"] * len(columns), *rows)]
-    return "".join(f"| {line} |\n" for line in lines)

@@ -9,6 +9,7 @@ import torch
 from relate_bowls_world import Balls, Pictures, World, pictures, seen
 from torch import Tensor, nn
 
+from datagen.files import atomic_file
 from datagen.learning.gap.distances import frechet_distance
 from datagen.learning.relate.toggling import (
     GATE,
@@ -73,9 +74,8 @@ def features(world: World, out: Path) -> tuple[Features, float]:
         said = net.head(net(torch.from_numpy(other.images))).numpy() * spread + mean
     left = np.square(said - other.geometry).mean(0) / other.geometry.var(0)
     r2 = float(1 - left.max())
-    aside = path.with_suffix(".part")
-    torch.save({"net": net.state_dict(), "r2": r2}, aside)
-    aside.replace(path)
+    with atomic_file(path) as file:
+        torch.save({"net": net.state_dict(), "r2": r2}, file)
     return net, r2
 
 

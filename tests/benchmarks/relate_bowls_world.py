@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from datagen import recipe
+from datagen.files import atomic_file
 from datagen.frames import opened
 from datagen.scene import Scene
 
@@ -36,7 +37,7 @@ class World:
 
 SPARSE = World("sparse", "balls_in_bowl", 32, 0.08)
 DENSE = World("dense", "balls_in_bowl_dense", 32, 0.12)
-LARGE = World("sparse 64 px", "balls_in_bowl", 64, 0.08)
+LARGE = World("large", "balls_in_bowl", 64, 0.08)
 
 
 class Pictures(NamedTuple):
@@ -65,9 +66,8 @@ def pictures(world: World, out: Path, seed: int, count: int) -> Pictures:
         np.searchsorted(np.unique(ids), ids).astype(np.uint8),
         np.stack([_geometry(m.scene) for m in made]),
     )
-    aside = path.with_name(f"{path.stem}.{seed}.part.npz")
-    np.savez(aside, **found._asdict())
-    aside.replace(path)
+    with atomic_file(path) as file:  # runs side by side may make it at the same time
+        np.savez(file, **found._asdict())
     return found
 
 

@@ -1,31 +1,32 @@
 """Clips that RELATE has learned, against time-shuffled real ones, by a Frechet distance of clips.
 
-Run: python tests/benchmarks/relate_clips.py OUT [--seeds 0 1 2]
+Run: python tests/benchmarks/relate_clips.py OUT [--jobs 2] [--seeds 0 1 2]
 
 The paper's table has a Frechet Video Distance of 556 for RELATE on BallsInBowl, and 920 for real
-sequences whose frames are in a random order. A run that is done lies under OUT and is not made
-again, one that was cut off goes on. docs/results-relate-clips.md is written anew from all there.
+sequences whose frames are in a random order. Writes docs/results-relate-clips.md.
 """
 
-import argparse
 import json
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import runs
 import torch
+from clock import Clock
+from measured import Result
+from pages import Page
 from relate_bowls_measures import Features
+from tables import table
 from torch import Tensor
 
 from datagen import pipeline, recipe
 from datagen.dataset.targets import load_targets
-from datagen.files import write_atomic
-from datagen.learning.loop import Tick, train
+from datagen.files import atomic_file
+from datagen.learning.loop import train
 from datagen.learning.photos.windows import windows_of
 from datagen.learning.relate_clips.drawing import laid
 from datagen.learning.relate_clips.training import RelateClipsTrainee
@@ -38,9 +39,6 @@ from datagen.rng import Stream, rng_for
 from datagen.settings.relate import RelateLearning
 from datagen.settings.relate_clips import RelateClipsLearning
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "results-relate-clips.md"
-PICTURE = ROOT / "docs" / "relate_clips.jpg"
 FRAMES = 8
 LEARNED, OTHER = 500, 200  # clips
 SIDE, DIM = 32, 8  # px; features a frame
@@ -112,7 +110,8 @@ def features(out: Path) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
         body = torch.from_numpy(_read(net.eval(), other.images).reshape(-1, 64))
         said = net.head(body).numpy() * spread + mean
     r2 = float(1 - (np.square(said - judged).mean(0) / judged.var(0)).max())
-    torch.save({"net": net.state_dict(), "r2": r2}, path)
+    with atomic_file(path) as file:
+        torch.save({"net": net.state_dict(), "r2": r2}, file)
     return partial(_read, net), r2
 
 
@@ -165,10 +164,11 @@ def distances(clips: dict[str, np.ndarray], out: Path) -> dict[str, float]:
 
 
 def floors(out: Path) -> dict[str, float]:
-    """Of the clips that were learned from, in three orders."""
+    """Of the clips that were learned from, in three orders; and the features' R2."""
     ours, rng = real(out, 0, LEARNED).images, rng_for(0, 0, Stream.EVALUATE)
     at_rest = np.repeat(ours[:, :1], FRAMES, axis=1)
-    return distances({"real": ours, "shuffled": shuffled(ours, rng), "at rest": at_rest}, out)
+    found = distances({"real": ours, "shuffled": shuffled(ours, rng), "at rest": at_rest}, out)
+    return found | {"r2": features(out)[1]}
 
 
 def measured(net: Generator, motion: Motion, seed: int, out: Path) -> dict[str, float]:
@@ -181,46 +181,27 @@ def measured(net: Generator, motion: Motion, seed: int, out: Path) -> dict[str, 
 # --------------------------------------------------------------------------------------------- runs
 
 
-def run(out: Path, seed: int) -> dict[str, Any]:
-    """Learns and measures, in this process, on one thread."""
-    folder = out / f"run-{seed}"
-    path = folder / "result.json"
-    if path.is_file():
-        return json.loads(path.read_text())
-    folder.mkdir(parents=True, exist_ok=True)
-    trainee = _trainee(out, seed)
-    began = time.process_time()
-    every = STILL.checkpoint_every
-    train(RunFolder(folder), "relate_clips", trainee, checkpoint_every=every, progress=_tell)
-    net, motion = trainee.samplers()
-    result = {"seed": seed, "seconds": time.process_time() - began}
-    result |= measured(net, motion, seed, out)
-    write_atomic(folder / "clips.jpg", sheet(net, motion))
-    write_atomic(path, json.dumps(result, indent=1))
-    return result
-
-
-def _trainee(out: Path, seed: int) -> RelateClipsTrainee:
-    torch.set_num_threads(1)
+def run(out: Path, folder: Path, arm: str, seed: int) -> dict[str, Any]:
+    """Learns and measures; there is one arm."""
     known = real(out, 0, LEARNED)
     targets = load_targets(known.folder, (SIDE, SIDE))
     windows = windows_of(known.folder, targets.names, MOTION.frames)
-    return RelateClipsTrainee(targets.images, windows, MOTION, STILL, seed)
+    trainee = RelateClipsTrainee(targets.images, windows, MOTION, STILL, seed)
+    every, clock = STILL.checkpoint_every, Clock(folder / "cost.json")
+    train(RunFolder(folder), "relate_clips", trainee, checkpoint_every=every, progress=clock)
+    net, motion = trainee.samplers()
+    cv2.imwrite(str(folder / "sample.png"), sheet(net, motion))
+    return {"cost": clock.read(), **measured(net, motion, seed, out)}
 
 
-def _tell(tick: Tick) -> None:
-    if tick.step % 100 == 0:
-        sys.stderr.write(f"{tick.step}/{tick.steps}  {tick.words}\n")
-
-
-def sheet(net: Generator, motion: Motion) -> bytes:
-    """Six clips, one in a row."""
+def sheet(net: Generator, motion: Motion) -> np.ndarray:
+    """BGR: six clips, one in a row."""
     clips = drawn(net, motion, 0)[:6].reshape(-1, SIDE, SIDE, 3)
-    made = contact_sheet(list(clips), columns=FRAMES, scale=3)
-    return cv2.imencode(".jpg", made[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return contact_sheet(list(clips), columns=FRAMES, scale=3)[:, :, ::-1]
 
 
-def page(found: Sequence[dict[str, Any]], floor: dict[str, float], r2: float) -> str:
+def page(found: Sequence[Result], others: Mapping[str, Result]) -> str:
+    floor = others["real"]
     rows = [("real clips, others than those compared with", floor["real"])]
     rows += [("real clips, frames in a random order", floor["shuffled"])]
     rows += [("real clips, the first frame throughout", floor["at rest"])]
@@ -229,19 +210,16 @@ def page(found: Sequence[dict[str, Any]], floor: dict[str, float], r2: float) ->
     rows += [
         (f"{name}, seed {one['seed']}", one[key]) for one in found for key, name in names.items()
     ]
-    table = "\n".join(f"| {name} | {value:.2f} |" for name, value in rows)
-    minutes = ", ".join(f"{one['seconds'] / 60:.1f}" for one in found)
+    told = table(("clips", "Frechet distance"), [(name, f"{value:.2f}") for name, value in rows])
+    minutes = ", ".join(f"{one['cost']['minutes']:.1f}" for one in found if one["cost"])
     return f"""{_HEAD}
 Clips of {FRAMES} frames, {LEARNED} to learn from and {OTHER} others to compare with, and as many
 made, of which none was left out. Features: {DIM} principal ones, over real frames, of a network
-that was taught where bowl and balls are (R2 {r2:.3f} or more on other clips). One row of
+that was taught where bowl and balls are (R2 {floor["r2"]:.3f} or more on other clips). One row of
 {FRAMES * DIM} numbers is a clip. Not I3D's features: no FVD, and not to be compared with the
 paper's values.
 
-| clips | Frechet distance |
-|---|---:|
-{table}
-
+{told}
 The first row is the floor, of two samples of one law: {OTHER} clips of {FRAMES * DIM} numbers
 are few, and the bias is in all rows. The paper has 556 for RELATE and 920 for real clips in a
 random order.
@@ -249,10 +227,7 @@ random order.
 Learning took {minutes} minutes of one core: {STILL.steps} steps of single frames,
 {MOTION.finder_steps} of the finder, {MOTION.steps} of the motion.
 
-{_TAIL}
-```
-python tests/benchmarks/relate_clips.py OUT --seeds {" ".join(str(one["seed"]) for one in found)}
-```
+![Six learned clips, one in a row](relate_clips.jpg)
 """
 
 
@@ -264,25 +239,17 @@ clips how it moves, without labels ([how](clips.md#learned-clips)).
 
 ## Frechet distance of clips
 """
-_TAIL = """![Six learned clips, one in a row](relate_clips.jpg)
 
-## How to repeat it
-"""
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    floor, (_, r2) = floors(asked.out), features(asked.out)
-    found = [run(asked.out, seed) for seed in asked.seeds]
-    write_atomic(PAGE, page(found, floor, r2))
-    first = asked.out / f"run-{asked.seeds[0]}" / "clips.jpg"
-    write_atomic(PICTURE, first.read_bytes())
-
+PAGE = Page(
+    "relate-clips",
+    {"relate": (0, 1, 2)},
+    run,
+    page,
+    {"relate_clips.jpg": ["relate-0/sample.png"]},
+    features,
+    {"real": floors},
+)
+BENCHMARK = runs.Benchmark(__file__, (), (PAGE,))
 
 if __name__ == "__main__":
-    main()
+    runs.main(BENCHMARK)

@@ -1,11 +1,11 @@
 """docs/results-semgan.md from the results that benchmarks/semgan_shapes.py kept."""
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Result = Mapping[str, Any]
-Floor = Mapping[str, float]
+from measured import Result
+from tables import spread, table
 
 _SWD = ("whole 64", "whole 32", "whole 16", "patch 64", "patch 32", "patch 16")
 _SHAPES = {  # reading -> heading; shares in per cent
@@ -144,21 +144,14 @@ square its slope anywhere; more weight for feature matching; a slower discrimina
 """
 
 
-def page(results: Sequence[Result], floor: Floor, machine: str) -> str:
+def page(results: Sequence[Result], others: Mapping[str, Result]) -> str:
     ours = [r for r in results if r["arm"] == "semgan"]
     theirs = [r for r in results if r["arm"] == "gan"]
     parts = [_HEAD, *_settings(results)]
     if ours and theirs:
-        parts += [*_targets(ours, theirs), *_distances(ours, theirs, floor)]
-        parts += [*_maps(ours, theirs, floor), *_cost(ours, theirs)]
-    missing = 6 - len(results)
-    if missing:
-        parts.append(f"**Not run to the end yet:** {missing} of 6 runs.\n")
-    parts.append(_TRIED)
-    parts.append(
-        f"Machine: {machine}.\n\nMade by `python tests/benchmarks/semgan_shapes.py OUT`.\n"
-    )
-    return "\n".join(parts)
+        parts += [*_targets(ours, theirs), *_distances(ours, theirs, others["real"])]
+        parts += [*_maps(ours, theirs, others["real"]), *_cost(ours, theirs)]
+    return "\n".join([*parts, _TRIED])
 
 
 def _settings(results: Sequence[Result]) -> Iterator[str]:
@@ -184,7 +177,7 @@ def _targets(ours: Sequence[Result], theirs: Sequence[Result]) -> Iterator[str]:
         met = [v <= 0.8 for v in swds] + [stray <= 0.5, better == len(_VALIDITY)]
         values = (f"{v:.2f}" for v in (*swds, *beside, stray))
         rows.append([a["seed"], *values, f"{better} of {len(_VALIDITY)}", f"{sum(met)} of 4"])
-    yield _table(
+    yield table(
         ["seed", "SWD whole set / raw", "per patch / raw", "whole set / snapped",
          "per patch / snapped", "stray / snapped", "validity no lower", "met"],
         rows,
@@ -195,7 +188,7 @@ def _ratio(value: float, other: float) -> float:
     return value / other if other else float("inf")
 
 
-def _distances(ours: Sequence[Result], theirs: Sequence[Result], floor: Floor) -> Iterator[str]:
+def _distances(ours: Sequence[Result], theirs: Sequence[Result], floor: Result) -> Iterator[str]:
     yield _SLICED
     rows = [
         ["SemGAN", *_cells([r["maps"] for r in ours], _SWD)],
@@ -203,10 +196,10 @@ def _distances(ours: Sequence[Result], theirs: Sequence[Result], floor: Floor) -
         ["GAN, snapped", *_cells([r["maps"] for r in theirs], _SWD)],
         ["floor", *_cells([floor], _SWD)],
     ]
-    yield _table(["", *_SWD], rows)
+    yield table(["", *_SWD], rows)
 
 
-def _maps(ours: Sequence[Result], theirs: Sequence[Result], floor: Floor) -> Iterator[str]:
+def _maps(ours: Sequence[Result], theirs: Sequence[Result], floor: Result) -> Iterator[str]:
     off = [100 * r["raw"]["off palette"] for r in theirs]
     yield _SEEN.format(off=_spread(off))
     rows = [
@@ -214,14 +207,14 @@ def _maps(ours: Sequence[Result], theirs: Sequence[Result], floor: Floor) -> Ite
         ["GAN, snapped", *_cells([r["maps"] for r in theirs], tuple(_SHAPES))],
         ["real", *_cells([floor], tuple(_SHAPES))],
     ]
-    yield _table(["", *_SHAPES.values()], rows)
+    yield table(["", *_SHAPES.values()], rows)
     yield "Pixels of each class, %:\n"
     rows = [
         ["SemGAN", *_cells([r["maps"] for r in ours], _SHARES)],
         ["GAN, snapped", *_cells([r["maps"] for r in theirs], _SHARES)],
         ["real", *_cells([floor], _SHARES)],
     ]
-    yield _table(["", *(name.removeprefix("share ") for name in _SHARES)], rows)
+    yield table(["", *(name.removeprefix("share ") for name in _SHARES)], rows)
     yield _SHOWN
 
 
@@ -233,7 +226,7 @@ def _cost(ours: Sequence[Result], theirs: Sequence[Result]) -> Iterator[str]:
         [arm, *(_spread([c[n] for c in told if n in c], 0) for n in names)]
         for arm, told in costs.items()
     ]
-    yield _table(["", "own ms a step", "wall ms a step", "peak memory, MB"], rows)
+    yield table(["", "own ms a step", "wall ms a step", "peak memory, MB"], rows)
 
 
 def _cells(readings: Sequence[Mapping[str, float]], names: Sequence[str]) -> list[str]:
@@ -248,14 +241,4 @@ def _digits(name: str) -> int:
 
 
 def _spread(values: Sequence[float], digits: int = 1) -> str:
-    if not values:
-        return "-"
-    mean = f"{statistics.mean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [" | ".join(map(str, row)) for row in (columns, ["---"] * len(columns), *rows)]
-    return "".join(f"| {line} |\n" for line in lines)
+    return spread(values, f".{digits}f", statistics.mean)

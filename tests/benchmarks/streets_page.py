@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tables import spread, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "results-streets.md"
 KB = 1024  # bytes
@@ -282,19 +283,6 @@ def _machines(kept: Mapping[str, Kept]) -> str:
 
 def ratios(ones: Iterable[float], others: Iterable[float]) -> list[float]:
     return [one / other for one, other in zip(ones, others, strict=True)]
-
-
-def spread(readings: Sequence[float], form: str) -> str:
-    """Median, and the lowest and highest of several readings."""
-    middle = format(statistics.median(readings), form)
-    if len(readings) == 1:
-        return middle
-    return f"{middle} ({min(readings):{form}} to {max(readings):{form}})"
-
-
-def table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    lines = [" | ".join(map(str, row)) for row in (columns, ["---"] * len(columns), *rows)]
-    return "".join(f"| {line} |\n" for line in lines)
 
 
 def main(out: Path) -> None:

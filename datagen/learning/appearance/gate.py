@@ -42,14 +42,14 @@ class GateTrainee:
         rng = rng_for(self.seed, k, Stream.SEGMENTER)
         layouts, photos = self.pairs.batch(rng.integers(0, len(self.pairs), self.settings.batch))
         layouts, photos = varied(layouts, photos, rng)
+        # 0 is what the world does not know: it can look like anything.
+        if not layouts.any():
+            return {"loss": 0.0}
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.gate_learning_rate * _warm_cosine(k / self.steps)
         with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
             scores = self.net(photos)
-        # 0 is what the world does not know: it can look like anything.
         loss = cross_entropy(scores, layouts.long(), ignore_index=0)
-        if not loss.isfinite():  # nothing but 0 in the batch
-            return {"loss": 0.0}
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

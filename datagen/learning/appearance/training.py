@@ -18,10 +18,8 @@ from datagen.models.imle import Generator, Noise, Sizes
 from datagen.rng import Stream, rng_for
 from datagen.settings.appearance import AppearanceLearning
 
-_FLAT, _LOWEST = (
-    0.6,
-    0.05,
-)  # share of steps with the full learning rate; its last value, of the first
+_FLAT = 0.6  # share of steps with the full learning rate
+_LOWEST = 0.05  # of the learning rate, at the end
 _UNIT_PAIRS = 64  # of random photos, that tell the unit of the distance
 _CANDIDATES = 512  # whose noise is in memory at once
 _AT_ONCE = 8  # photos of a step that fills the bank
@@ -229,7 +227,7 @@ def sizes_of(maps: Pairs, settings: AppearanceLearning) -> Sizes:
     width, height = maps.size
     return Sizes(
         maps.classes, height, width, settings.channels, settings.coarsest, settings.style,
-        settings.grain, settings.encoder,
+        settings.grain, settings.encoder or None,
     )  # fmt: skip
 
 

@@ -8,25 +8,17 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from datagen.decoding import decode
 from datagen.errors import InputError
-from datagen.features import _weights
-from datagen.files import write_atomic
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
+from datagen.learning.model_file import open_model, write_model
 from datagen.models.imle import Generator, Sizes
 from datagen.models.segmenter import Segmenter
 from datagen.reading.class_names import class_names
-
-_ENTRY = "datagen"
-_CAP = 2 << 30  # bytes; the paper's generator has 420 MB
-_OF = "an appearance that `datagen learn` wrote"
-_GENERATOR, _GATE, _BANK, _UNIT = "generator.", "gate.", "bank", "unit"
 
 Names = tuple[Annotated[str, Field(max_length=200)], ...]
 
@@ -72,6 +64,20 @@ class Header(Component):
         return table
 
 
+class Stored(nn.Module):
+    """What the file holds, by these names."""
+
+    def __init__(
+        self, generator: Generator, gate: Segmenter | None, bank: Tensor, unit: Tensor
+    ) -> None:
+        super().__init__()
+        self.generator, self.gate = generator, gate
+        self.register_buffer("bank", bank)
+        self.register_buffer("unit", unit)
+        self.bank: Tensor
+        self.unit: Tensor
+
+
 @dataclass(frozen=True)
 class Appearance:
     """What `save_appearance_model` wrote, ready to draw."""
@@ -104,12 +110,9 @@ def save_appearance_model(
         precision=settings.precision,
         gate=None if gate is None else settings.gate_width,
     )
-    tensors = {_BANK: trainee.bank, _UNIT: trainee.distance.unit}
-    tensors |= {_GENERATOR + name: t for name, t in trainee.net.state_dict().items()}
-    if gate is not None:
-        tensors |= {_GATE + name: t for name, t in gate.net.state_dict().items()}
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(whole, {_ENTRY: header.model_dump_json()}))
+    segmenter = None if gate is None else gate.net
+    stored = Stored(trainee.net, segmenter, trainee.bank, trainee.distance.unit)
+    write_model(path, header, stored)
 
 
 def unseen_classes(grammar: Grammar, seen: Sequence[int]) -> tuple[str, ...]:
@@ -132,25 +135,20 @@ def checked_like(like: dict[str, str], grammar: Grammar, seen: Sequence[int]) ->
 
 
 def load_appearance_model(path: Path, grammar: Grammar) -> Appearance:
-    """Weights checked name by name before anything is used."""
-    header = decode(Header, _weights.described(path, _ENTRY, _OF), f"{path}: header")
+    """What `path` holds, ready to draw, if it was learned for this world's classes."""
+    file = open_model(path, Header, "appearance")
+    header, sizes = file.header, file.header.sizes
     _agree(path, header, grammar)
     _check_like(path, header)
-    found = _weights.read(path, _CAP)
-    with torch.device("meta"):
-        net = Generator(header.sizes)
-        gate = None if header.gate is None else Segmenter(header.sizes.classes, header.gate)
-    _weights.fill(net, found, _GENERATOR, path, _OF)
-    known = {_BANK, _UNIT, *(_GENERATOR + name for name in net.state_dict())}
-    if gate is not None:
-        _weights.fill(gate, found, _GATE, path, _OF)
-        known |= {_GATE + name for name in gate.state_dict()}
-    for name in found.keys() - known:
-        raise InputError(f"{path}: holds an unknown tensor {name}")
-    bank, unit = (_plain(found, name, path) for name in (_BANK, _UNIT))
-    if bank.ndim != 2 or bank.shape[1] != header.style or unit.ndim != 1:
-        raise InputError(f"{path}: its styles are {list(bank.shape)}, expected [n, {header.style}]")
-    return Appearance(header, net, bank, unit, gate)
+    styles, terms = (next(iter(file.shapes.get(name, ())), 0) for name in ("bank", "unit"))
+
+    def build() -> Stored:
+        gate = None if header.gate is None else Segmenter(sizes.classes, header.gate)
+        bank, unit = torch.zeros(styles, header.style), torch.zeros(terms)
+        return Stored(Generator(sizes), gate, bank, unit)
+
+    found = file.network(build).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Appearance(header, found.generator, found.bank, found.unit, found.gate)
 
 
 def _agree(path: Path, header: Header, grammar: Grammar) -> None:
@@ -170,13 +168,6 @@ def _check_like(path: Path, header: Header) -> None:
     strangers = ({*header.unseen, *header.like, *header.like.values()}) - names
     if strangers or len(names) > 255:
         raise InputError(f"{path}: header: its classes do not fit {sorted(strangers)}")
-
-
-def _plain(found: dict[str, Tensor], name: str, path: Path) -> Tensor:
-    tensor = found.get(name)
-    if tensor is None or tensor.dtype != torch.float32 or not tensor.isfinite().all():
-        raise InputError(f"{path}: tensor {name} holds no plain finite numbers")
-    return tensor
 
 
 def _told(names: Sequence[str]) -> str:

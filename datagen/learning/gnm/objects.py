@@ -14,6 +14,7 @@ from datagen.models.glimpses import layers
 from datagen.models.gnm import Gnm, Noise, Objects
 from datagen.rng import Stream, rng_for
 
+THRESHOLD = 0.3  # light, or opacity, from which on a pixel is part of an object; of 0..1
 _AT_ONCE = 64  # pictures
 _LOOKED_AT = 16  # samples that tell whether a model makes objects at all
 
@@ -38,7 +39,7 @@ class _Layer:
     mask: np.ndarray  # bool [h, w]
 
 
-def infer(model: Gnm, pictures: np.ndarray, threshold: float = 0.3) -> list[Found]:
+def infer(model: Gnm, pictures: np.ndarray, threshold: float = THRESHOLD) -> list[Found]:
     """Objects in pictures uint8 [N, H, W, 3], as the model reads them: no sampling.
 
     A pixel belongs to an object where its light, or its mask, is above `threshold`.
@@ -80,7 +81,7 @@ def frame_of(
     objects: Objects,
     category: int,
     categories: tuple[str, ...],
-    threshold: float = 0.3,
+    threshold: float = THRESHOLD,
     numbers: Mapping[int, int] | None = None,
 ) -> Frame:
     """A picture and its labels, of one sample [1, K, ...].

@@ -10,7 +10,7 @@ from torch import Tensor
 from datagen.errors import InputError
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.schedule import Schedule
-from datagen.learning.run import restore, state_of
+from datagen.learning.run import restore, state_of, under
 from datagen.models.gnm import Gnm, Noise, Sizes
 from datagen.models.gnm_losses import Terms, Weights, terms
 from datagen.rng import Stream, rng_for
@@ -71,9 +71,7 @@ class GnmTrainee:
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         restore(self.model, self.optimizer, tensors)
-        prefix = "schedule."
-        plan = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        self.schedule = Schedule.of(plan)
+        self.schedule = Schedule.of(under("schedule.", tensors))
 
     def _fresh(self) -> torch.optim.Adam:
         rate = self.settings.learning_rate

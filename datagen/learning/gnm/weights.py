@@ -9,8 +9,8 @@ from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.gnm.training import GnmTrainee
-from datagen.learning.model_file import open_model, write_model
-from datagen.learning.photos.category import category_of
+from datagen.learning.model_file import check_canvas, open_model, write_model
+from datagen.learning.photos.category import category_of, check_category
 from datagen.models.gnm import Gnm, Sizes
 
 _FORMAT = "datagen-gnm-1"
@@ -67,16 +67,7 @@ def load_gnm_model(path: Path, grammar: Grammar) -> tuple[Gnm, str]:
 
 def _agree(path: Path, header: Header, grammar: Grammar) -> None:
     """Refuses a world without the objects' category, another canvas, and cells that do not fit."""
-    if header.category not in grammar.categories:
-        raise InputError(
-            f"{path}: makes objects of category {header.category}, learned for {header.world}; "
-            f"{grammar.world} has {', '.join(grammar.categories) or 'none'}: learn this world"
-        )
-    if header.canvas != grammar.canvas:
-        width, height = header.canvas
-        raise InputError(
-            f"{path}: makes pictures of {width} x {height} px, but the canvas is "
-            f"{grammar.canvas[0]} x {grammar.canvas[1]}; set canvas = [{width}, {height}]"
-        )
+    check_category(path, header.category, header.world, grammar)
+    check_canvas(path, header.canvas, grammar)
     if header.canvas[0] % header.cell or header.canvas[1] % header.cell:
         raise InputError(f"{path}: header: the canvas is no grid of cells of {header.cell} px")

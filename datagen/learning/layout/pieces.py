@@ -34,10 +34,10 @@ def pieces(class_map: np.ndarray, kinds: Sequence[int]) -> Iterator[Piece]:
     for kind in kinds:
         mask = (class_map == kind).astype(np.uint8)
         count, labels, table, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        _, first = np.unique(labels, return_index=True)
+        numbers, first = np.unique(labels, return_index=True)
         # The number 0 is what is not of the class, unless all of the map is.
         known = [k for k in range(1, count) if table[k, cv2.CC_STAT_AREA] > 0]
-        order = dict(zip(np.unique(labels).tolist(), first.tolist(), strict=True))
+        order = dict(zip(numbers.tolist(), first.tolist(), strict=True))
         for k in sorted(known, key=order.__getitem__):
             x, y, w, h = table[k, :4].tolist()
             yield Piece(kind, x, y, labels[y : y + h, x : x + w] == k)

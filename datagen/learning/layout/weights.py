@@ -9,7 +9,7 @@ from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
 from datagen.learning.layout.training import LayoutTrainee
-from datagen.learning.model_file import open_model, write_model
+from datagen.learning.model_file import check_canvas, open_model, write_model
 from datagen.models.semgan import Generator
 
 _FORMAT = "datagen-semgan-1"
@@ -68,9 +68,4 @@ def _agree(path: Path, header: Header, grammar: Grammar) -> None:
                 f"{path}: was learned for {header.world}, whose class {k + 1} is {their}, but in "
                 f"{grammar.world} it is {our}; learn the layouts of this world"
             )
-    if header.size != grammar.canvas:
-        width, height = header.size
-        raise InputError(
-            f"{path}: makes layouts of {width} x {height} px, but the canvas is "
-            f"{grammar.canvas[0]} x {grammar.canvas[1]}; set canvas = [{width}, {height}]"
-        )
+    check_canvas(path, header.size, grammar)

@@ -46,7 +46,8 @@ class PhotosMaterial:
         _refuse_class_numbers(recipe, target, targets)
         windows = None
         if section == "relate_clips":
-            windows = windows_of(target, targets.names, recipe.learn.relate_clips.frames)
+            lost = [name for name, _ in targets.rejected]
+            windows = windows_of(target, targets.names, recipe.learn.relate_clips.frames, lost)
         return cls(recipe, targets, Lesson(recipe, section, targets.images, windows))
 
     @property

@@ -31,6 +31,7 @@ def drawn(taught: Recipe, section: Section, targets: Targets) -> Iterator[Sheet]
     if section == "gnm":
         title = "Photos, and what the model reads out of them: its own picture, with labels"
         yield Sheet("read.png", title, _read(taught, targets))
+    taught.check_worth()
     if section == "relate_clips":
         title = "Clips with labels, one in a row"
         yield Sheet("clips.png", title, _clips(taught))
@@ -58,7 +59,7 @@ def _read(taught: Recipe, targets: Targets) -> np.ndarray:
 def _clips(taught: Recipe) -> np.ndarray:
     """A row for a clip."""
     frames = COLUMNS if taught.clips is None else taught.clips.frames
-    model = taught.generator.component("generators").model_copy(update={"gate": None})
+    model = taught.generator.component("generators").model_copy(update={"gate": 0.0})
     with model.open_clips(taught.world(), frames) as generate:
         clips = generate([rng_for(taught.seed, k, Stream.SCENE) for k in range(_ROWS)])
     shown = [frame for clip in clips for frame in clip[:: -(-frames // COLUMNS)]]

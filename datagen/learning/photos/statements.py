@@ -6,11 +6,14 @@ from pathlib import Path
 
 from datagen.errors import InputError, RejectedError
 from datagen.frames import opened_generator
-from datagen.learning.relate.weights import attempts_of
+from datagen.learning.relate import weights as of_pictures
+from datagen.learning.relate_clips import weights as of_clips
 from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
 from datagen.rng import Stream, rng_for
 
+# What may begin again while it learns, and what tells how often its training began.
+_BEGINNING = {"relate": of_pictures.attempts_of, "relate_clips": of_clips.attempts_of}
 _SAMPLES = 64
 _UNSEEN = 1 << 41  # their numbers begin here
 _FEW = 1000  # photos below which little variety can be expected
@@ -31,6 +34,7 @@ def tried(taught: Recipe) -> Trial:
     """Samples of the generator, each looked at as those of a dataset are."""
     rejected = things = 0
     try:
+        taught.check_worth()
         with opened_generator(taught) as generate:
             for k in range(_SAMPLES):
                 rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)
@@ -59,9 +63,9 @@ def statements(taught: Recipe, photos: int) -> list[Statement]:
 
 def _attempts(taught: Recipe) -> Iterator[Statement]:
     part = taught.generator
-    if part.use != "relate" or part.weights is None:
+    if part.use not in _BEGINNING or part.weights is None:
         return
-    attempts = attempts_of(Path(part.weights.source))
+    attempts = _BEGINNING[part.use](Path(part.weights.source))
     if attempts > 1:
         yield Statement(
             "learned",

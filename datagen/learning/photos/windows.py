@@ -13,17 +13,20 @@ from datagen.errors import InputError
 _FEWEST = 16  # windows
 
 
-def windows_of(folder: Path, names: Sequence[str], frames: int) -> np.ndarray:
+def windows_of(
+    folder: Path, names: Sequence[str], frames: int, lost: Sequence[str] = ()
+) -> np.ndarray:
     """int [M, T]: all runs of `frames` pictures of a clip, as places in `names`, which are sorted.
 
     Of a dataset of ours its videos are the clips; elsewhere the folders in `folder` are, whose
-    pictures follow one another by their names.
+    pictures follow one another by their names. `lost`: names of what could not be read, which ends
+    a run.
     """
-    clips: dict[Any, list[tuple[Any, int]]] = {}
-    places = _places(folder)
+    clips: dict[Any, list[tuple[int, int]]] = {}
+    places = _in_videos(folder) if is_dataset(folder) else _in_folders([*names, *lost])
     for k, name in enumerate(names):
-        clip, order = places.get(name, (None, 0)) if places else (_folder(name), k)
-        if clip is not None:
+        if name in places:
+            clip, order = places[name]
             clips.setdefault(clip, []).append((order, k))
     found = [run for members in clips.values() for run in _runs(sorted(members), frames)]
     if len(found) < _FEWEST:
@@ -34,25 +37,24 @@ def windows_of(folder: Path, names: Sequence[str], frames: int) -> np.ndarray:
     return np.array(found)
 
 
-def _places(folder: Path) -> Mapping[str, tuple[int, int]]:
-    """Name -> video and frame; none where there are no videos."""
-    if not is_dataset(folder):
-        return {}
-    images = coco.read(folder)["images"]
+def _in_videos(folder: Path) -> Mapping[str, tuple[int, int]]:
+    """Name -> video and frame, of a dataset's images that are in one."""
     return {
         one["file_name"]: (one["video_id"], one["frame_index"])
-        for one in images
+        for one in coco.read(folder)["images"]
         if isinstance(one.get("video_id"), int) and isinstance(one.get("frame_index"), int)
     }
 
 
-def _folder(name: str) -> str | None:
-    parent = str(PurePosixPath(name).parent)
-    return None if parent == "." else parent
+def _in_folders(names: Sequence[str]) -> Mapping[str, tuple[str, int]]:
+    """Name -> folder and number, of files that are in one."""
+    parents = {name: str(PurePosixPath(name).parent) for name in names}
+    ordered = sorted(names, key=lambda name: (parents[name], name))
+    return {name: (parents[name], k) for k, name in enumerate(ordered) if parents[name] != "."}
 
 
 def _runs(members: Sequence[tuple[int, int]], frames: int) -> list[list[int]]:
-    """Windows over one clip; a frame that could not be read ends a run."""
+    """Windows over one clip, of (number of a frame, its place); a gap in the numbers ends a run."""
     orders = [order for order, _ in members]
     return [
         [k for _, k in members[start : start + frames]]

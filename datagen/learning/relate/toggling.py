@@ -33,7 +33,6 @@ class Toggled(NamedTuple):
     poses: np.ndarray  # float [K, 2]: x, y; -1 and 1 are the borders
     shown: np.ndarray  # float [K, H, W]: change by taking it away; largest of a channel, 1 = all
     alone: np.ndarray  # float [K, H, W]: change of the background by adding it
-    slots: np.ndarray  # int [K]: which object of the model it is
 
 
 class Usual(NamedTuple):
@@ -70,7 +69,6 @@ def taken_apart(net: Generator, scene: Scene) -> Toggled:
         scene.poses[0, slots].numpy(),
         shown.numpy(),
         alone.numpy(),
-        slots.numpy(),
     )
 
 
@@ -179,14 +177,17 @@ def soundness(sample: Toggled, usual: Usual, cut: float = CUT) -> float:
     changes: of objects that share one thing none is it. 1 for a picture without objects.
     """
     ids, changed = visible(sample, cut), masks(sample.shown, cut)
+    # Sizes at any other cut could not be held against the usual one.
+    areas = np.bincount(visible(sample).ravel(), minlength=len(changed) + 1)[1:]
     shared = changed.sum(0) > 1
-    return min(
-        (
-            _found(ids == k + 1, one, usual) * min(1.0, _own(mask, shared) / _OWN)
-            for k, (one, mask) in enumerate(zip(sample.shown, changed, strict=True))
-        ),
-        default=1.0,
+    scores = (
+        _piece(ids == k + 1)
+        * min(1.0, area / (_SMALL * usual.area))
+        * min(1.0, change.max() / (_WEAK * usual.strength))
+        * min(1.0, _own(mask, shared) / _OWN)
+        for k, (change, mask, area) in enumerate(zip(sample.shown, changed, areas, strict=True))
     )
+    return float(min(scores, default=1.0))
 
 
 def _own(mask: np.ndarray, shared: np.ndarray) -> float:
@@ -194,14 +195,10 @@ def _own(mask: np.ndarray, shared: np.ndarray) -> float:
     return 1 - float(np.count_nonzero(mask & shared)) / max(1, np.count_nonzero(mask))
 
 
-def _found(mask: np.ndarray, change: np.ndarray, usual: Usual) -> float:
-    area = int(np.count_nonzero(mask))
-    if area == 0:
-        return 0.0
+def _piece(mask: np.ndarray) -> float:
+    """Share of a mask that its largest piece is; 0 of nothing."""
     table = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)[2]
-    piece = table[1:, cv2.CC_STAT_AREA].max() / area
-    size = min(1.0, area / (_SMALL * usual.area))
-    return float(piece * size * min(1.0, change.max() / (_WEAK * usual.strength)))
+    return float(table[1:, cv2.CC_STAT_AREA].max(initial=0)) / max(1, np.count_nonzero(mask))
 
 
 # ------------------------------------------------------------------------------------- the failure

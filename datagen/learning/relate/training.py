@@ -217,8 +217,7 @@ class RelateTrainee(Duel[Generator, Discriminator]):
 
     def _latents(self, rng: np.random.Generator) -> Latents:
         drawn = draw_latents(self.sizes, rng, self.settings.batch, self.settings.objects)
-        parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
-        return Latents(*(part.to(self.device) for part in parts))
+        return drawn.to(self.device)
 
     def _singled(self, scene: Scene, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Of half of the pictures, but for those without objects: which, and an object of each."""

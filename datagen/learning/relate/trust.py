@@ -1,8 +1,12 @@
-"""Which models make no dataset: those whose labels would be worthless."""
+"""What is not believed: models that make no dataset, and pictures whose labels are not sound."""
 
-from datagen.errors import InputError
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from datagen.errors import InputError, RejectedError
 from datagen.learning.relate.toggling import (
-    GATE,
     LEAST,
     PAINTED,
     looked_at,
@@ -11,15 +15,15 @@ from datagen.learning.relate.toggling import (
 )
 from datagen.learning.relate.weights import Relate
 
-_WORTHLESS = 0.1  # the least share of sound samples where there is no gate
-
 
 def refuse_worthless(
-    path: str, model: Relate, objects: tuple[int, int], cut: float, gate: float | None
+    path: Path, model: Relate, objects: tuple[int, int], cut: float, gate: float
 ) -> None:
     """InputError for a model of `path` in whose pictures toggling does not find the objects.
 
-    `objects`: fewest and most that are asked of it; `cut` and `gate` are the generator's.
+    `objects`: fewest and most that are asked of it; `cut` and `gate` are the generator's. A gate
+    of 0 lets every picture pass, and so every model but one whose background paints the objects:
+    of that no picture by itself can tell.
     """
     samples = looked_at(model.net, model.objects)
     strength = painted_background(samples)
@@ -32,11 +36,21 @@ def refuse_worthless(
     fewer = ""
     if objects != model.objects:
         samples, fewer = looked_at(model.net, objects), "ask for fewer `objects`, "
-    share = sound_share(samples, model.usual, cut, GATE if gate is None else gate)
-    least = _WORTHLESS if gate is None else LEAST
-    if share < least:
+    share = sound_share(samples, model.usual, cut, gate)
+    if share < LEAST:
         raise InputError(
             f"{path}: toggling finds all objects in {share:.0%} of its pictures of {objects[0]} "
-            f"to {objects[1]}, below {least:.0%}; {fewer}lower `gate`, or learn again with "
+            f"to {objects[1]}, below {LEAST:.0%}; {fewer}lower `gate`, or learn again with "
             "another `seed` or for longer"
+        )
+
+
+def reject_unsound(scores: Sequence[float], gate: float) -> None:
+    """RejectedError where the soundness of a picture, or a clip's in the mean, is below `gate`."""
+    score = float(np.mean(scores))
+    if score < gate:
+        raise RejectedError(
+            f"toggling finds the objects to {score:.0%}, below the gate's {gate:.0%}; "
+            "learn for longer or with another seed, or lower the generator's `gate`",
+            score,
         )

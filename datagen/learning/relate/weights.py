@@ -10,16 +10,16 @@ from pydantic import Field
 from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learning.model_file import open_model, write_model
-from datagen.learning.photos.category import category_of
+from datagen.learning.model_file import check_canvas, open_model, write_model
+from datagen.learning.photos.category import category_of, check_category
 from datagen.learning.relate.toggling import Usual, looked_at, usual_of
 from datagen.learning.relate.training import RelateTrainee
 from datagen.models.relate import Generator, Sizes, doublings
+from datagen.settings.relate import Count
 
 _FORMAT = "datagen-relate-1"
 
 Side = Annotated[int, Field(ge=16, le=8192)]
-Count = Annotated[int, Field(ge=0, le=64)]
 
 
 class Header(Component):
@@ -110,17 +110,10 @@ def attempts_of(path: Path) -> int:
 
 def check_agreement(path: Path, header: Header, grammar: Grammar) -> None:
     """Refuses another world's objects, another canvas, and sizes that fit no picture."""
-    if header.category not in grammar.categories:
-        raise InputError(
-            f"{path}: its objects are of {header.world}'s category {header.category}, which "
-            f"{grammar.world} does not have; learn from pictures of this world"
-        )
     size = (header.width, header.height)
-    if size != grammar.canvas:
-        raise InputError(
-            f"{path}: makes pictures of {size[0]} x {size[1]} px, but the canvas is "
-            f"{grammar.canvas[0]} x {grammar.canvas[1]}; set canvas = [{size[0]}, {size[1]}]"
-        )
+    check_category(path, header.category, header.world, grammar)
+    check_canvas(path, size, grammar)
     unit = 1 << doublings(*size)
-    if header.objects[0] > header.objects[1] or any(side % unit for side in size):
+    fewest, most = header.objects
+    if fewest > most or most == 0 or any(side % unit for side in size):
         raise InputError(f"{path}: header: its sizes do not fit each other")

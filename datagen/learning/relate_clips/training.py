@@ -21,7 +21,7 @@ from datagen.errors import InputError
 from datagen.learning.duel import Duel
 from datagen.learning.loop import Kept
 from datagen.learning.relate.training import RelateTrainee
-from datagen.learning.run import restore, state_of
+from datagen.learning.run import restore, state_of, under
 from datagen.models.relate import ABSENT, Generator, Latents, draw_latents
 from datagen.models.relate_judge import deceiving_loss, judging_loss
 from datagen.models.relate_motion import PAST, Fate, Finder, Motion, PathJudge
@@ -82,8 +82,7 @@ class RelateClipsTrainee:
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         for name, part in self._parts.items():
-            head = f"{name}."
-            part.load({k.removeprefix(head): v for k, v in tensors.items() if k.startswith(head)})
+            part.load(under(f"{name}.", tensors))
 
     @property
     def _parts(self) -> Mapping[str, Kept]:
@@ -137,8 +136,7 @@ class FinderTrainee:
         """Latents, poses [N, K, 2] and pictures float [N, 3, H, W]."""
         still = self.still
         drawn = draw_latents(still.sizes, rng, count, still.settings.objects)
-        parts = (drawn.background, drawn.appearance, drawn.spots, drawn.present)
-        latents = Latents(*(part.to(still.device) for part in parts))
+        latents = drawn.to(still.device)
         scene = still.average.lay(latents)
         return latents, scene.poses, still.average.picture(scene)
 

@@ -22,6 +22,7 @@ from datagen.models.relate import Generator
 from datagen.models.relate_motion import Motion
 
 _FORMAT = "datagen-relate-clips-1"
+_OF = "RELATE model of clips"
 
 
 class ClipsHeader(Component):
@@ -60,9 +61,14 @@ def save_relate_clips_model(path: Path, trainee: RelateClipsTrainee, grammar: Gr
     write_model(path, header, Painted(still, motion))
 
 
+def attempts_of(path: Path) -> int:
+    """How often the training of what paints the frames began."""
+    return open_model(path, ClipsHeader, _OF).header.still.attempts
+
+
 def load_relate_clips_model(path: Path, grammar: Grammar) -> RelateClips:
     """The model of `path`, ready to draw, if it was learned for this world and canvas."""
-    file = open_model(path, ClipsHeader, "RELATE model of clips")
+    file = open_model(path, ClipsHeader, _OF)
     header = file.header
     check_agreement(path, header.still, grammar)
     sizes = header.still.sizes
