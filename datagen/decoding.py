@@ -34,7 +34,7 @@ def read_text(path: Path, cap: int) -> str:
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise RecipeError(f"{where} is not TOML: {error}") from error
     except RecursionError as error:
         raise RecipeError(f"{where}: values are nested too deeply") from error
@@ -68,7 +68,7 @@ def override(
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 
@@ -95,6 +95,8 @@ def decode(model: type[Model], data: Any, where: str) -> Model:
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_explain(model, error)}") from error
+    except RecursionError as error:  # dotted keys of TOML nest without end
+        raise RecipeError(f"{where}: values are nested too deeply") from error
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
