@@ -103,6 +103,8 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     # An unknown key is named first: a misspelt required key shows up as missing as well.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
+    if fault["type"] == "json_invalid":  # `json` wrote it, so all that can be wrong is its depth
+        return "values are nested too deeply"
     place = tuple(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         known = _fields(model, place[:-1])

@@ -3,7 +3,7 @@
 Neither numpy nor OpenCV is loaded for this: a server judges uploads by it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ class UnusableError(Exception):
 
 @contextmanager
 def opened(
-    file: bytes | Path | IO[bytes], formats: Sequence[str] = FORMATS
+    file: bytes | Path | IO[bytes], formats: tuple[str, ...] = FORMATS
 ) -> Iterator[Image.Image]:
     """A picture whose header is sound; what goes wrong with it becomes an UnusableError."""
     try:
@@ -42,7 +42,7 @@ def opened(
         raise UnusableError(f"cannot be decoded: {reason}") from error
 
 
-def _named(formats: Sequence[str]) -> str:
+def _named(formats: tuple[str, ...]) -> str:
     names = [{"WEBP": "WebP"}.get(name, name) for name in formats]
     return f"{', '.join(names[:-1])} or {names[-1]}"
 

@@ -228,13 +228,32 @@ class Preview(Message):
 class GrammarText(Message):
     """The text of a grammar, as in a .scene file."""
 
-    text: str = Field(max_length=262_144)
+    text: str = Field(
+        max_length=262_144,
+        examples=["world dots\ncanvas 64 x 64\nstart Scene\nScene -> dot\ndot { draw: ellipse }\n"],
+    )
 
 
 class Grammar(Message):
+    """A grammar by its name."""
+
     name: Name | str
     built_in: bool  # came with datagen; others may be replaced
     text: str | None = None  # only in GET of one grammar
+
+
+class RecipeText(Message):
+    """The text of a recipe, as in a .toml file."""
+
+    text: str = Field(max_length=1_000_000, examples=['grammar = "aerial"\ncount = 200\n'])
+
+
+class Recipe(Message):
+    """A recipe by its name."""
+
+    name: Name | str
+    built_in: bool  # came with datagen; others may be replaced
+    text: str | None = None  # only in GET of one recipe
 
 
 class Target(Message):

@@ -1,5 +1,5 @@
 """One module for each kind of thing that has addresses."""
 
-from datagen.web.api import datasets, health, jobs, metrics
+from datagen.web.api import datasets, health, jobs, metrics, worlds
 
-ROUTERS = (health.router, metrics.router, jobs.router, datasets.router)
+ROUTERS = (health.router, metrics.router, jobs.router, worlds.router, datasets.router)
