@@ -265,6 +265,22 @@ class Target(Message):
     uploaded: bool  # else a folder that the server's configuration names
 
 
+class LeftOut(Message):
+    """A file of an archive that is no picture that can be used."""
+
+    name: str
+    reason: str
+
+
+class Unpacked(Message):
+    """What came of an archive of pictures."""
+
+    target: Target
+    taken: int  # pictures
+    left_out: int  # files
+    reasons: list[LeftOut]  # of the first hundred
+
+
 class Run(Message):
     """A run of `learn` or `train`, or an evaluation."""
 
@@ -273,3 +289,12 @@ class Run(Message):
     complete: bool
     report: bool  # GET .../report.html gives it
     made: float
+    meta: dict[str, Any] | None = None  # what it was started with; only in GET of one
+    pictures: list[str] | None = None  # GET .../pictures/NAME gives them; only in GET of one
+
+
+class Readings(Message):
+    """Lines of a training's metrics, such as {"phase": ..., "iteration": ..., "loss": ...}."""
+
+    items: list[dict[str, Any]]
+    next: int  # the `cursor` of those that come after
