@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Literal, get_args, get_origin
 
 import pytest
+import servers
 from faulty import ROOT
 from PIL import Image
 from pydantic import BaseModel
@@ -19,7 +20,7 @@ from starlette.testclient import TestClient
 from datagen import plugins
 from datagen.errors import InputError
 from datagen.parts import Part
-from datagen.settings.serve import Limits, Quota, Serve
+from datagen.settings.serve import Quota, Serve
 from datagen.web import worlds
 from datagen.web.app import make_app
 from datagen.web.clerk import Clerks
@@ -44,11 +45,7 @@ PACK = DOTS.replace("start Scene", 'start Scene\nasset pack: sprites "strokes"')
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
     """A client of a server that carries out no jobs."""
-    limits = Limits(texts=4, preview=60)
-    home = tmp_path_factory.mktemp("home")
-    service = make_service(Serve(home=str(home), workers=0, limits=limits), None)
-    with TestClient(make_app(service), base_url="http://127.0.0.1") as client:
-        client.service = service
+    with servers.app(tmp_path_factory.mktemp("home"), limits={"texts": 4}) as client:
         yield client
 
 
@@ -510,7 +507,9 @@ def test_a_learned_recipe_keeps_the_files_that_the_server_gave_it(home):
     text = recipe.Recipe.decode(made).model_dump_json()
     (folder / "recipe.json").write_text(text)
     found = worlds.world_of(home, WorldOf(run="learned", sets=["count=7"]))
-    assert found.learn.appearance.weights.source == str(pack)
+    kept = found.learn.appearance.weights
+    assert kept is not None
+    assert kept.source == str(pack)
     assert found.count == 7
 
 

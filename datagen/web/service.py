@@ -22,6 +22,7 @@ from datagen.web.clerk import Clerks
 from datagen.web.home import Home
 from datagen.web.overview import Overview
 from datagen.web.problems import Refused
+from datagen.web.uploads import Albums
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Service:
     overview: Overview
     clerks: Clerks
     keeper: Keeper | None  # None: others attend the jobs folder
+    albums: Albums
     checks: Counter[str] = field(default_factory=Counter)  # and previews under way, by who asked
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
@@ -98,7 +100,8 @@ def make_service(settings: Serve, broker: Broker | None) -> Service:
         keeper = Keeper(jobs, broker="", name="", duties=(CONTROL, TRAIN), processes=workers)
     ledger = Jobs(jobs)
     clerks = Clerks(2, settings.limits.preview, settings.limits.memory)
-    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper)
+    albums = Albums(home, settings.limits)
+    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper, albums)
 
 
 def _target(name: str, at: str) -> Path:
