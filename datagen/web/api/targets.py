@@ -73,7 +73,9 @@ async def put_picture(
     return await run_in_threadpool(_shown, service, name)
 
 
-@router.post("/{name}/archive", openapi_extra=_body("application/x-tar", "application/gzip"))
+@router.post(
+    "/{name}/archive", openapi_extra=_body("application/octet-stream", "application/x-tar")
+)
 async def put_archive(name: types.Name, service: Here, request: Request) -> types.Unpacked:
     """Add the pictures of a tar, plain or gzipped: all that are any, or none of them.
 
