@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from typer import Context, Option
 
-from datagen import pipeline, recipe
 from datagen.cli.options import (
     Assets,
     Broker,
@@ -50,6 +49,8 @@ def command(
     json: Json = False,
 ) -> None:
     """An interrupted run goes on with --resume; no image is made twice or lost."""
+    from datagen import pipeline, recipe
+
     where = place_of(out)
     to = place(context, broker, jobs, detach)
     changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)

@@ -15,7 +15,13 @@ _INTERVAL = 0.2  # seconds between two looks
 _EVENT = re.compile(r"[\d-]{10} [\d:]{8} (?:INFO|WARNING) (.*)")
 _PATIENCE = 4.0  # seconds before it is said that nobody takes the job
 _AGAIN = 30.0  # seconds until it is said once more
-UNITS = {"generate": "images", "evaluate": "pictures", "learn": "steps", "train": "steps"}
+UNITS = {
+    "generate": "images",
+    "evaluate": "pictures",
+    "learn": "steps",
+    "train": "steps",
+    "export": "images",
+}
 
 
 def follow(

@@ -69,7 +69,10 @@ def _train(home: Home, request: dict[str, Any], out: Path) -> Order:
     asked = types.Train.model_validate(request)
     refuse_sets(asked.sets)
     dataset = home.find("datasets", asked.dataset)
-    return job.order(lesson(str(dataset), asked.sets), dataset, out, resume=out.exists())
+    val = home.find("datasets", asked.val) if asked.val else None
+    start = home.find("detectors", asked.start) if asked.start else None
+    given = lesson(str(dataset), asked.sets, start)
+    return job.order(given, dataset, out, val=val, resume=out.exists())
 
 
 def _evaluate(home: Home, request: dict[str, Any], out: Path) -> Order:
@@ -78,7 +81,19 @@ def _evaluate(home: Home, request: dict[str, Any], out: Path) -> Order:
     asked = types.Evaluate.model_validate(request)
     detector = home.find("detectors", asked.detector)
     dataset = home.find("datasets", asked.dataset)
-    return evaluation.order(evaluation.Request(detector, dataset), out, resume=out.exists())
+    options = {"official": asked.kitti_official, "merge": asked.merge}
+    whole = evaluation.Request(detector, dataset, **options)
+    return evaluation.order(whole, out, resume=out.exists())
+
+
+def _export(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen.dataset.export import job
+    from datagen.dataset.export.selection import Policy
+
+    asked = types.Export.model_validate(request)
+    policy = Policy(asked.min_visible_fraction, asked.min_pixels, asked.merge, asked.splits)
+    dataset = home.find("datasets", asked.dataset)
+    return job.order(dataset, asked.format, out, policy, resume=out.exists())
 
 
 _ORDERS: dict[str, Callable[[Home, dict[str, Any], Path], Order]] = {
@@ -86,6 +101,7 @@ _ORDERS: dict[str, Callable[[Home, dict[str, Any], Path], Order]] = {
     "learn": _learn,
     "train": _train,
     "evaluate": _evaluate,
+    "export": _export,
 }
 
 

@@ -11,6 +11,7 @@ from datagen.jobs.ledger import State
 from datagen.settings.serve import Name
 
 Item = TypeVar("Item")
+Category = Annotated[str, Field(min_length=1, max_length=80)]
 Set = Annotated[str, Field(max_length=2000, examples=["learn.seed=1"])]
 
 
@@ -87,6 +88,8 @@ class Train(_Order):
 
     verb: Literal["train"] = "train"
     dataset: Name
+    val: Name | None = None  # a dataset to validate on; none: a share is held out
+    start: Name | None = None  # a detector to go on from
     sets: list[Set] = Field(default_factory=list, max_length=100)
 
 
@@ -96,6 +99,8 @@ class Evaluate(_Order):
     verb: Literal["evaluate"] = "evaluate"
     detector: Name
     dataset: Name
+    merge: dict[Category, Category] = Field(default_factory=dict, max_length=100)  # old -> new
+    kitti_official: bool = False  # KITTI's own IoUs instead of 0.5
 
 
 class Export(_Order):
@@ -106,7 +111,8 @@ class Export(_Order):
     format: str = Field(max_length=40, examples=["yolo"])
     min_visible_fraction: float = Field(default=0.0, ge=0, le=1)
     min_pixels: int = Field(default=1, ge=1)
-    splits: dict[Name, float] = Field(default_factory=dict)
+    merge: dict[Category, Category] = Field(default_factory=dict, max_length=100)  # old -> new
+    splits: dict[Name, float] = Field(default_factory=dict, max_length=20)
 
 
 AnyOrder = Annotated[Generate | Learn | Train | Evaluate | Export, Field(discriminator="verb")]
