@@ -114,7 +114,7 @@ def there(dataset: Path, format: str, out: Path, policy: Policy) -> ExportReport
 def _asked(dataset: Path, format: str, policy: Policy) -> dict[str, Any]:
     """What an export is of, without any path."""
     labels = sha256_of(dataset / "annotations.json")
-    return {"annotations": labels, "format": format, "policy": policy.to_json()}
+    return {"annotations_sha256": labels, "format": format, "policy": policy.to_json()}
 
 
 def _report(selection: Selection, written: Written, format: str, out: Path) -> ExportReport:
