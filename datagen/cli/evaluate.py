@@ -63,10 +63,15 @@ def tell(
     screen: Screen, out: Path, json: bool, report: dict[str, Any], *, official: bool = False
 ) -> None:
     """Show what came of it."""
-    from datagen.report.evaluation import summary
-
-    for text in summary(report):
+    for text in said(report):
         screen.say(text)
     if official and report["kitti"] is None:
         screen.say("KITTI's measure was left out: what is hidden of the things is not known.")
     screen.result(str(out / "report.html"), report, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    from datagen.report.evaluation import summary
+
+    return list(summary(report))

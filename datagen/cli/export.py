@@ -15,14 +15,13 @@ from datagen.cli.options import (
     QueueIn,
     Resume,
     merged,
-    pairs,
+    shares,
 )
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
 from datagen.dataset import export
 from datagen.dataset.export import job
 from datagen.dataset.export.selection import Policy
-from datagen.errors import InputError
 
 Format = Annotated[str, Option("--format", help=f"One of: {', '.join(export.FORMATS)}.")]
 Out = Annotated[Path, Option("--out", help="A new folder.")]
@@ -72,19 +71,12 @@ def command(
 
 def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    screen.say(said(report))
+    for text in said(report):
+        screen.say(text)
     screen.result(str(out), report, as_json=json)
 
 
-def said(report: dict[str, Any]) -> str:
+def said(report: dict[str, Any]) -> list[str]:
     """What came of it, in words."""
     images, labels, dropped = (report[key] for key in ("images", "annotations", "dropped"))
-    return f"{images} images, {labels} labels, {dropped} left out"
-
-
-def shares(split: str) -> dict[str, float]:
-    parts = pairs("--split", [part for part in split.split(",") if part], "NAME=SHARE,...")
-    try:
-        return {name: float(share) for name, share in parts.items()}
-    except ValueError as error:
-        raise InputError(f"--split {split}: the shares must be numbers") from error
+    return [f"{images} images, {labels} labels, {dropped} left out"]

@@ -73,6 +73,12 @@ def command(
 
 def tell(screen: Screen, out: Path | Address, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
-    screen.say(f"{report['count']} images ({rate}), {report['annotations']} labels")
+    for text in said(report):
+        screen.say(text)
     screen.result(str(out), report | {"out": str(out)}, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
+    return [f"{report['count']} images ({rate}), {report['annotations']} labels"]

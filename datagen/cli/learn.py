@@ -70,7 +70,12 @@ def command(
 
 def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    for statement in report["statements"]:
-        screen.say(f"{statement['kind']}: {statement['text']}")
+    for text in said(report):
+        screen.say(text)
     screen.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
     screen.result(str(out), report | {"run": str(out)}, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    return [f"{statement['kind']}: {statement['text']}" for statement in report["statements"]]

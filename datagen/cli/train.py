@@ -71,12 +71,15 @@ def command(
 
 def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    screen.say(f"{_good(report['AP50'])}; see {out / 'report.html'}")
+    for text in said(report):
+        screen.say(text)
+    screen.say(f"see {out / 'report.html'}")
     screen.say(f"score it on other pictures: datagen evaluate {quote(str(out))} DATASET")
     screen.result(str(out), report | {"run": str(out)}, as_json=json)
 
 
-def _good(ap50: float | None) -> str:
-    if ap50 is None:
-        return "how good it is was not measured"
-    return f"AP50 {100 * ap50:.1f} % in the validation pictures"
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    if report["AP50"] is None:
+        return ["how good it is was not measured"]
+    return [f"AP50 {100 * report['AP50']:.1f} % in the validation pictures"]

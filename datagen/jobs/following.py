@@ -41,8 +41,8 @@ def follow(
     while True:
         standing = job.standing()
         for line in tail.lines():
-            if event := _EVENT.fullmatch(line):
-                say(event[1])
+            if (event := remark(line)) is not None:
+                say(event)
         if standing.state.is_final:
             return standing
         progress = job.progress()
@@ -52,6 +52,12 @@ def follow(
             )
         lonely.look()
         time.sleep(_INTERVAL)
+
+
+def remark(line: str) -> str | None:
+    """What a line of a job's log tells whoever follows it."""
+    event = _EVENT.fullmatch(line)
+    return None if event is None else event[1]
 
 
 def words(verb: str, progress: dict[str, Any], *, left: bool = True) -> str:

@@ -42,6 +42,8 @@ class Problem(Message):
     title: str
     status: int
     detail: str
+    message: str | None = None  # `detail` without place, text and remedy
+    path: str | None = None  # of a grammar: how it is called here
     line: int | None = None  # from 1
     column: int | None = None  # from 1
     remedy: str | None = None
@@ -144,6 +146,13 @@ class Job(Message):
     error: str | None = None
     exit_code: int | None = None
     result: Any = None  # as the command prints it with --json; only in GET of one job
+
+
+class Log(Message):
+    """What happened to a job: the last lines of its log."""
+
+    lines: list[str]
+    left_out: int = 0  # lines before them
 
 
 # --------------------------------------------------------------------------------------- datasets

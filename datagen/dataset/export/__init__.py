@@ -14,12 +14,12 @@ from datagen.dataset.export import (
     to_panoptic,
     to_yolo,
 )
-from datagen.dataset.export.publish import Written, published, refuse
+from datagen.dataset.export.publish import Written, refuse
 from datagen.dataset.export.selection import Policy, Selection, refuse_unfinished, select
 from datagen.dataset.store import read_json
 from datagen.digest import canonical
 from datagen.errors import InputError
-from datagen.files import sha256_of, write_atomic
+from datagen.files import atomic_folder, sha256_of, write_atomic
 from datagen.progress import Advance
 
 _Writer = Callable[[Selection, Path], Written]
@@ -78,7 +78,7 @@ def export(
         return done
     selection = replace(select(dataset, policy), link=link, progress=progress)
     write, image_path = _WRITERS[format]
-    with published(out) as aside:
+    with atomic_folder(out) as aside:
         written = write(selection, aside)
         cameras.write(selection, aside, image_path)
         report = _report(selection, written, format, out)

@@ -9,7 +9,7 @@ from datagen.decoding import decode
 from datagen.files import make_folder
 from datagen.interfaces import Component
 from datagen.jobs.conducted import Conducted, Order
-from datagen.jobs.work import quoted, unquoted
+from datagen.storage.address import quoted, unquoted
 
 
 class _Ordered(Component):

@@ -1,16 +1,12 @@
-"""An export appears whole or not at all."""
+"""Where an export goes, and how images come there."""
 
-import contextlib
-import errno
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.dataset.export.selection import Item, Selection
 from datagen.errors import InputError
-from datagen.files import disk_space, locked, make_folder, sync
 
 
 @dataclass(frozen=True)
@@ -30,36 +26,6 @@ def refuse(out: Path, dataset: Path) -> None:
             raise InputError(f"{out}: exists and is not an empty folder; choose another")
     except OSError as error:
         raise InputError(f"{out}: cannot write there ({error.strerror})") from error
-
-
-@contextlib.contextmanager
-def published(out: Path) -> Iterator[Path]:
-    """A folder that becomes `out`, absent or empty, by one rename; or goes when something fails.
-
-    BusyError while another process writes there. What one leaves that is killed, the next removes.
-    """
-    out = out.resolve()
-    aside = out.with_name(f".{out.name}.tmp")
-    make_folder(aside)
-    with locked(aside), disk_space(out.parent):
-        whole = aside / "export"
-        try:
-            shutil.rmtree(whole, ignore_errors=True)
-            whole.mkdir()
-            yield whole
-            _rename(whole, out)
-            sync(out.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _rename(whole: Path, out: Path) -> None:
-    try:
-        whole.rename(out)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise
-        raise InputError(f"{out}: somebody has put something there; choose another") from error
 
 
 def place_images(selection: Selection, part: str, folder: Path) -> None:
