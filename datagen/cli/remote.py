@@ -21,7 +21,6 @@ from datagen.decoding import decode, parse_toml, read_text
 from datagen.errors import Detached, InputError, JobError, MissingError
 from datagen.jobs.following import UNITS, remark, words
 from datagen.jobs.ledger import State
-from datagen.recipe import TEXT_CAP
 from datagen.settings.serve import NAME
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ _OUT = Annotated[
 ]
 _SHARED = ("context", "detach", "json")  # mean here what they mean everywhere
 _GRAMMAR = re.compile(r"^grammar[ \t]*=.*$", re.M)
-_CAP = 262_144  # characters of a grammar, as the server takes them
+_CAP = 1_000_000  # bytes of a recipe or a grammar; a server may take fewer
 Order = TypeVar("Order", bound="types.Message")
 
 
@@ -217,15 +216,15 @@ def _world(source: str, sets: list[str] | None) -> dict[str, Any]:
             return {key: _named("RECIPE", kind.rstrip("/"), source), **changes}
     if "/" in source or not source:
         raise InputError(
-            f"{source}: with --server a recipe is a .toml or .scene file of this machine, or by its "
-            "name there: that of a recipe, runs/NAME or datasets/NAME"
+            f"{source}: with --server a recipe is a .toml or .scene file of this machine, or what "
+            "the server calls it: a recipe's name, runs/NAME or datasets/NAME"
         )
     return {"recipe": source, **changes}
 
 
 def _whole(path: Path) -> str:
     """A recipe's TOML; a grammar that is a file beside it is put in, since the server has none."""
-    text = read_text(path, TEXT_CAP)
+    text = read_text(path, _CAP)
     data = parse_toml(text, str(path))
     named = data.get("grammar")
     if not isinstance(named, str) or not (named.endswith(".scene") or "/" in named):

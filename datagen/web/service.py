@@ -22,6 +22,7 @@ from datagen.web.clerk import Clerks
 from datagen.web.home import Home
 from datagen.web.overview import Overview
 from datagen.web.problems import Refused
+from datagen.web.types import AnyOrder
 from datagen.web.uploads import Albums
 
 
@@ -38,6 +39,7 @@ class Service:
     keeper: Keeper | None  # None: others attend the jobs folder
     albums: Albums
     checks: Counter[str] = field(default_factory=Counter)  # and previews under way, by who asked
+    orders: list[tuple[str, AnyOrder]] = field(default_factory=list)  # by whom; not yet jobs
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def turn(self, name: str) -> asyncio.Lock:
