@@ -133,9 +133,7 @@ def _for_server(verb: str, command: Callable[..., None]) -> Callable[..., None]:
     if verb in AT_SERVER:
         return command
     known = ", ".join((*ORDERS, *AT_SERVER))
-    raise InputError(
-        f"`{verb}` is nothing that a server does; leave out {SERVER}. It does: {known}"
-    )
+    raise InputError(f"`{verb}` is done here: leave out {SERVER}; a server does {known}")
 
 
 def _help(command: Callable[..., None], summary: str) -> str:

@@ -14,7 +14,6 @@ from datagen.errors import DatagenError, VerifyError
 from datagen.files import atomic_folder, refuse_filled
 from datagen.progress import Advance
 
-_PIECE = 1 << 18  # bytes
 _MANIFEST = "manifest.json"
 
 
@@ -55,7 +54,7 @@ class _Archive:
             try:
                 with self._wire.stream(self._path, rest) as answer:
                     self._begin(answer)
-                    for piece in answer.iter_bytes(_PIECE):
+                    for piece in answer.iter_bytes():
                         self._at += len(piece)
                         attempts.went_well()
                         self._progress(self._at, self._size, "bytes")
