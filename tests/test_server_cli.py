@@ -165,7 +165,7 @@ def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town):
 
 def test_other_verbs_are_ordered_with_names_of_the_server(at):
     at("submit", "learn", "aerial", "--target", "oslo").refused(2, "there is no target `oslo`")
-    at("submit", "learn", "aerial", "--target", "./oslo").refused(2, "--target", "is a name there")
+    at("submit", "learn", "aerial", "--target", "photos/oslo").refused(2, "--target", "is a name there")
     at("submit", "train", "nowhere").refused(2, "no dataset `nowhere`")
     words = ["submit", "evaluate", "runs-of-mine", "town", "--kitti-official"]
     at(*words).refused(2, "no detector `runs-of-mine`")

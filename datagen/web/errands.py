@@ -55,10 +55,10 @@ def _generate(home: Home, request: dict[str, Any], out: Path) -> Order:
 
 
 def _learn(home: Home, request: dict[str, Any], out: Path) -> Order:
-    from datagen.learning import job
-
     asked = types.Learn.model_validate(request)
     target = home.find("targets", asked.target)
+    from datagen.learning import job  # takes seconds, and a name that is none is told before
+
     return job.order(world_of(home, asked.world), target, out, resume=out.exists())
 
 

@@ -115,7 +115,10 @@ def log(name: types.Name, service: Here) -> types.Log:
 async def events(name: types.Name, service: Here, request: Request) -> StreamingResponse:
     """Server-sent events: `job` whenever it has changed, `log` for each line; ends with the job."""
     _found(service, name)
-    return StreamingResponse(_events(service, name, request), media_type="text/event-stream")
+    # nginx, and who took it for a model, would else keep events until it has a page of them.
+    headers = {"X-Accel-Buffering": "no"}
+    told = _events(service, name, request)
+    return StreamingResponse(told, headers=headers, media_type="text/event-stream")
 
 
 async def _events(service: Service, name: str, request: Request) -> AsyncIterator[str]:
