@@ -386,6 +386,10 @@ def test_a_job_goes_its_way(serving):
         last = [*asks.follow(job.id, said=said.append)][-1]
         assert (last.state, last.makes, last.result["count"]) == (State.DONE, "datasets/first", 12)
         assert any("carried out by" in line for line in said)
+        assert asks.dataset("first").images == 12
+        assert "first" in {one.name for one in asks.datasets()}
+        found = list(asks.images("first", category="circle"))
+        assert {thing.category for image in found for thing in image.things} >= {"circle"}
         assert asks.log(job.id).lines == said
         assert asks.cancel(job.id).state is State.DONE
         assert job.id in {one.id for one in asks.jobs(state=State.DONE)}
@@ -461,7 +465,9 @@ def test_kill_9_makes_no_job_twice_and_loses_none(tmp_path):
         assert [one.id for one in asks.jobs()] == [job.id]
         assert sum("carried out by" in line for line in said) == 2
         assert len(set(said)) == len(said)
-        assert pipeline.verify(place).findings == ()
+        assert asks.verify("town").sound
+        asks.download("town", tmp_path / "brought")
+        assert pipeline.verify(tmp_path / "brought").findings == ()
 
 
 def test_a_token_is_sent(tmp_path):

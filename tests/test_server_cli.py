@@ -140,6 +140,18 @@ def test_a_job_is_stopped_let_go_on_and_forgotten(at, serving):
     assert at("jobs", "remove", "--ended-before", 1).out == "no job to remove\n"
 
 
+def test_a_dataset_is_brought(at, cli, town, tmp_path, monkeypatch, serving):
+    done = at("fetch", "town", "--out", tmp_path / "d")
+    assert (done.code, done.out) == (0, f"{tmp_path / 'd'}\n"), done.err
+    assert cli("verify", tmp_path / "d").code == 0
+    at("fetch", "town", "--out", tmp_path / "d").refused(2, "not empty")
+    at("fetch", "nowhere", "--out", tmp_path / "e").refused(2, "no dataset `nowhere`")
+    at("fetch", "town", "--out", tmp_path / "e", "--resume").refused(2, "--resume")
+    assert not (tmp_path / "e").exists()
+    monkeypatch.setenv("DATAGEN_SERVER", serving.url)
+    assert cli("fetch", "datasets/town", "--out", tmp_path / "e", "--json").code == 0
+
+
 def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town):
     words = ["--format", "coco", "--min-pixels", 4, "--merge", "circle=square"]
     name = submitted(
@@ -165,7 +177,8 @@ def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town):
 
 def test_other_verbs_are_ordered_with_names_of_the_server(at):
     at("submit", "learn", "aerial", "--target", "oslo").refused(2, "there is no target `oslo`")
-    at("submit", "learn", "aerial", "--target", "photos/oslo").refused(2, "--target", "is a name there")
+    words = ["submit", "learn", "aerial", "--target", "photos/oslo"]
+    at(*words).refused(2, "--target photos/oslo", "is a name there")
     at("submit", "train", "nowhere").refused(2, "no dataset `nowhere`")
     words = ["submit", "evaluate", "runs-of-mine", "town", "--kitti-official"]
     at(*words).refused(2, "no detector `runs-of-mine`")

@@ -12,7 +12,10 @@ from datagen.errors import InputError
 
 Url = Annotated[
     str,
-    Argument(metavar="URL", help="Of a dataset: s3://bucket/prefix; with --server, its name."),
+    Argument(
+        metavar="URL",
+        help="Of a dataset: s3://bucket/prefix. With --server: its name there, or KIND/NAME.",
+    ),
 ]
 Out = Annotated[Path, Option("--out", help="A new folder for it.")]
 

@@ -269,9 +269,9 @@ def follow(screen: Screen, client: "Client", name: str, verb: str, *, as_json: b
         )
     for text in import_module(f"datagen.cli.{verb}").said(job.result):
         screen.say(text)
-    kind, _, made = str(job.makes).partition("/")
-    if kind == "datasets":
-        screen.say(f"bring it here: datagen --server {quote(client.url)} fetch {made} --out {made}")
+    made = str(job.makes).rpartition("/")[2]
+    fetch = f"fetch {str(job.makes).removeprefix('datasets/')} --out {made}"
+    screen.say(f"bring it here: datagen --server {quote(client.url)} {fetch}")
     screen.result(str(job.makes), job.result | {"out": job.makes}, as_json=as_json)
 
 

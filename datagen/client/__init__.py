@@ -10,11 +10,13 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from datagen.client import following, uploading
-from datagen.client.download import bring
+from datagen.client.download import DATASETS, bring
 from datagen.client.wire import Wire
+from datagen.errors import InputError
 from datagen.jobs.ledger import State
 from datagen.progress import Advance
 from datagen.web import types
+from datagen.web.home import MADE
 
 Item = TypeVar("Item", bound=types.Message)
 _MOST = 200  # items of a part of a list
@@ -140,15 +142,18 @@ class Client:
         """Whether every file of a dataset is what its manifest promises, and every label sound."""
         return self._wire.one(types.Verdict, "POST", f"{_dataset(name)}/verify")
 
-    def download(self, name: str, out: str | Path, *, progress: Advance = _silent) -> Path:
-        """Bring a complete dataset into the new or empty folder `out`; gives that folder.
+    def download(self, what: str, out: str | Path, *, progress: Advance = _silent) -> Path:
+        """Bring something complete into the new or empty folder `out`; gives that folder.
 
-        Every file is checked against the manifest: VerifyError where one is not as promised, and
-        `out` is not touched then. `progress` is told bytes. A connection that is lost goes on
-        where it was.
+        `what` is the name of a dataset, or KIND/NAME, as `makes` of a job. Every file of a dataset
+        is checked against its manifest. VerifyError for what is not whole, and `out` is not touched
+        then. `progress` is told bytes. A connection that is lost goes on where it was.
         """
-        out = Path(out)
-        bring(self._wire, f"{_dataset(name)}/download", name, out, progress)
+        kind, _, name = what.rpartition("/")
+        out, kind = Path(out), kind or DATASETS
+        if kind not in MADE.values():
+            raise InputError(f"`{what}`: can be brought: {', '.join(MADE.values())}")
+        bring(self._wire, kind, name, out, progress)
         return out
 
     # -------------------------------------------------------------------------- what jobs are given
@@ -159,9 +164,14 @@ class Client:
 
     def upload_target(
         self, name: str, folder: str | Path, *, progress: Advance = _silent
-    ) -> types.Target:
-        """Make the target `name` of the pictures in a folder; one of this name is added to."""
-        return uploading.upload(self._wire, name, Path(folder), progress)
+    ) -> types.Unpacked:
+        """Make the target `name` of the PNG and JPEG pictures below a folder.
+
+        A target of this name is added to; pictures of the same names are replaced. Gives what was
+        taken, and what was left out and why. `progress` is told pictures.
+        """
+        place = f"/api/v1/targets/{quote(name, safe='')}"
+        return uploading.upload(self._wire, place, Path(folder), progress)
 
     def check(self, text: str) -> types.Checked:
         """What a grammar makes, and its mistakes; GrammarError where it cannot be read."""

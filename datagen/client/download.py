@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
+from urllib.parse import quote
 
 import httpx
 
@@ -14,25 +15,29 @@ from datagen.errors import DatagenError, VerifyError
 from datagen.files import atomic_folder, refuse_filled
 from datagen.progress import Advance
 
+DATASETS = "datasets"
 _MANIFEST = "manifest.json"
 
 
-def bring(wire: Wire, path: str, name: str, out: Path, progress: Advance) -> None:
-    """Make `out`, new or empty, from the archive of the dataset `name`; progress is in bytes.
+def bring(wire: Wire, kind: str, name: str, out: Path, progress: Advance) -> None:
+    """Make `out`, new or empty, from the archive of KIND/NAME; progress is in bytes.
 
-    VerifyError where a file is not as the manifest promises; `out` is as it was then.
+    VerifyError for what is not whole, or of a dataset not as its manifest promises; `out` is as it
+    was then.
     """
     refuse_filled(out)
+    path = f"/api/v1/{kind}/{quote(name, safe='')}/download"
     with atomic_folder(out) as aside, _opened(_Archive(wire, path, progress)) as archive:
         for member in archive:
             top, _, rest = member.name.partition("/")
             if top != name or not rest or not member.isreg():
-                raise VerifyError(f"{wire.url}: no dataset holds what came: {member.name[:80]!a}")
+                raise VerifyError(f"{wire.url}: {kind}/{name} came with {member.name[:80]!a}")
             # "data": neither absolute paths nor `..`, whatever the server is.
             archive.extract(
                 member.replace(name=rest, deep=False), aside, set_attrs=False, filter="data"
             )
-        _check(aside, f"{wire.url}: {name}")
+        if kind == DATASETS:
+            _check(aside, f"{wire.url}: {name}")
 
 
 class _Archive:

@@ -31,7 +31,7 @@ def upload(wire: Wire, place: str, folder: Path, progress: Advance) -> types.Unp
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
-    """By the first bytes and not by the name, as `learn` reads folders; hidden ones are left out."""
+    """By their first bytes, not by their names, as `learn` reads folders; none that is hidden."""
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
     for path in sorted(folder.rglob("*")):
