@@ -22,6 +22,10 @@ Item = TypeVar("Item", bound=types.Message)
 _MOST = 200  # items of a part of a list
 
 
+class _Named(types.Message):
+    name: str
+
+
 def _silent(done: int, total: int, words: str) -> None:
     pass
 
@@ -155,6 +159,13 @@ class Client:
             raise InputError(f"`{what}`: can be brought: {', '.join(MADE.values())}")
         bring(self._wire, kind, name, out, progress)
         return out
+
+    def names(self, kind: str) -> list[str]:
+        """Of all that the server has of a kind, such as "datasets" or "runs"; see web.home.KINDS.
+
+        In the order of their addresses' lists: by name, or the newest first.
+        """
+        return [one.name for one in self._listed(_Named, f"/api/v1/{quote(kind, safe='')}")]
 
     # -------------------------------------------------------------------------- what jobs are given
 
