@@ -34,7 +34,7 @@ def read_text(path: Path, cap: int) -> str:
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise RecipeError(f"{where} is not TOML: {error}") from error
     except RecursionError as error:
         raise RecipeError(f"{where}: values are nested too deeply") from error
@@ -68,7 +68,7 @@ def override(
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 
@@ -95,12 +95,16 @@ def decode(model: type[Model], data: Any, where: str) -> Model:
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_explain(model, error)}") from error
+    except RecursionError as error:  # dotted keys of TOML nest without end
+        raise RecipeError(f"{where}: values are nested too deeply") from error
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
     # An unknown key is named first: a misspelt required key shows up as missing as well.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
+    if fault["type"] == "json_invalid":  # `json` wrote it, so all that can be wrong is its depth
+        return "values are nested too deeply"
     place = tuple(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         known = _fields(model, place[:-1])

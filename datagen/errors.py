@@ -80,6 +80,10 @@ class StoreError(DatagenError):
     """An object store cannot be reached; what was published stays, and the run can be resumed."""
 
 
+class ServerError(DatagenError):
+    """A datagen server cannot be reached, or failed; what it has taken goes on."""
+
+
 class Cancelled(DatagenError):
     """Somebody asked the job to stop; what was published stays, and the job can be resumed."""
 

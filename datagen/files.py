@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -118,6 +119,37 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_folder(out: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `out`, absent or empty, by one rename at the end.
+
+    Or goes, when something fails. BusyError while another process writes there; what one leaves
+    that is killed, the next removes.
+    """
+    out = out.resolve()
+    aside = out.with_name(f".{out.name}.tmp")
+    make_folder(aside)
+    with locked(aside), disk_space(out.parent):
+        whole = aside / "whole"
+        try:
+            shutil.rmtree(whole, ignore_errors=True)
+            whole.mkdir()
+            yield whole
+            _rename(whole, out)
+            sync(out.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _rename(whole: Path, out: Path) -> None:
+    try:
+        whole.rename(out)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise InputError(f"{out}: somebody has put something there; choose another") from error
 
 
 def is_locked(folder: Path) -> bool:

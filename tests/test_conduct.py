@@ -153,7 +153,7 @@ def test_a_run_of_learn_is_the_same_as_without_a_job(jobs, tmp_path):
 
 def test_only_trainings_need_the_duty_for_them():
     assert {verb: duty_of(verb) for verb in VERBS} == {
-        **dict.fromkeys(("generate", "evaluate", "learn"), "control"),
+        **dict.fromkeys(("generate", "evaluate", "learn", "export"), "control"),
         "train": "train",
     }
 

@@ -13,6 +13,7 @@ from conftest import ROOT
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from datagen.cli.serve import settings_of
 from datagen.doctor.broker import judged
 from datagen.doctor.check import State
 from datagen.jobs.broker import Broker
@@ -146,7 +147,7 @@ def commands() -> list[list[str]]:
 
 
 def test_every_command_is_one_of_ours_with_its_options(cli):
-    assert len(commands()) == 3
+    assert len(commands()) == 5
     for verb, *words in commands():
         known = cli(verb, "--help").out
         for word in words:
@@ -154,7 +155,7 @@ def test_every_command_is_one_of_ours_with_its_options(cli):
 
 
 def test_every_queue_that_is_named_is_one():
-    named = [words[words.index("--queues") + 1] for words in commands()]
+    named = [words[words.index("--queues") + 1] for words in commands() if "--queues" in words]
     named += lines("datagen.env.example", "DATAGEN_QUEUES")
     queues = {queue for text in named if "$" not in text for queue in text.split(",")}
     assert queues == set(DUTIES)
@@ -169,6 +170,13 @@ def test_every_variable_that_is_used_is_in_the_example():
     assert {"DATAGEN_BROKER", "DATAGEN_JOBS", "REMAP_SIGTERM"} <= given
 
 
+def test_the_server_takes_its_example(monkeypatch):
+    monkeypatch.delenv("DATAGEN_TOKEN", raising=False)
+    settings = settings_of(DEPLOY / "serve.toml.example", {}, {})
+    assert settings.tokens["anna"].quota.jobs == 20
+    assert settings.host == "127.0.0.1"
+
+
 def test_the_address_in_the_example_is_one():
     for url in lines("datagen.env.example", "DATAGEN_BROKER"):
         assert Broker(url).name == "redis://redis:6379/0"
@@ -180,7 +188,9 @@ def test_compose_is_sound():
     known = {"name", "services", "networks", "volumes", "secrets", "x-worker"}
     assert set(data) == known
     for name, service in data["services"].items():
-        assert "ports" not in service and service["read_only"], name
+        assert service["read_only"], name
+        for port in service.get("ports", ()):
+            assert name == "serve" and port.startswith("127.0.0.1:"), name
         assert service["cap_drop"] == ["ALL"] and service["user"] not in ("root", "0"), name
         assert set(service["networks"]) <= set(data["networks"])
         for volume in service["volumes"]:

@@ -26,7 +26,10 @@ from datagen.labels import Annotation
 from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.settings.learn import Learn
+from datagen.settings.serve import Serve
 from datagen.settings.train import Train
+from datagen.web.app import make_app
+from datagen.web.service import make_service
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(".github/*.md"))]
@@ -82,6 +85,10 @@ def toml(text: str) -> object:
 @pytest.mark.parametrize("path", PAGES, ids=title_of)
 def test_every_command_on_a_page_exists_with_its_options(path, cli):
     for words in commands(path.read_text()):
+        if words[0] == "--server":
+            words = words[2:]
+            if not words or words[0].isupper():  # any verb
+                continue
         if words[0].startswith("-"):
             verb, known = "", cli("--help").out
         else:
@@ -183,11 +190,57 @@ def test_jobs_md_has_every_state_and_every_option_of_a_worker(cli):
 
 
 def test_jobs_md_names_the_figures_that_a_worker_gives():
-    source = (ROOT / "datagen" / "jobs" / "metrics.py").read_text()
-    given = set(re.findall(r'_(?:plain|labelled)\(\s*"([a-z_]+)"', source))
+    rooms = [ROOT / "datagen" / "jobs" / f"{name}.py" for name in ("metrics", "gauges")]
+    source = "".join(path.read_text() for path in rooms)
+    given = set(re.findall(r'(?:plain|labelled)\(\s*"([a-z_]+)"', source))
     table = rows(page("jobs.md"), "Figures for Prometheus")
     told = {name.partition("{")[0] for cell, _ in table for name in code(cell)}
     assert told == {f"datagen_{name}" for name in given}
+
+
+# ---------------------------------------------------------------------------------- the service
+
+
+def tables(text: str, heading: str) -> dict[str, str]:
+    """First cell -> second one, in every table under a heading."""
+    part = text[text.index(f"\n## {heading}\n") + 1 :]
+    part = part[: part.index("\n## ", 1)]
+    lines = re.findall(r"^\| `.*", part, re.M)
+    cells = [re.split(r"(?<!\\)\|", line)[1:3] for line in lines]
+    return {code(key)[0]: value.strip() for key, value in cells}
+
+
+def test_service_md_has_every_option_and_every_key_with_its_default(cli):
+    told = tables(page("service.md"), "Options and configuration")
+    options = {key.split()[0] for key in told if key.startswith("--")}
+    assert options == set(re.findall(r"--[a-z-]+", cli("serve", "--help").out)) - {"--help"}
+    real = {
+        key.removeprefix("serve."): list(value) if isinstance(value, tuple) else value
+        for key, value in defaults(Serve(), "serve").items()
+    }
+    keys = {key: value for key, value in told.items() if not key.startswith("--")}
+    assert {key: toml((code(value) or [value])[0]) for key, value in keys.items()} == real
+
+
+def test_service_md_names_every_address(tmp_path):
+    app = make_app(make_service(Serve(home=str(tmp_path), workers=0), None))
+    real = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+        if path.startswith("/api/v1")
+    }
+    text = page("service.md")
+    part = text[text.index("## Addresses") : text.index("## Who can do what")]
+    told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]*)`", part))
+    assert told == real
+
+
+def test_service_md_names_the_figures_of_a_server():
+    source = (ROOT / "datagen" / "web" / "traffic.py").read_text()
+    given = set(re.findall(r'"(datagen_[a-z_]+)"', source))
+    table = rows(page("service.md"), "Watching")
+    assert {name.partition("{")[0] for cell, _ in table for name in code(cell)} == given
 
 
 # ---------------------------------------------------------------------------------- datasets

@@ -129,6 +129,7 @@ def test_coco_copies_images_and_labels_and_passes_the_audit(dataset, tmp_path):
     assert (report.images, report.annotations, report.dropped) == (3, 5, 0)
     assert tree(tmp_path / "out") == {
         "annotations.json",
+        "export.json",
         *(f"images/{k:08d}.png" for k in range(3)),
     }
     assert audit_coco(tmp_path / "out") == []

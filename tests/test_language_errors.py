@@ -1,5 +1,6 @@
 """Every mistake in a grammar is told with its place and a remedy, and never as a traceback."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def test_a_grammar_above_the_size_cap_is_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(GrammarError, match="larger than 256 kB"):
         load(path)
     assert "larger than 256 kB" in str(refusal("#" * 300_000))
+
+
+def test_a_string_that_is_never_closed_is_told_at_once() -> None:
+    began = time.process_time()
+    assert "never closed" in str(refusal(HEAD + '"' + '\\"' * 100_000))
+    assert time.process_time() - began < 10  # it took minutes
 
 
 def test_more_rules_or_alternatives_than_the_caps_are_refused() -> None:

@@ -129,6 +129,9 @@ def test_zero_images_are_accepted_only_when_asked_for(tmp_path):
         (b"x" * 1_000_001, "1,000,000 bytes"),
         (b'grammar = "\xff"', "not UTF-8"),
         (b"a = " + b"[" * 100_000, "not TOML|nested too deeply"),
+        (b'grammar = "aerial"\n' + b"a." * 1000 + b"a = 1", "nested too deeply"),
+        (b'grammar = "aerial"\n' + b"a." * 500 + b"a = 1", "nested too deeply"),
+        (b"count = " + b"1" * 5000, "is not TOML.*5000 digits"),
         (b'grammar: !!python/object/apply:os.system ["true"]', "not TOML"),
     ],
 )

@@ -52,6 +52,7 @@ ABOVE = {
     "dataset.verify": "recipe",
     "dataset.versions": "recipe",
     "dataset.weights": "recipe",
+    "dataset.export.job": "pipeline",
 }
 HEAVY = (
     *("torch", "torchvision", "torchmetrics", "cv2", "OpenGL", "celery", "matplotlib"),

@@ -42,12 +42,16 @@ VERBS = {
 }
 GROUPS = ("jobs",)  # verbs with commands of their own, in the module's `group`
 GLOBALS = ("--debug", "--quiet")  # understood anywhere, since people put them last
+SERVER = "--server"  # so is this, with a URL
+# What a server does, beside jobs of datagen.cli.remote.ORDERS. Without --server it is asked where
+# work is queued for it: see `_at_server`.
+AT_SERVER = ("jobs", "fetch", "list", "submit")
 BROKEN_PIPE = 141  # what a shell shows for a program that wrote to a closed pipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 to 5 as in the README, 130 when interrupted."""
-    args = _detached(_globals_first(sys.argv[1:] if argv is None else argv))
+    args = _at_server(_detached(_globals_first(sys.argv[1:] if argv is None else argv)))
     try:
         _refuse_urls(args)
         code = _app(args)(args, prog_name="datagen", standalone_mode=False)
@@ -107,15 +111,29 @@ def _app(args: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_globals)
-    asked = next((word for word in args if not word.startswith("-")), "")
+    asked, server = _verb(args), _server(args)
     for verb, summary in VERBS.items():
         module = import_module(f"datagen.cli.{verb}") if verb == asked else None
         if module is not None and verb in GROUPS:
             app.add_typer(module.group, name=verb, help=summary)
             continue
         command = _not_loaded if module is None else module.command
+        if module is not None and server is not None:
+            command = _for_server(verb, command)
         app.command(verb, help=_help(command, summary), short_help=summary)(command)
     return app
+
+
+def _for_server(verb: str, command: Callable[..., None]) -> Callable[..., None]:
+    from datagen.cli.remote import ORDERS
+    from datagen.cli.remote import command as ordered
+
+    if verb in ORDERS:
+        return ordered(verb, command)
+    if verb in AT_SERVER:
+        return command
+    known = ", ".join((*ORDERS, *AT_SERVER))
+    raise InputError(f"`{verb}` is done here: leave out {SERVER}; a server does {known}")
 
 
 def _help(command: Callable[..., None], summary: str) -> str:
@@ -136,27 +154,68 @@ def _globals(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Errors and results only.")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            SERVER, metavar="URL", help="Let a server do it (token: DATAGEN_TOKEN; DATAGEN_SERVER)."
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    del debug, version  # `main` reads --debug, since that is where exceptions arrive
+    # `main` reads --debug, since that is where exceptions arrive; commands ask for the server.
+    del debug, version, server
     context.obj = Screen(quiet=quiet)
 
 
 def _globals_first(argv: Sequence[str]) -> list[str]:
+    """In one word each, so that the first word that is no option is the verb."""
     end = argv.index("--") if "--" in argv else len(argv)
     found = [flag for flag in GLOBALS if flag in argv[:end]]
-    return found + [a for k, a in enumerate(argv) if k >= end or a not in GLOBALS]
+    rest: list[str] = []
+    for k, word in enumerate(argv):
+        if k >= end or word not in GLOBALS:
+            rest.append(word)
+        if k < end and rest[-2:-1] == [SERVER]:
+            found.append(f"{SERVER}={rest.pop()}")
+            rest.pop()
+        elif k < end and word.startswith(f"{SERVER}="):
+            found.append(rest.pop())
+    return found + rest
+
+
+def _is_global(word: str) -> bool:
+    return word in GLOBALS or word.startswith(f"{SERVER}=")
+
+
+def _verb(args: Sequence[str]) -> str:
+    return next((word for word in args if not word.startswith("-")), "")
+
+
+def _server(args: Sequence[str]) -> str | None:
+    given = (word.partition("=")[2] for word in args if word.startswith(f"{SERVER}="))
+    return next(given, None)
+
+
+def _at_server(args: list[str]) -> list[str]:
+    """With the server of the environment, where work is queued and nothing else is said."""
+    url = os.environ.get("DATAGEN_SERVER")
+    verb, options = _verb(args), {word.partition("=")[0] for word in args}
+    brings = verb == "fetch" and not any(map(is_url, args))
+    queued = verb == "jobs" or "--detach" in options or brings
+    if not url or not queued or options & {SERVER, "--jobs", "--broker"}:
+        return args
+    return [f"{SERVER}={url}", *args]
 
 
 def _refuse_urls(args: Sequence[str]) -> None:
     """Only `generate --out` and `fetch` know object stores; a Path would make a folder `s3:`."""
-    verb = next((word for word in args if not word.startswith("-")), "")
+    verb = _verb(args)
     for before, word in zip(["", *args], args, strict=False):
         option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
         known = verb == "fetch" or (verb == "generate" and option == "--out")
-        if known or option == "--broker" or not is_url(value):
+        if known or option in ("--broker", SERVER) or not is_url(value):
             continue
         place = address(value)  # or what is wrong with it
         raise InputError(
@@ -167,7 +226,7 @@ def _refuse_urls(args: Sequence[str]) -> None:
 
 def _detached(args: list[str]) -> list[str]:
     """`submit VERB ...` is VERB with --detach; what cannot be queued, `submit` itself refuses."""
-    k = next((k for k, word in enumerate(args) if word not in GLOBALS), len(args))
+    k = next((k for k, word in enumerate(args) if not _is_global(word)), len(args))
     if args[k : k + 1] != ["submit"] or args[k + 1 : k + 2] == []:
         return args
     from datagen.cli.submit import VERBS as queued

@@ -9,10 +9,7 @@ from typer import Argument, Context, Option
 from datagen.cli.options import Broker, Detach, Json, Merge, QueueIn, Resume, merged
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
-from datagen.detecting import evaluation
-from datagen.detecting.evaluation import Request
 from datagen.labelled import Kind
-from datagen.report.evaluation import summary
 from datagen.scoring.coco import Backend
 
 Source = Annotated[
@@ -46,8 +43,12 @@ def command(
     json: Json = False,
 ) -> None:
     """COCO's and KITTI's measures, and AP50 by what is known of the things."""
+    from datagen.detecting import evaluation  # torch takes seconds, and options need none of it
+
     to = place(context, broker, jobs, detach)
-    request = Request(source, dataset, kind, workers, backend, kitti_official, merged(merge))
+    request = evaluation.Request(
+        source, dataset, kind, workers, backend, kitti_official, merged(merge)
+    )
     told = partial(tell, context.obj, out, json, official=kitti_official)
     if to is not None:
         order = evaluation.order(request, out, resume=resume)
@@ -62,8 +63,15 @@ def tell(
     screen: Screen, out: Path, json: bool, report: dict[str, Any], *, official: bool = False
 ) -> None:
     """Show what came of it."""
-    for text in summary(report):
+    for text in said(report):
         screen.say(text)
     if official and report["kitti"] is None:
         screen.say("KITTI's measure was left out: what is hidden of the things is not known.")
     screen.result(str(out / "report.html"), report, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    from datagen.report.evaluation import summary
+
+    return list(summary(report))

@@ -1,13 +1,27 @@
 """datagen export"""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Context, Option
 
-from datagen.cli.options import DatasetFolder, Json, Merge, merged, pairs
+from datagen.cli.options import (
+    Broker,
+    DatasetFolder,
+    Detach,
+    Json,
+    Merge,
+    QueueIn,
+    Resume,
+    merged,
+    shares,
+)
+from datagen.cli.queueing import carry_out, place
+from datagen.cli.screen import Screen
 from datagen.dataset import export
-from datagen.errors import InputError
+from datagen.dataset.export import job
+from datagen.dataset.export.selection import Policy
 
 Format = Annotated[str, Option("--format", help=f"One of: {', '.join(export.FORMATS)}.")]
 Out = Annotated[Path, Option("--out", help="A new folder.")]
@@ -34,27 +48,35 @@ def command(
     merge: Merge = None,
     split: Split = "",
     link: Link = False,
+    resume: Resume = False,
+    broker: Broker = None,
+    jobs: QueueIn = None,
+    detach: Detach = False,
     json: Json = False,
 ) -> None:
     """What is left out or merged here is still in the dataset; export again as you like."""
-    report = export.export(
-        dataset,
-        format,
-        out,
-        min_visible_fraction=min_visible,
-        min_pixels=min_pixels,
-        merge=merged(merge),
-        splits=_shares(split),
-        link=link,
-    )
-    told = f"{report.images} images, {report.annotations} labels, {report.dropped} left out"
-    context.obj.say(told)
-    context.obj.result(str(out), report.to_json(), as_json=json)
+    to = place(context, broker, jobs, detach)
+    policy = Policy(min_visible, min_pixels, merged(merge), shares(split))
+    told = partial(tell, context.obj, out, json)
+    if to is not None:
+        order = job.order(dataset, format, out, policy, link=link, resume=resume)
+        carry_out(context.obj, to, order, resume=resume, json=json, tell=told)
+        return
+    with context.obj.progress("exporting") as advance:
+        report = export.export(
+            dataset, format, out, **vars(policy), link=link, resume=resume, progress=advance
+        )
+    told(report.to_json())
 
 
-def _shares(split: str) -> dict[str, float]:
-    parts = pairs("--split", [part for part in split.split(",") if part], "NAME=SHARE,...")
-    try:
-        return {name: float(share) for name, share in parts.items()}
-    except ValueError as error:
-        raise InputError(f"--split {split}: the shares must be numbers") from error
+def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
+    """Show what came of it."""
+    for text in said(report):
+        screen.say(text)
+    screen.result(str(out), report, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    images, labels, dropped = (report[key] for key in ("images", "annotations", "dropped"))
+    return [f"{images} images, {labels} labels, {dropped} left out"]

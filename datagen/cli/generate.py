@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from typer import Context, Option
 
-from datagen import pipeline, recipe
 from datagen.cli.options import (
     Assets,
     Broker,
@@ -50,6 +49,8 @@ def command(
     json: Json = False,
 ) -> None:
     """An interrupted run goes on with --resume; no image is made twice or lost."""
+    from datagen import pipeline, recipe
+
     where = place_of(out)
     to = place(context, broker, jobs, detach)
     changed = overrides(sets, assets, count=count, seed=seed, shard_size=shard_size)
@@ -72,6 +73,12 @@ def command(
 
 def tell(screen: Screen, out: Path | Address, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
-    screen.say(f"{report['count']} images ({rate}), {report['annotations']} labels")
+    for text in said(report):
+        screen.say(text)
     screen.result(str(out), report | {"out": str(out)}, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    rate = f"{report['rendered']} made now, {report['images_per_second']:.0f} a second"
+    return [f"{report['count']} images ({rate}), {report['annotations']} labels"]

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from typer import Context, Option
 
-from datagen import recipe
 from datagen.cli.options import (
     Assets,
     Broker,
@@ -20,7 +19,6 @@ from datagen.cli.options import (
 )
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
-from datagen.learning import job
 
 Target = Annotated[
     Path,
@@ -48,6 +46,9 @@ def command(
     json: Json = False,
 ) -> None:
     """Give the run folder to generate: `datagen generate RUN --out DIR`."""
+    from datagen import recipe
+    from datagen.learning import job  # torch takes seconds, and options need none of it
+
     to = place(context, broker, jobs, detach)
     loaded = recipe.load(source, overrides(sets, assets), allow_empty=True)
     told = partial(tell, context.obj, out, json)
@@ -69,7 +70,12 @@ def command(
 
 def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    for statement in report["statements"]:
-        screen.say(f"{statement['kind']}: {statement['text']}")
+    for text in said(report):
+        screen.say(text)
     screen.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
     screen.result(str(out), report | {"run": str(out)}, as_json=json)
+
+
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    return [f"{statement['kind']}: {statement['text']}" for statement in report["statements"]]

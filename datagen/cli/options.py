@@ -65,6 +65,15 @@ def merged(given: Sequence[str] | None) -> dict[str, str]:
     return pairs("--merge", given or (), "OLD=NEW")
 
 
+def shares(split: str) -> dict[str, float]:
+    """`--split`: name of a split -> its share."""
+    parts = pairs("--split", [part for part in split.split(",") if part], "NAME=SHARE,...")
+    try:
+        return {name: float(share) for name, share in parts.items()}
+    except ValueError as error:
+        raise InputError(f"--split {split}: the shares must be numbers") from error
+
+
 def overrides(
     sets: Sequence[str] | None, assets: Sequence[str] | None = None, **options: int | None
 ) -> list[str]:

@@ -5,8 +5,8 @@ from typing import Annotated
 from typer import Argument
 
 from datagen.errors import InputError
+from datagen.jobs.conducted import VERBS
 
-VERBS = ("generate", "evaluate", "learn", "train")
 Verb = Annotated[
     str, Argument(metavar="VERB ...", help=f"One of {', '.join(VERBS)}, with its arguments.")
 ]

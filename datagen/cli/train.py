@@ -1,6 +1,5 @@
 """datagen train"""
 
-import json as as_text
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -11,10 +10,6 @@ from typer import Argument, Context, Option
 from datagen.cli.options import Broker, Detach, Json, QueueIn, Resume, Sets
 from datagen.cli.queueing import carry_out, place
 from datagen.cli.screen import Screen
-from datagen.detecting import job
-from datagen.detecting.lessons import lesson
-from datagen.detecting.snapshot import weights_of
-from datagen.reading import read
 
 Source = Annotated[
     str,
@@ -49,8 +44,12 @@ def command(
     json: Json = False,
 ) -> None:
     """Labels: a dataset of ours, COCO, KITTI, YOLO or CamVid. An interrupted run can --resume."""
+    from datagen.detecting import job  # torch takes seconds, and options need none of it
+    from datagen.detecting.lessons import lesson
+    from datagen.reading import read
+
     to = place(context, broker, jobs, detach)
-    given = lesson(source, [*(sets or ()), *_started(start)])
+    given = lesson(source, sets or (), start)
     told = partial(tell, context.obj, out, json)
     if to is not None:
         order = job.order(given, Path(source), out, val=val, resume=resume)
@@ -72,19 +71,15 @@ def command(
 
 def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
-    screen.say(f"{_good(report['AP50'])}; see {out / 'report.html'}")
+    for text in said(report):
+        screen.say(text)
+    screen.say(f"see {out / 'report.html'}")
     screen.say(f"score it on other pictures: datagen evaluate {quote(str(out))} DATASET")
     screen.result(str(out), report | {"run": str(out)}, as_json=json)
 
 
-def _started(start: Path | None) -> list[str]:
-    """`--from` as a `--set` text; the path in quotes, since values are TOML."""
-    if start is None:
-        return []
-    return [f"train.start={as_text.dumps(str(weights_of(start)), ensure_ascii=False)}"]
-
-
-def _good(ap50: float | None) -> str:
-    if ap50 is None:
-        return "how good it is was not measured"
-    return f"AP50 {100 * ap50:.1f} % in the validation pictures"
+def said(report: dict[str, Any]) -> list[str]:
+    """What came of it, in words."""
+    if report["AP50"] is None:
+        return ["how good it is was not measured"]
+    return [f"AP50 {100 * report['AP50']:.1f} % in the validation pictures"]

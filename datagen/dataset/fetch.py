@@ -10,7 +10,7 @@ from datagen.dataset import store
 from datagen.dataset.store import COMPLETE, LOCK
 from datagen.digest import of_bytes
 from datagen.errors import InputError, VerifyError
-from datagen.files import disk_space, locked, make_folder, sha256_of, sync, write_atomic
+from datagen.files import disk_space, locked, make_folder, sync, write_atomic
 from datagen.storage.address import Address, address
 from datagen.storage.objects import Objects
 
@@ -124,20 +124,12 @@ def _bring_all(
 def _bring(objects: Objects, name: str, entry: dict[str, Any], out: Path) -> bool | None:
     """Whether the file had to be brought; None where the store does not have it as promised."""
     path = out / name
-    if _is(path, entry):
+    if store.is_as_listed(path, entry):
         return False
     aside = out / _ASIDE / of_bytes(name.encode())
-    if not objects.download(name, aside) or not _is(aside, entry):
+    if not objects.download(name, aside) or not store.is_as_listed(aside, entry):
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
     sync(aside)
     aside.replace(path)
     return True
-
-
-def _is(path: Path, entry: dict[str, Any]) -> bool:
-    return (
-        path.is_file()
-        and path.stat().st_size == entry["size"]
-        and sha256_of(path) == entry["sha256"]
-    )

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,15 @@ def is_complete(out: Path) -> bool:
         return (out / COMPLETE).read_text("ascii") == sha256_of(out / "manifest.json") + "\n"
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def is_as_listed(path: Path, entry: Mapping[str, Any]) -> bool:
+    """Whether a file has the size and sha256 that a manifest's entry says."""
+    return (
+        path.is_file()
+        and path.stat().st_size == entry["size"]
+        and sha256_of(path) == entry["sha256"]
+    )
 
 
 def reopen(out: Path) -> None:

@@ -19,7 +19,6 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +27,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from datagen.dataset.folders import images_of_dataset, is_dataset, refuse_run
+from datagen.dataset.headers import MAX_FILE_BYTES, UnusableError, opened
 from datagen.errors import InputError
 from datagen.files import write_atomic
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-MAX_PIXELS = 40_000_000  # below Pillow's own warning at 89 million
-MIN_SIDE = 8  # pixels; the smallest canvas of the scene language
-MAX_FILE_BYTES = 256 << 20
 MAX_ARRAY_BYTES = 4 << 30
 MIN_IMAGES = 2
 _ORIENTATION = 0x0112  # EXIF tag
@@ -48,10 +44,6 @@ class Targets:
     names: tuple[str, ...]  # [N], relative to the folder, always valid Unicode
     rejected: tuple[tuple[str, str], ...]  # (name, reason)
     digest: str  # sha256 over the names and bytes of the files used
-
-
-class _RejectedError(Exception):
-    """Raised when a file cannot be used; its text is the reason."""
 
 
 def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) -> Targets:
@@ -76,7 +68,7 @@ def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) 
                 data = _read(folder, name)
                 images[name] = _fit(_decode(data), size)
                 digests[name] = hashlib.sha256(data).digest()
-            except _RejectedError as error:
+            except UnusableError as error:
                 rejected.append((name, str(error)))
     shown = tuple((display_name(name), reason) for name, reason in sorted(rejected))
     _check_enough(folder, len(images), shown)
@@ -95,7 +87,7 @@ def first_size(folder: Path) -> tuple[int, int]:
     for name in _files(folder, rejected):
         try:
             height, width = _decode(_read(folder, name)).shape[:2]
-        except _RejectedError as error:
+        except UnusableError as error:
             rejected.append((name, str(error)))
             continue
         return width, height
@@ -218,61 +210,29 @@ def _read(folder: Path, name: bytes) -> bytes:
         with open(os.path.join(os.fsencode(folder), name), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise _RejectedError("not a regular file")
+                raise UnusableError("not a regular file")
             if status.st_size > MAX_FILE_BYTES:
-                raise _RejectedError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+                raise UnusableError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise _RejectedError(f"cannot be read: {error.strerror}") from error
+        raise UnusableError(f"cannot be read: {error.strerror}") from error
     if not data:
-        raise _RejectedError("the file is empty")
+        raise UnusableError("the file is empty")
     return data
 
 
 def _has_header(folder: Path, name: bytes) -> bool:
     try:
-        with _opened(os.path.join(os.fsencode(folder), name)):
+        with opened(os.path.join(os.fsencode(folder), name)):
             return True
-    except _RejectedError:
+    except UnusableError:
         return False
 
 
 def _decode(data: bytes) -> np.ndarray:
     """uint8 [h, w, 3] RGB of one file."""
-    with _opened(io.BytesIO(data)) as picture:
+    with opened(io.BytesIO(data)) as picture:
         return rgb(_upright(picture))
-
-
-@contextmanager
-def _opened(file: bytes | io.BytesIO) -> Iterator[Image.Image]:
-    """A picture whose header is sound; what goes wrong with it becomes a reason."""
-    try:
-        with Image.open(file, formats=FORMATS) as picture:
-            _check_header(picture.size)
-            yield picture
-    except _RejectedError:
-        raise
-    except Image.UnidentifiedImageError as error:
-        raise _RejectedError("not a PNG, JPEG, WebP or BMP image") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _RejectedError(_too_large()) from error
-    except MemoryError as error:
-        raise _RejectedError("not enough memory to decode it") from error
-    except Exception as error:  # a damaged file can make Pillow raise nearly anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise _RejectedError(f"cannot be decoded: {reason}") from error
-
-
-def _too_large() -> str:
-    return f"more than {MAX_PIXELS // 1_000_000} million pixels"
-
-
-def _check_header(size: tuple[int, int]) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise _RejectedError(f"{_too_large()} ({width} x {height})")
-    if min(width, height) < MIN_SIDE:
-        raise _RejectedError(f"smaller than {MIN_SIDE} px on a side ({width} x {height})")
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """What `datagen train` is given to learn from: labelled pictures, or a recipe that makes some."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datagen import pipeline, plugins
 from datagen import recipe as recipes
 from datagen.dataset import store
 from datagen.dataset.folders import is_dataset, is_train_run
+from datagen.detecting.snapshot import weights_of
 from datagen.errors import InputError
 from datagen.jobs.executors import Workers
 from datagen.labelled import Labelled
@@ -57,12 +59,17 @@ class Lesson:
         return read(out, "coco")
 
 
-def lesson(given: str, sets: Sequence[str] = ()) -> Lesson:
+def lesson(given: str, sets: Sequence[str] = (), start: Path | None = None) -> Lesson:
     """A labelled folder or file, a recipe, or the name of one; `sets` as for a recipe.
 
-    The settings are those of the recipe, which a dataset of ours has kept.
+    The settings are those of the recipe, which a dataset of ours has kept. `start` is a run of
+    `train`, or its weights, to go on from.
     """
     path = Path(given)
+    if start is not None:
+        # In quotes, since values are TOML.
+        weights = json.dumps(str(weights_of(start)), ensure_ascii=False)
+        sets = [*sets, f"train.start={weights}"]
     if _is_recipe(given, path):
         recipe = recipes.load(given, sets)
         recipe.check_sources(learn=False)

@@ -36,6 +36,7 @@ VERBS = {
     "evaluate": "datagen.detecting.evaluation:conduct",
     "learn": "datagen.learning.job:conduct",
     "train": "datagen.detecting.job:conduct",
+    "export": "datagen.dataset.export.job:conduct",
 }
 TRAIN = "train"  # conducted by workers with the duty of this name, all others by `CONTROL`
 CONTROL = "control"

@@ -15,7 +15,13 @@ _INTERVAL = 0.2  # seconds between two looks
 _EVENT = re.compile(r"[\d-]{10} [\d:]{8} (?:INFO|WARNING) (.*)")
 _PATIENCE = 4.0  # seconds before it is said that nobody takes the job
 _AGAIN = 30.0  # seconds until it is said once more
-UNITS = {"generate": "images", "evaluate": "pictures", "learn": "steps", "train": "steps"}
+UNITS = {
+    "generate": "images",
+    "evaluate": "pictures",
+    "learn": "steps",
+    "train": "steps",
+    "export": "images",
+}
 
 
 def follow(
@@ -35,8 +41,8 @@ def follow(
     while True:
         standing = job.standing()
         for line in tail.lines():
-            if event := _EVENT.fullmatch(line):
-                say(event[1])
+            if (event := remark(line)) is not None:
+                say(event)
         if standing.state.is_final:
             return standing
         progress = job.progress()
@@ -46,6 +52,12 @@ def follow(
             )
         lonely.look()
         time.sleep(_INTERVAL)
+
+
+def remark(line: str) -> str | None:
+    """What a line of a job's log tells whoever follows it."""
+    event = _EVENT.fullmatch(line)
+    return None if event is None else event[1]
 
 
 def words(verb: str, progress: dict[str, Any], *, left: bool = True) -> str:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import string
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -263,16 +263,8 @@ class Jobs:
 
     def find(self, text: str) -> Job:
         """The job whose id begins with `text`; InputError when there is none, or several."""
-        found = [name for name in self.ids() if name.startswith(text)] if text else []
-        if len(found) == 1 or text in found:
-            return Job(self.folder / (text if text in found else found[0]))
-        if not found:
-            raise InputError(
-                f"there is no job `{text[:40]}` in {self.folder}; `datagen jobs list` names all, "
-                "and --jobs names another folder"
-            )
-        shown = ", ".join(sorted(found)[:5])
-        raise InputError(f"`{text}` fits {len(found)} jobs, such as {shown}; give more of the id")
+        where = f"in {self.folder}; `datagen jobs list` names all, and --jobs names another folder"
+        return Job(self.folder / one_of(text, self.ids(), where))
 
     def ids(self) -> list[str]:
         """Of all jobs, in no order."""
@@ -310,6 +302,19 @@ class Jobs:
         except InputError:
             return None
         return job
+
+
+def one_of(text: str, ids: Iterable[str], where: str) -> str:
+    """The id that begins with `text`; InputError where there is none `where`, or several."""
+    found = sorted(name for name in ids if name.startswith(text)) if text else []
+    if text in found:
+        return text
+    if not found:
+        raise InputError(f"there is no job `{text[:40]}` {where}")
+    if len(found) > 1:
+        shown = ", ".join(found[:5])
+        raise InputError(f"`{text}` fits {len(found)} jobs, such as {shown}; give more of the id")
+    return found[0]
 
 
 def ended(

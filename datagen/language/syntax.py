@@ -16,8 +16,9 @@ MAX_BYTES = 256 * 1024
 MAX_NESTING = 10  # a block, eight `mix`, and what stands in the innermost
 MAX_NAME = 64
 
-# Enough of the lexer to know brackets and names from what stands in comments and strings.
-_PIECES = re.compile(r'#[^\n]*|"(?:[^"\\\n]|\\.)*"|[A-Za-z_][A-Za-z0-9_]*|[()\[\]{}]')
+# Enough of the lexer to know brackets and names from what stands in comments and strings. A string
+# that is never closed is a piece, too: begun anew at each of its quotes, it would take minutes.
+_PIECES = re.compile(r'#[^\n]*|"(?:[^"\\\n]|\\.)*+"?|[A-Za-z_][A-Za-z0-9_]*|[()\[\]{}]')
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
 

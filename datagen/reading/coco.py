@@ -11,7 +11,7 @@ from typing import Any
 
 from datagen.dataset import coco, store
 from datagen.dataset.folders import is_dataset
-from datagen.dataset.targets import MAX_PIXELS
+from datagen.dataset.headers import MAX_PIXELS
 from datagen.errors import InputError
 from datagen.labelled import Labelled, Picture
 from datagen.reading.coco_things import things_of

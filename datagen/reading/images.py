@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datagen.dataset.targets import FORMATS, MAX_FILE_BYTES, MAX_PIXELS, rgb
+from datagen.dataset.headers import FORMATS, MAX_FILE_BYTES, MAX_PIXELS
+from datagen.dataset.targets import rgb
 from datagen.errors import InputError
 from datagen.labelled import Picture
 from datagen.reading.left_out import Rejected

@@ -18,7 +18,7 @@ class Quota(_Section):
 
     jobs: int = Field(default=100, ge=1)  # that have not ended
     images: int = Field(default=1_000_000, ge=1)  # of jobs of `generate` that have not ended
-    previews: int = Field(default=4, ge=1)  # at once
+    previews: int = Field(default=4, ge=1)  # and checks, at once
 
 
 class Token(_Section):
@@ -35,8 +35,11 @@ class Limits(_Section):
     upload: int = Field(default=64 << 20, ge=1 << 10)  # bytes of one picture, or of an archive
     pictures: int = Field(default=20_000, ge=1)  # of one target
     target: int = Field(default=4 << 30, ge=1 << 20)  # bytes of one target
+    targets: int = Field(default=100, ge=1)  # that were uploaded
+    texts: int = Field(default=1000, ge=1)  # recipes, and as many grammars, of the server's own
     patience: float = Field(default=20.0, gt=0)  # seconds without a byte of a request
     preview: float = Field(default=60.0, gt=0)  # seconds for a check or a preview
+    memory: int = Field(default=2 << 30, ge=256 << 20)  # bytes, for the same
 
 
 class Serve(_Section):

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from datagen.errors import InputError
+from datagen.errors import GrammarError, ImageError, InputError
+from datagen.grammar import Grammar
 from datagen.jobs.conducted import Order
 from datagen.jobs.work import Payload, Run
 from datagen.web import types
 from datagen.web.home import MADE, Home, NotHere
-from datagen.web.worlds import world_of
+from datagen.web.worlds import grammar_of, refuse_sets, world_of
 
 _MOST_FOUND = 1000  # of one dataset that are told
 
@@ -54,22 +55,24 @@ def _generate(home: Home, request: dict[str, Any], out: Path) -> Order:
 
 
 def _learn(home: Home, request: dict[str, Any], out: Path) -> Order:
-    from datagen.learning import job
-
     asked = types.Learn.model_validate(request)
     target = home.find("targets", asked.target)
+    from datagen.learning import job  # takes seconds, and a name that is none is told before
+
     return job.order(world_of(home, asked.world), target, out, resume=out.exists())
 
 
 def _train(home: Home, request: dict[str, Any], out: Path) -> Order:
     from datagen.detecting import job
     from datagen.detecting.lessons import lesson
-    from datagen.web.worlds import refuse_paths
 
     asked = types.Train.model_validate(request)
-    refuse_paths(asked.sets, "sets")
+    refuse_sets(asked.sets)
     dataset = home.find("datasets", asked.dataset)
-    return job.order(lesson(str(dataset), asked.sets), dataset, out, resume=out.exists())
+    val = home.find("datasets", asked.val) if asked.val else None
+    start = home.find("detectors", asked.start) if asked.start else None
+    given = lesson(str(dataset), asked.sets, start)
+    return job.order(given, dataset, out, val=val, resume=out.exists())
 
 
 def _evaluate(home: Home, request: dict[str, Any], out: Path) -> Order:
@@ -78,7 +81,19 @@ def _evaluate(home: Home, request: dict[str, Any], out: Path) -> Order:
     asked = types.Evaluate.model_validate(request)
     detector = home.find("detectors", asked.detector)
     dataset = home.find("datasets", asked.dataset)
-    return evaluation.order(evaluation.Request(detector, dataset), out, resume=out.exists())
+    options = {"official": asked.kitti_official, "merge": asked.merge}
+    whole = evaluation.Request(detector, dataset, **options)
+    return evaluation.order(whole, out, resume=out.exists())
+
+
+def _export(home: Home, request: dict[str, Any], out: Path) -> Order:
+    from datagen.dataset.export import job
+    from datagen.dataset.export.selection import Policy
+
+    asked = types.Export.model_validate(request)
+    policy = Policy(asked.min_visible_fraction, asked.min_pixels, asked.merge, asked.splits)
+    dataset = home.find("datasets", asked.dataset)
+    return job.order(dataset, asked.format, out, policy, resume=out.exists())
 
 
 _ORDERS: dict[str, Callable[[Home, dict[str, Any], Path], Order]] = {
@@ -86,26 +101,58 @@ _ORDERS: dict[str, Callable[[Home, dict[str, Any], Path], Order]] = {
     "learn": _learn,
     "train": _train,
     "evaluate": _evaluate,
+    "export": _export,
 }
 
 
 def check(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
     """What `datagen check` says of a grammar's text."""
+    return _checked(grammar_of(asked["text"], asked["name"]))
+
+
+def grammar(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
+    """The same; a finding that makes `datagen check` fail is raised as a GrammarError."""
+    found = grammar_of(asked["text"], asked["name"])
+    _refuse_findings(found, asked["text"], asked["name"])
+    return _checked(found)
+
+
+def recipe(home: Home, asked: dict[str, Any]) -> None:
+    """As `datagen check` checks a recipe: its parts are opened, if they can be yet."""
+    from datagen import pipeline
+
+    world = world_of(home, types.WorldOf(toml=asked["text"]))
+    _refuse_findings(world.world(), world.grammar.text, world.grammar.name)
+    if not world.untaught():
+        with pipeline.opened(world):
+            pass
+
+
+def _checked(found: Grammar) -> dict[str, Any]:
+    """types.Checked as plain data."""
     from datagen import language
 
-    grammar = language.parse(asked["text"], f"{asked['name']}.scene")
     findings = [
         {"severity": one.severity, "text": one.message, "line": one.line, "column": one.column}
-        for one in language.check(grammar)
+        for one in language.check(found)
     ]
     return {
-        "world": grammar.world,
-        "canvas": grammar.canvas,
-        "rules": len(grammar.rules),
-        "digest": grammar.digest,
-        "expected": language.expected_things(grammar),
+        "world": found.world,
+        "canvas": found.canvas,
+        "rules": len(found.rules),
+        "digest": found.digest,
+        "expected": language.expected_things(found),
         "findings": findings,
     }
+
+
+def _refuse_findings(found: Grammar, text: str, name: str) -> None:
+    from datagen import language
+
+    for one in language.check(found):
+        if one.severity == "error":
+            place = {"path": f"{name}.scene", "line": one.line, "column": one.column}
+            raise GrammarError(one.message, source=text, **place)
 
 
 def preview(home: Home, asked: dict[str, Any]) -> str:
@@ -117,10 +164,15 @@ def preview(home: Home, asked: dict[str, Any]) -> str:
 
     request = types.Preview.model_validate(asked)
     sets = [] if request.seed is None else [f"seed={request.seed}"]
-    world = world_of(home, request.world, sets)
-    frames = pipeline.first(world, request.number)
-    things = [labels.annotate(frame) for frame in frames]
-    images = [frame.image for frame in frames]
+    images, things = [], []
+    with pipeline.opened(world_of(home, request.world, sets)) as make_frame:
+        for index in range(request.number):
+            try:
+                frame = make_frame(index).frame
+            except ImageError as error:  # the recipe asks for what cannot be drawn
+                raise InputError(str(error)) from error
+            images.append(frame.image)
+            things.append(labels.annotate(frame))
     sheet = contact_sheet(images, things, boxes=request.boxes, masks=request.masks)
     return base64.b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
 
@@ -145,6 +197,8 @@ def verify(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
 ERRANDS: dict[str, Callable[[Home, dict[str, Any]], Any]] = {
     "order": order,
     "check": check,
+    "grammar": grammar,
+    "recipe": recipe,
     "preview": preview,
     "verify": verify,
 }

@@ -54,7 +54,8 @@ def told(error: DatagenError) -> JSONResponse:
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     more = {}
     if isinstance(error, GrammarError):
-        more = {"line": error.line, "column": error.column, "remedy": error.remedy}
+        names = ("message", "path", "line", "column", "remedy")
+        more = {name: getattr(error, name) for name in names}
     return problem(status, str(error), **more)
 
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +21,9 @@ from datagen.settings.serve import Quota, Serve
 from datagen.web.clerk import Clerks
 from datagen.web.home import Home
 from datagen.web.overview import Overview
+from datagen.web.problems import Refused
+from datagen.web.types import AnyOrder
+from datagen.web.uploads import Albums
 
 
 @dataclass
@@ -31,6 +37,9 @@ class Service:
     overview: Overview
     clerks: Clerks
     keeper: Keeper | None  # None: others attend the jobs folder
+    albums: Albums
+    checks: Counter[str] = field(default_factory=Counter)  # and previews under way, by who asked
+    orders: list[tuple[str, AnyOrder]] = field(default_factory=list)  # by whom; not yet jobs
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def turn(self, name: str) -> asyncio.Lock:
@@ -41,6 +50,22 @@ class Service:
         """Of who asks, by the name of the token."""
         tokens = self.settings.tokens
         return tokens[by].quota if by in tokens else self.settings.quota
+
+    @contextmanager
+    def checking(self, by: str) -> Iterator[None]:
+        """One of the checks and previews that somebody may have under way at once; else Refused."""
+        most = self.quota(by).previews
+        if self.checks[by] >= most:
+            raise Refused(
+                429,
+                f"{most} of your checks and previews are under way, and no more may; wait for one",
+                **{"Retry-After": "2"},
+            )
+        self.checks[by] += 1
+        try:
+            yield
+        finally:
+            self.checks[by] -= 1
 
     async def errand(self, what: str, asked: Any, seconds: float | None = None) -> Any:
         """Let a clerk do it (datagen.web.errands); its error is raised here."""
@@ -76,8 +101,9 @@ def make_service(settings: Serve, broker: Broker | None) -> Service:
     if broker is None and workers:
         keeper = Keeper(jobs, broker="", name="", duties=(CONTROL, TRAIN), processes=workers)
     ledger = Jobs(jobs)
-    clerks = Clerks(2, settings.limits.preview)
-    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper)
+    clerks = Clerks(2, settings.limits.preview, settings.limits.memory)
+    albums = Albums(home, settings.limits)
+    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper, albums)
 
 
 def _target(name: str, at: str) -> Path:

@@ -11,6 +11,7 @@ from datagen.jobs.ledger import State
 from datagen.settings.serve import Name
 
 Item = TypeVar("Item")
+Category = Annotated[str, Field(min_length=1, max_length=80)]
 Set = Annotated[str, Field(max_length=2000, examples=["learn.seed=1"])]
 
 
@@ -41,6 +42,8 @@ class Problem(Message):
     title: str
     status: int
     detail: str
+    message: str | None = None  # `detail` without place, text and remedy
+    path: str | None = None  # of a grammar: how it is called here
     line: int | None = None  # from 1
     column: int | None = None  # from 1
     remedy: str | None = None
@@ -87,6 +90,8 @@ class Train(_Order):
 
     verb: Literal["train"] = "train"
     dataset: Name
+    val: Name | None = None  # a dataset to validate on; none: a share is held out
+    start: Name | None = None  # a detector to go on from
     sets: list[Set] = Field(default_factory=list, max_length=100)
 
 
@@ -96,6 +101,8 @@ class Evaluate(_Order):
     verb: Literal["evaluate"] = "evaluate"
     detector: Name
     dataset: Name
+    merge: dict[Category, Category] = Field(default_factory=dict, max_length=100)  # old -> new
+    kitti_official: bool = False  # KITTI's own IoUs instead of 0.5
 
 
 class Export(_Order):
@@ -106,7 +113,8 @@ class Export(_Order):
     format: str = Field(max_length=40, examples=["yolo"])
     min_visible_fraction: float = Field(default=0.0, ge=0, le=1)
     min_pixels: int = Field(default=1, ge=1)
-    splits: dict[Name, float] = Field(default_factory=dict)
+    merge: dict[Category, Category] = Field(default_factory=dict, max_length=100)  # old -> new
+    splits: dict[Name, float] = Field(default_factory=dict, max_length=20)
 
 
 AnyOrder = Annotated[Generate | Learn | Train | Evaluate | Export, Field(discriminator="verb")]
@@ -138,6 +146,13 @@ class Job(Message):
     error: str | None = None
     exit_code: int | None = None
     result: Any = None  # as the command prints it with --json; only in GET of one job
+
+
+class Log(Message):
+    """What happened to a job: the last lines of its log."""
+
+    lines: list[str]
+    left_out: int = 0  # lines before them
 
 
 # --------------------------------------------------------------------------------------- datasets
@@ -228,13 +243,32 @@ class Preview(Message):
 class GrammarText(Message):
     """The text of a grammar, as in a .scene file."""
 
-    text: str = Field(max_length=262_144)
+    text: str = Field(
+        max_length=262_144,
+        examples=["world dots\ncanvas 64 x 64\nstart Scene\nScene -> dot\ndot { draw: ellipse }\n"],
+    )
 
 
 class Grammar(Message):
+    """A grammar by its name."""
+
     name: Name | str
     built_in: bool  # came with datagen; others may be replaced
     text: str | None = None  # only in GET of one grammar
+
+
+class RecipeText(Message):
+    """The text of a recipe, as in a .toml file."""
+
+    text: str = Field(max_length=1_000_000, examples=['grammar = "aerial"\ncount = 200\n'])
+
+
+class Recipe(Message):
+    """A recipe by its name."""
+
+    name: Name | str
+    built_in: bool  # came with datagen; others may be replaced
+    text: str | None = None  # only in GET of one recipe
 
 
 class Target(Message):
@@ -246,6 +280,22 @@ class Target(Message):
     uploaded: bool  # else a folder that the server's configuration names
 
 
+class LeftOut(Message):
+    """A file of an archive that is no picture that can be used."""
+
+    name: str
+    reason: str
+
+
+class Unpacked(Message):
+    """What came of an archive of pictures."""
+
+    target: Target
+    taken: int  # pictures
+    left_out: int  # files
+    reasons: list[LeftOut]  # of the first hundred
+
+
 class Run(Message):
     """A run of `learn` or `train`, or an evaluation."""
 
@@ -254,3 +304,12 @@ class Run(Message):
     complete: bool
     report: bool  # GET .../report.html gives it
     made: float
+    meta: dict[str, Any] | None = None  # what it was started with; only in GET of one
+    pictures: list[str] | None = None  # GET .../pictures/NAME gives them; only in GET of one
+
+
+class Readings(Message):
+    """Lines of a training's metrics, such as {"phase": ..., "iteration": ..., "loss": ...}."""
+
+    items: list[dict[str, Any]]
+    next: int  # the `cursor` of those that come after

@@ -1,10 +1,11 @@
 """A dataset in the formats of other tools; filters, taxonomies and splits are applied here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datagen import __version__
 from datagen.dataset.export import (
     cameras,
     to_cityscapes,
@@ -13,9 +14,13 @@ from datagen.dataset.export import (
     to_panoptic,
     to_yolo,
 )
-from datagen.dataset.export.publish import Written, published
-from datagen.dataset.export.selection import Policy, Selection, select
+from datagen.dataset.export.publish import Written, refuse
+from datagen.dataset.export.selection import Policy, Selection, refuse_unfinished, select
+from datagen.dataset.store import read_json
+from datagen.digest import canonical
 from datagen.errors import InputError
+from datagen.files import atomic_folder, sha256_of, write_atomic
+from datagen.progress import Advance
 
 _Writer = Callable[[Selection, Path], Written]
 _WRITERS: Mapping[str, tuple[_Writer, cameras.ImagePath]] = {
@@ -28,6 +33,7 @@ _WRITERS: Mapping[str, tuple[_Writer, cameras.ImagePath]] = {
     "cityscapes": (to_cityscapes.write, to_cityscapes.image_path),
 }
 FORMATS = tuple(_WRITERS)
+ABOUT = "export.json"  # what an export is of, and what came of it
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,60 @@ def export(
     merge: Mapping[str, str] | None = None,
     splits: Mapping[str, float] | None = None,
     link: bool = False,
+    resume: bool = False,
+    progress: Advance = lambda done, total, words: None,
 ) -> ExportReport:
     """Write `dataset` to the new or empty folder `out`, as one of FORMATS.
 
     With `link` the images are hard links: no room is used, but they are the dataset's own files.
+    With `resume` the very same export may be there already; it is not made again.
+    """
+    policy = Policy(min_visible_fraction, min_pixels, merge or {}, splits or {})
+    check(dataset, format, out, resume=resume)
+    if resume and (done := there(dataset, format, out, policy)) is not None:
+        return done
+    selection = replace(select(dataset, policy), link=link, progress=progress)
+    write, image_path = _WRITERS[format]
+    with atomic_folder(out) as aside:
+        written = write(selection, aside)
+        cameras.write(selection, aside, image_path)
+        report = _report(selection, written, format, out)
+        made = {name: value for name, value in report.to_json().items() if name != "folder"}
+        about = {"datagen": __version__, **_asked(dataset, format, policy), "report": made}
+        write_atomic(aside / ABOUT, canonical(about) + b"\n")
+    return report
+
+
+def check(dataset: Path, format: str, out: Path, *, resume: bool = False) -> None:
+    """InputError where there is nothing to export, or where `out` is no place for it.
+
+    With `resume` an export may lie there.
     """
     if format not in _WRITERS:
         raise InputError(f"unknown format `{format}`; there are: {', '.join(FORMATS)}")
-    policy = Policy(min_visible_fraction, min_pixels, merge or {}, splits or {})
-    with published(out, dataset) as aside:
-        selection = select(dataset, policy, link=link)
-        write, image_path = _WRITERS[format]
-        written = write(selection, aside)
-        cameras.write(selection, aside, image_path)
+    refuse_unfinished(dataset)
+    if not (resume and (out / ABOUT).is_file()):
+        refuse(out, dataset)
+
+
+def there(dataset: Path, format: str, out: Path, policy: Policy) -> ExportReport | None:
+    """The report of this very export, where it lies in `out` already; InputError for another."""
+    if not (out / ABOUT).is_file():
+        return None
+    about = read_json(out / ABOUT)
+    asked = _asked(dataset, format, policy)
+    if {name: about.get(name) for name in asked} != asked:
+        raise InputError(f"{out}: holds another export; choose another folder")
+    return ExportReport(**about["report"], folder=str(out))
+
+
+def _asked(dataset: Path, format: str, policy: Policy) -> dict[str, Any]:
+    """What an export is of, without any path."""
+    labels = sha256_of(dataset / "annotations.json")
+    return {"annotations_sha256": labels, "format": format, "policy": policy.to_json()}
+
+
+def _report(selection: Selection, written: Written, format: str, out: Path) -> ExportReport:
     items = selection.items
     return ExportReport(
         format=format,

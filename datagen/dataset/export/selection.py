@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from datagen.dataset import coco, store
 from datagen.errors import InputError
 from datagen.frame import Pinhole
+from datagen.progress import Advance
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Other keys of an image name files (passes) that do not travel.
@@ -44,6 +45,9 @@ class Policy:
         if self.splits and abs(total - 1) > 1e-6:
             raise InputError(f"the splits' shares add up to {total:g}; they must add up to 1")
 
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "merge": dict(self.merge), "splits": dict(self.splits)}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -71,18 +75,28 @@ class Selection:
     parts: Mapping[str, Sequence[Item]]
     videos: Sequence[Mapping[str, Any]] = ()  # those that images are frames of
     link: bool = False  # images are hard links to the dataset's
+    progress: Advance = lambda done, total, words: None  # may raise, to end it
 
     @property
     def items(self) -> list[Item]:
         """All images, part after part."""
         return [item for part in self.parts.values() for item in part]
 
+    def watched(self, part: str, what: str) -> Iterator[Item]:
+        """The images of a part; on the way it is told how many of all are gone through."""
+        total, names = sum(map(len, self.parts.values())), list(self.parts)
+        before = sum(len(self.parts[name]) for name in names[: names.index(part)])
+        for k, item in enumerate(self.parts[part]):
+            self.progress(before + k, total, what)
+            yield item
+        self.progress(before + len(self.parts[part]), total, what)
 
-def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
+
+def select(dataset: Path, policy: Policy) -> Selection:
     """Read a dataset folder and apply the policy. Image and annotation ids stay as they are."""
-    _check_complete(dataset)
+    refuse_unfinished(dataset)
     data = coco.read(dataset)
-    info = {**_object(data.get("info")), "export": _policy_json(policy)}
+    info = {**_object(data.get("info")), "export": policy.to_json()}
     # The class pass, whose ids these are, does not travel as it is.
     old_stuff = info.pop("stuff", [])
     if info.get("contributor") != coco.CONTRIBUTOR:  # whatever these keys mean to other tools
@@ -107,7 +121,6 @@ def select(dataset: Path, policy: Policy, *, link: bool = False) -> Selection:
         classes=renumbered | stuff_ids,
         parts=parts,
         videos=_videos(data),
-        link=link,
     )
 
 
@@ -142,11 +155,8 @@ def _videos(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return videos if whole and tracked else []
 
 
-def _policy_json(policy: Policy) -> dict[str, Any]:
-    return {**vars(policy), "merge": dict(policy.merge), "splits": dict(policy.splits)}
-
-
-def _check_complete(dataset: Path) -> None:
+def refuse_unfinished(dataset: Path) -> None:
+    """InputError for what is no dataset, or not at its end."""
     if not dataset.is_dir():
         raise InputError(f"{dataset}: no such folder; give the folder of a dataset")
     if (dataset / "recipe.json").exists() and not store.is_complete(dataset):

@@ -25,8 +25,8 @@ def write(selection: Selection, out: Path) -> Written:
     """`leftImg8bit`, `gtFine` and, where there are cameras, `camera`."""
     class_maps.needed(selection, "cityscapes", ("class", "instance"))
     city = _city(selection)
-    for part, items in selection.parts.items():
-        for item in items:
+    for part in selection.parts:
+        for item in selection.watched(part, "images"):
             _write_image(selection, item, out, f"{part or _WHOLE}/{city}", city)
     return Written()
 

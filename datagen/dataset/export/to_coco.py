@@ -23,29 +23,29 @@ def image_path(_: Selection, part: str, item: Item) -> str:
 
 def write(selection: Selection, out: Path) -> Written:
     """`annotations.json` and `images/`, in one folder for each split."""
-    for name, items in selection.parts.items():
-        annotations = (one for item in items for one in item.annotations)
-        _write_part(selection, out / name, items, annotations)
+    for part in selection.parts:
+        items = selection.watched(part, "labels")
+        _write_part(selection, part, out, (one for item in items for one in item.annotations))
     return Written()
 
 
 def write_polygons(selection: Selection, out: Path) -> Written:
     """The same with polygons; each label says how well its polygons repeat the mask."""
     ious: list[float] = []
-    for name, items in selection.parts.items():
-        annotations = (one for item in items for one in _as_polygons(item, ious))
-        _write_part(selection, out / name, items, annotations)
+    for part in selection.parts:
+        items = selection.watched(part, "labels")
+        _write_part(
+            selection, part, out, (one for item in items for one in _as_polygons(item, ious))
+        )
     as_rle = sum(iou < EXACT_ENOUGH for iou in ious)
     return Written(worst_iou=min(ious, default=None), kept_as_rle=as_rle)
 
 
 def _write_part(
-    selection: Selection,
-    folder: Path,
-    items: Sequence[Item],
-    annotations: Iterator[Mapping[str, Any]],
+    selection: Selection, part: str, out: Path, annotations: Iterator[Mapping[str, Any]]
 ) -> None:
-    place_images(items, folder / "images", link=selection.link)
+    items, folder = selection.parts[part], out / part
+    place_images(selection, part, folder / "images")
     head = {
         "info": selection.info,
         "licenses": selection.licenses,

@@ -45,7 +45,7 @@ def write(selection: Selection, out: Path) -> Written:
     for folder in ("training/image_2", "training/label_2", "training/calib", "ImageSets"):
         (out / folder).mkdir(parents=True)
     for part, items in selection.parts.items():
-        for item in items:
+        for item in selection.watched(part, "images"):
             _write_image(selection, out, part, item)
         stems = "".join(f"{_stem(item)}\n" for item in items)
         (out / "ImageSets" / f"{part or _WHOLE}.txt").write_text(stems, encoding="ascii")

@@ -3,7 +3,7 @@
 Where the dataset stores the class pass, its stuff has segments, too: one of a kind and image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,14 @@ def write(selection: Selection, out: Path) -> Written:
         class_maps.needed(selection, "panoptic", ("class",))
     else:
         selection = replace(selection, stuff=())
-    for name, items in selection.parts.items():
-        _write_part(selection, out / name, items)
+    for part in selection.parts:
+        _write_part(selection, part, out / part)
     return Written()
 
 
-def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> None:
-    place_images(items, folder / "images", link=selection.link)
+def _write_part(selection: Selection, part: str, folder: Path) -> None:
+    items = selection.parts[part]
+    place_images(selection, part, folder / "images")
     (folder / "panoptic").mkdir()
     head = {
         "info": selection.info,
@@ -44,7 +45,8 @@ def _write_part(selection: Selection, folder: Path, items: Sequence[Item]) -> No
         ],
     }
     images = ({**item.image, "file_name": f"images/{item.name}"} for item in items)
-    annotations = (_annotation(selection, item, folder / "panoptic") for item in items)
+    watched = selection.watched(part, "labels")
+    annotations = (_annotation(selection, item, folder / "panoptic") for item in watched)
     lists = {"images": images, "annotations": annotations}
     coco.write_lists(folder / "panoptic.json", head, lists)
 

@@ -1,7 +1,7 @@
 """YOLO: a text file for each image, a line for each label, coordinates from 0 to 1."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,24 @@ def image_path(_: Selection, part: str, item: Item) -> str:
 
 def write_boxes(selection: Selection, out: Path) -> Written:
     """Lines `class centre_x centre_y width height`; classes count from 0."""
-    for name, items in selection.parts.items():
-        place_images(items, out / "images" / (name or _WHOLE), link=selection.link)
-        _write_labels(out / "labels" / (name or _WHOLE), items, map(_boxes, items))
+    _write_parts(selection, out, _boxes)
     return _write_head(selection, out)
 
 
 def write_segments(selection: Selection, out: Path) -> Written:
     """Lines `class x y x y ...`: one ring for each label, holes and parts joined by cuts."""
-    for name, items in selection.parts.items():
-        place_images(items, out / "images" / (name or _WHOLE), link=selection.link)
-        _write_labels(out / "labels" / (name or _WHOLE), items, map(_segments, items))
+    _write_parts(selection, out, _segments)
     return _write_head(selection, out)
 
 
-def _write_labels(folder: Path, items: Sequence[Item], labels: Iterable[Sequence[str]]) -> None:
-    folder.mkdir(parents=True)
-    for item, lines in zip(items, labels, strict=True):
-        text = "".join(line + "\n" for line in lines)
-        (folder / f"{Path(item.name).stem}.txt").write_text(text, encoding="ascii")
+def _write_parts(selection: Selection, out: Path, lines_of: Callable[[Item], list[str]]) -> None:
+    for part in selection.parts:
+        place_images(selection, part, out / "images" / (part or _WHOLE))
+        folder = out / "labels" / (part or _WHOLE)
+        folder.mkdir(parents=True)
+        for item in selection.watched(part, "labels"):
+            text = "".join(line + "\n" for line in lines_of(item))
+            (folder / f"{Path(item.name).stem}.txt").write_text(text, encoding="ascii")
 
 
 def _things(item: Item) -> list[Mapping[str, Any]]:

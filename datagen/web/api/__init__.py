@@ -1,5 +1,13 @@
 """One module for each kind of thing that has addresses."""
 
-from datagen.web.api import datasets, health, jobs, metrics
+from datagen.web.api import datasets, health, jobs, metrics, runs, targets, worlds
 
-ROUTERS = (health.router, metrics.router, jobs.router, datasets.router)
+ROUTERS = (
+    health.router,
+    metrics.router,
+    jobs.router,
+    worlds.router,
+    targets.router,
+    runs.router,
+    datasets.router,
+)

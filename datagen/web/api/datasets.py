@@ -1,8 +1,6 @@
 """Datasets: list, look at images and their layers, download, verify, remove."""
 
-import logging
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -11,12 +9,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, StreamingResponse
-from starlette.types import Send
+from fastapi.responses import FileResponse
 
 from datagen import __version__
 from datagen.dataset import archive
-from datagen.errors import DatagenError
 from datagen.files import is_locked
 from datagen.web import datasets as reading
 from datagen.web import types
@@ -24,15 +20,13 @@ from datagen.web.home import NotHere
 from datagen.web.paging import known, named, page, tag_of, tagged
 from datagen.web.problems import MEDIA, Refused
 from datagen.web.rows import stamp_of
+from datagen.web.sending import DESCRIBED, Archive, begun, resumable
 from datagen.web.service import Here, Service
-
-log = logging.getLogger(__name__)
 
 Index = Annotated[int, InPath(ge=0, le=10_000_000)]
 Answers = dict[int | str, dict[str, Any]]
 
 _GONE = ".gone-"  # how the name of a folder begins that is being removed
-_RESUMED = re.compile(r"bytes=(\d{1,18})-")
 _PICTURE = {".png": "image/png", ".jpg": "image/jpeg"}
 _VERIFY = "verify"  # the errand, and the turn that it needs
 _VERIFYING = 3600.0  # seconds after which verifying is given up
@@ -192,27 +186,7 @@ def layer(
     return _once(service, request, name, "image/png", drawn)
 
 
-class _Archive(StreamingResponse):
-    """Where a file is broken the connection ends before its time: the client knows of it."""
-
-    media_type = "application/x-tar"
-
-    async def stream_response(self, send: Send) -> None:
-        try:
-            await super().stream_response(send)
-        except DatagenError as error:
-            log.error("a download was broken off: %s", error)
-
-
-@router.get(
-    "/{name}/download",
-    response_class=_Archive,
-    responses={
-        **_content("application/x-tar"),
-        206: {"description": "From the byte on that `Range: bytes=N-` asks for; format=tar only."},
-        416: _problem("`Range` begins after the end."),
-    },
-)
+@router.get("/{name}/download", response_class=Archive, responses=DESCRIBED)
 def download(
     name: types.Name,
     service: Here,
@@ -222,40 +196,15 @@ def download(
     """A complete dataset as a tar file, which is made while it is sent.
 
     `tar`: the whole folder, on which `datagen verify` can be run. `webdataset`: for each image
-    KEY.png (or .jpg), KEY.json, KEY.scene.json and its passes, one after the other.
+    KEY.png (or .jpg), KEY.json, KEY.scene.json and its passes, one after the other; always from
+    the first byte on.
     """
     folder = reading.complete(service.home, name)
     tag = tag_of(format, reading.tag(service.home, name) or "")
-    headers = named(tag, **_saved_as(f"{name}.tar" if format == "tar" else f"{name}-samples.tar"))
-    there = known(request, tag)
-    if there is not None:
-        return there
-    if format == "webdataset":
-        parts = archive.stream(folder, reading.samples(folder))
-        return _Archive(parts, 200, headers)
-    size = reading.archived(folder)
-    start = _start(request, tag, size)
-    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(size - start)}
-    headers |= {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
-    parts = archive.stream(folder, archive.whole(folder), start)
-    return _Archive(parts, 206 if start else 200, headers)
-
-
-def _saved_as(file: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{file}"'}
-
-
-def _start(request: Request, tag: str, size: int) -> int:
-    """The byte that an interrupted download goes on from; other ranges get the whole."""
-    asked = _RESUMED.fullmatch(request.headers.get("range", ""))
-    if asked is None or request.headers.get("if-range", tag) != tag:
-        return 0
-    start = int(asked[1])
-    if start >= size:
-        raise Refused(
-            416, f"the archive has {size:,} bytes", **{"Content-Range": f"bytes */{size}"}
-        )
-    return start
+    if format == "tar":
+        return resumable(request, folder, archive.whole(folder), reading.archived(folder), tag)
+    parts = archive.stream(folder, reading.samples(folder))
+    return known(request, tag) or begun(parts, f"{name}-samples.tar", tag)
 
 
 @router.post("/{name}/verify", responses={429: _problem("Another is being verified.")})

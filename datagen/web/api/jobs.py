@@ -21,6 +21,7 @@ from datagen.web.service import By, Here, Service
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
 _PAUSE = 0.25  # seconds between two looks of who follows a job
+_LINES = 1000  # of a log, in an answer
 _BEAT = 15.0  # seconds without news after which a comment shows that the connection lives
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
@@ -104,16 +105,20 @@ def remove(name: types.Name, service: Here) -> None:
 
 
 @router.get("/{name}/log")
-def log(name: types.Name, service: Here) -> dict[str, list[str]]:
-    """What happened to it, in lines."""
-    return {"lines": list(Tail(_found(service, name).log).lines())[-1000:]}
+def log(name: types.Name, service: Here) -> types.Log:
+    """What happened to it: the last thousand lines."""
+    lines = list(Tail(_found(service, name).log).lines())
+    return types.Log(lines=lines[-_LINES:], left_out=max(0, len(lines) - _LINES))
 
 
 @router.get("/{name}/events")
 async def events(name: types.Name, service: Here, request: Request) -> StreamingResponse:
     """Server-sent events: `job` whenever it has changed, `log` for each line; ends with the job."""
     _found(service, name)
-    return StreamingResponse(_events(service, name, request), media_type="text/event-stream")
+    # nginx, and who took it for a model, would else keep events until it has a page of them.
+    headers = {"X-Accel-Buffering": "no"}
+    told = _events(service, name, request)
+    return StreamingResponse(told, headers=headers, media_type="text/event-stream")
 
 
 async def _events(service: Service, name: str, request: Request) -> AsyncIterator[str]:

@@ -1,0 +1,170 @@
+"""Recipes and grammars: those that came with datagen, the server's own, checks and previews."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from pathlib import Path as File
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from datagen import plugins
+from datagen.errors import DatagenError
+from datagen.files import write_atomic
+from datagen.web import types
+from datagen.web.paging import page, tagged
+from datagen.web.problems import Refused
+from datagen.web.service import By, Here, Service
+
+router = APIRouter(prefix="/api/v1", tags=["recipes"])
+
+Kind = Literal["recipes", "grammars"]
+_BUILT_IN: dict[Kind, str] = {"recipes": "configs", "grammars": "grammars"}  # of datagen.plugins
+_ENDING: dict[Kind, str] = {"recipes": ".toml", "grammars": ".scene"}
+_KEEPING = threading.Lock()  # what is written aside has one name in a process
+
+# Names of what came with datagen have underscores as well.
+AnyName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$", examples=["aerial"])]
+Cursor = Annotated[str | None, Query(max_length=80)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+_SHEET: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "The pictures with their labels."}
+}
+
+
+@router.get("/recipes", response_model=types.Page[types.Recipe])
+def recipes(
+    service: Here, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
+    """Recipes by name, those that came with datagen and the server's own."""
+    found = [types.Recipe(name=n, built_in=b) for n, b in _names(service, "recipes")]
+    return page(request, response, types.Recipe, found, cursor, limit, key=lambda one: one.name)
+
+
+@router.get("/recipes/{name}", response_model=types.Recipe)
+def recipe(name: AnyName, service: Here, request: Request) -> Any:
+    """A recipe with its TOML."""
+    built_in, text = _text(service, "recipes", name)
+    found = types.Recipe(name=name, built_in=built_in, text=text)
+    return tagged(request, found.model_dump_json().encode(), "application/json")
+
+
+@router.put("/recipes/{name}", responses={201: {"model": types.Recipe}})
+async def put_recipe(
+    name: types.Name, asked: types.RecipeText, service: Here, by: By, response: Response
+) -> types.Recipe:
+    """Keep a recipe that `datagen check` finds nothing wrong with; one of this name goes."""
+    _refuse_unkeepable(service, "recipes", name)
+    with service.checking(by):
+        await service.errand("recipe", asked.model_dump())
+    response.status_code = await run_in_threadpool(_keep, service, "recipes", name, asked.text)
+    return types.Recipe(name=name, built_in=False, text=asked.text)
+
+
+@router.delete("/recipes/{name}", status_code=204)
+def delete_recipe(name: AnyName, service: Here) -> None:
+    """Forget a recipe of the server's own."""
+    _forget(service, "recipes", name)
+
+
+@router.get("/grammars", response_model=types.Page[types.Grammar])
+def grammars(
+    service: Here, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
+) -> Any:
+    """Grammars by name, those that came with datagen and the server's own."""
+    found = [types.Grammar(name=n, built_in=b) for n, b in _names(service, "grammars")]
+    return page(request, response, types.Grammar, found, cursor, limit, key=lambda one: one.name)
+
+
+@router.get("/grammars/{name}", response_model=types.Grammar)
+def grammar(name: AnyName, service: Here, request: Request) -> Any:
+    """A grammar with its text."""
+    built_in, text = _text(service, "grammars", name)
+    found = types.Grammar(name=name, built_in=built_in, text=text)
+    return tagged(request, found.model_dump_json().encode(), "application/json")
+
+
+@router.put("/grammars/{name}", responses={201: {"model": types.Grammar}})
+async def put_grammar(
+    name: types.Name, asked: types.GrammarText, service: Here, by: By, response: Response
+) -> types.Grammar:
+    """Keep a grammar that `datagen check` finds no error in; one of this name goes."""
+    _refuse_unkeepable(service, "grammars", name)
+    with service.checking(by):
+        await service.errand("grammar", {"name": name, "text": asked.text})
+    response.status_code = await run_in_threadpool(_keep, service, "grammars", name, asked.text)
+    return types.Grammar(name=name, built_in=False, text=asked.text)
+
+
+@router.delete("/grammars/{name}", status_code=204)
+def delete_grammar(name: AnyName, service: Here) -> None:
+    """Forget a grammar of the server's own; recipes that name it will say that it is not there."""
+    _forget(service, "grammars", name)
+
+
+@router.post("/check")
+async def check(asked: types.GrammarText, service: Here, by: By) -> types.Checked:
+    """What `datagen check` says of a grammar; a problem with line and column where it is wrong."""
+    with service.checking(by):
+        found = await service.errand("check", {"name": "grammar", "text": asked.text})
+    return types.Checked.model_validate(found)
+
+
+@router.post("/previews", response_class=Response, responses=_SHEET)
+async def preview(asked: types.Preview, service: Here, by: By) -> Response:
+    """The first images that `generate` would make, as one PNG with their labels drawn on."""
+    with service.checking(by):
+        sheet = await service.errand("preview", asked.model_dump(mode="json"))
+    return Response(base64.b64decode(sheet), media_type="image/png")
+
+
+def _names(service: Service, kind: Kind) -> Iterator[tuple[str, bool]]:
+    """Names in order, and whether each came with datagen."""
+    built_in = set(plugins.names(_BUILT_IN[kind]))
+    own = set(service.home.names(kind, _ENDING[kind]))
+    return ((name, name in built_in) for name in sorted(built_in | own))
+
+
+def _text(service: Service, kind: Kind, name: str) -> tuple[bool, str]:
+    """Whether it came with datagen, and what is in it; NotHere."""
+    built_in = name in plugins.names(_BUILT_IN[kind])
+    path = (
+        plugins.path_of(_BUILT_IN[kind], name)
+        if built_in
+        else service.home.find(kind, name, _ENDING[kind])
+    )
+    return built_in, path.read_text(encoding="utf-8")
+
+
+def _own(service: Service, kind: Kind, name: str) -> File:
+    """Where one of the server's own lies, or would lie."""
+    if name in plugins.names(_BUILT_IN[kind]):
+        raise Refused(409, f"`{name}` came with datagen and stays as it is; take another name")
+    return service.home.place(kind, name, _ENDING[kind])
+
+
+def _refuse_unkeepable(service: Service, kind: Kind, name: str) -> None:
+    """For a name that is taken for good, and for one more than there may be."""
+    most = service.settings.limits.texts
+    is_new = not _own(service, kind, name).exists()
+    if is_new and len(list(service.home.names(kind, _ENDING[kind]))) >= most:
+        raise Refused(409, f"the server keeps {most:,} {kind}, and no more; remove some")
+
+
+def _keep(service: Service, kind: Kind, name: str, text: str) -> int:
+    """The status of the answer: whether it is new."""
+    path = _own(service, kind, name)
+    with _KEEPING:
+        is_new = not path.exists()
+        write_atomic(path, text)
+    return 201 if is_new else 200
+
+
+def _forget(service: Service, kind: Kind, name: str) -> None:
+    path = _own(service, kind, name)
+    service.home.find(kind, name, _ENDING[kind])
+    try:
+        path.unlink()
+    except OSError as error:
+        raise DatagenError(f"{kind}/{name} cannot be removed ({error.strerror})") from error
