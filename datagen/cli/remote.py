@@ -46,7 +46,7 @@ def client_of(context: Context) -> "Client | None":
     try:
         from datagen.client import Client
     except ModuleNotFoundError as error:
-        if error.name != "httpx":
+        if error.name != "httpx2":
             raise
         raise MissingError("--server needs the extra `web`: pip install 'datagen[web]'") from error
     client = Client(url, os.environ.get(TOKEN))

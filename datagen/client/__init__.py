@@ -1,6 +1,6 @@
 """A datagen server from Python: `Client("http://127.0.0.1:8000")`.
 
-Requests and answers are those of `datagen.web.types`. It needs httpx, of the extra `web`.
+Requests and answers are those of `datagen.web.types`. It needs httpx2, of the extra `web`.
 """
 
 import secrets

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, cast
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from datagen.client.wire import Lost, Wire
 from datagen.dataset import store
@@ -68,12 +68,12 @@ class _Archive:
             except Lost as lost:
                 attempts.again(lost)
 
-    def _begin(self, answer: httpx.Response) -> None:
+    def _begin(self, answer: httpx2.Response) -> None:
         """The first answer says what is sent; all others must be of the same."""
         tag = answer.headers.get("etag", "")
         if not self._at:
             self._tag, self._size = tag, int(answer.headers.get("content-length", 0))
-        elif answer.status_code != httpx.codes.PARTIAL_CONTENT or tag != self._tag:
+        elif answer.status_code != httpx2.codes.PARTIAL_CONTENT or tag != self._tag:
             raise DatagenError(f"{self._wire.url}: it was replaced while it was sent; begin again")
 
 

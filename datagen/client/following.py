@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 
 from datagen.client.wire import Lost, Wire
 from datagen.web import types
@@ -30,7 +30,7 @@ def follow(wire: Wire, place: str, said: Said) -> Iterator[types.Job]:
                         yield job
             except Lost as lost:
                 # Not even a sign of life comes: something on the way holds it up.
-                streams = not isinstance(lost.__cause__, httpx.ReadTimeout)
+                streams = not isinstance(lost.__cause__, httpx2.ReadTimeout)
         job = wire.one(types.Job, "GET", place)
         if job.state.is_final or not streams:
             log.has(wire.one(types.Log, "GET", f"{place}/log"))

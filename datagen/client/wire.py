@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from pydantic import BaseModel
 
 from datagen import __version__
@@ -55,8 +55,8 @@ class Wire:
         headers = {"User-Agent": f"datagen/{__version__}", "Accept": f"application/json, {PROBLEM}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        times = httpx.Timeout(timeout, connect=_CONNECT)
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=times)
+        times = httpx2.Timeout(timeout, connect=_CONNECT)
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=times)
 
     def close(self) -> None:
         self._http.close()
@@ -70,7 +70,7 @@ class Wire:
         content: bytes | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """The answer; what is refused is raised. The request must be one that may come twice."""
         attempts = self.attempts()
         while True:
@@ -94,12 +94,12 @@ class Wire:
     @contextmanager
     def stream(
         self, path: str, headers: Mapping[str, str], *, quiet: float | None = None
-    ) -> Iterator[httpx.Response]:
+    ) -> Iterator[httpx2.Response]:
         """An answer that is read while it comes: one attempt, Lost where it breaks off.
 
         Quiet: seconds without a byte, after which it counts as lost.
         """
-        times = httpx.USE_CLIENT_DEFAULT if quiet is None else httpx.Timeout(quiet)
+        times = httpx2.USE_CLIENT_DEFAULT if quiet is None else httpx2.Timeout(quiet)
         with (
             self._told(),
             self._http.stream("GET", path, headers=dict(headers), timeout=times) as answer,
@@ -113,7 +113,7 @@ class Wire:
         """For who reads streams."""
         return Attempts(self.url, self._patience)
 
-    def _refuse(self, answer: httpx.Response) -> None:
+    def _refuse(self, answer: httpx2.Response) -> None:
         """What an answer that is none raises; Lost where the next one may be one.
 
         The server itself says when to come again, or means its refusal; a proxy cannot know.
@@ -130,7 +130,7 @@ class Wire:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             said = str(error).partition("\n")[0] or type(error).__name__
             raise Lost(ServerError(f"{self.url}: cannot be reached ({said})")) from error
 
@@ -158,7 +158,7 @@ class Attempts:
         time.sleep(pause)
 
 
-def error_of(answer: httpx.Response, url: str) -> DatagenError:
+def error_of(answer: httpx2.Response, url: str) -> DatagenError:
     """What a server says is wrong, as the error that it would be here."""
     said = _problem(answer)
     status = answer.status_code
@@ -189,7 +189,7 @@ def _of_grammar(said: Mapping[str, Any], text: str) -> GrammarError:
     return error
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any] | None:
+def _problem(answer: httpx2.Response) -> dict[str, Any] | None:
     if not answer.headers.get("content-type", "").startswith(PROBLEM):
         return None
     try:

@@ -38,7 +38,7 @@ def _routes(kind: Kind) -> APIRouter:
     ) -> Any:
         """The newest first."""
         found = results.listed(service.home, kind)
-        return page(request, response, types.Run, found, cursor, limit, key=lambda one: one.name)
+        return page(request, found, cursor, limit, key=lambda one: one.name)
 
     @router.get("/{name}", response_model=types.Run)
     def one(name: types.Name, service: Here, request: Request) -> Any:

@@ -42,7 +42,7 @@ def targets(
             found.append(_shown(service, name))
         except NotHere:  # removed meanwhile
             continue
-    return page(request, response, types.Target, found, cursor, limit, key=lambda one: one.name)
+    return page(request, found, cursor, limit, key=lambda one: one.name)
 
 
 @router.get("/{name}", response_model=types.Target)

@@ -39,7 +39,7 @@ def recipes(
 ) -> Any:
     """Recipes by name, those that came with datagen and the server's own."""
     found = [types.Recipe(name=n, built_in=b) for n, b in _names(service, "recipes")]
-    return page(request, response, types.Recipe, found, cursor, limit, key=lambda one: one.name)
+    return page(request, found, cursor, limit, key=lambda one: one.name)
 
 
 @router.get("/recipes/{name}", response_model=types.Recipe)
@@ -74,7 +74,7 @@ def grammars(
 ) -> Any:
     """Grammars by name, those that came with datagen and the server's own."""
     found = [types.Grammar(name=n, built_in=b) for n, b in _names(service, "grammars")]
-    return page(request, response, types.Grammar, found, cursor, limit, key=lambda one: one.name)
+    return page(request, found, cursor, limit, key=lambda one: one.name)
 
 
 @router.get("/grammars/{name}", response_model=types.Grammar)
