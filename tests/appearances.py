@@ -7,28 +7,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from resuming import readings_of
 from safetensors.torch import save_file
 
 from datagen.language.parse import parse
 from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.appearance.weights import save_appearance_model
-from datagen.learning.loop import train
-from datagen.learning.run import RunFolder
 from datagen.models.trunks import squeezenet_stages
 from datagen.parts import Source
 from datagen.settings.appearance import AppearanceLearning
 
-WORLD = parse(
-    """
-    world toy
-    canvas 16 x 16
-    start Scene
-    Scene -> sky car
-    sky { draw: ground  stuff: "sky" }
-    car { draw: car  category: "car" }
-    """
-)  # car = 1, sky = 2
+TEXT = """
+world toy
+canvas 16 x 16
+start Scene
+Scene -> sky car
+sky { draw: ground  stuff: "sky" }
+car { draw: car  category: "car" }
+"""
+WORLD = parse(TEXT)  # car = 1, sky = 2
 QUICK: Mapping[str, Any] = {
     "channels": (8, 12),
     "pretraining": 20,
@@ -94,18 +92,17 @@ def quick(folder: Path, **changes: Any) -> AppearanceLearning:
     return AppearanceLearning(**{**QUICK, "weights": network(folder), **changes})
 
 
-def learned(folder: Path, pairs: TwoWays, settings: AppearanceLearning) -> AppearanceTrainee:
+def learned(pairs: TwoWays, settings: AppearanceLearning) -> AppearanceTrainee:
     trainee = AppearanceTrainee(pairs, settings, seed=0)
-    folder.mkdir(parents=True, exist_ok=True)
-    train(RunFolder(folder), "imle", trainee, checkpoint_every=10_000, progress=lambda _: None)
+    readings_of(trainee)
     return trainee
 
 
 def saved(folder: Path, **changes: Any) -> Path:
     """An appearance of the toy world as `datagen learn` leaves it."""
     settings = quick(folder, **changes)
-    trainee = learned(folder / "run", TwoWays(), settings)
     gate = GateTrainee(TwoWays(), settings, seed=0)
-    train(RunFolder(folder / "run"), "gate", gate, checkpoint_every=999, progress=lambda _: None)
-    save_appearance_model(folder / "appearance.safetensors", trainee, gate, WORLD)
-    return folder / "appearance.safetensors"
+    readings_of(gate)
+    path = folder / "appearance.safetensors"
+    save_appearance_model(path, learned(TwoWays(), settings), gate, WORLD)
+    return path

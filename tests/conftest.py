@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from datagen.cli import main
+from datagen.threads import one_thread as held
 
 # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -90,6 +91,16 @@ def write_recipe(tmp_path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch on one thread while a module is tested: the same bits, whatever else the machine does.
+
+    Of a module that imports torch, and asks for it as `pytestmark`.
+    """
+    with held():
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from resuming import goes_on, readings_of
 from toys import (
     ARROW,
     apart,
@@ -18,7 +19,6 @@ from toys import (
     see_moments,
     target,
     things,
-    trained,
     trainee,
 )
 
@@ -42,7 +42,7 @@ def test_a_rectangle_learns_where_it_stands_from_pictures(gradient):
         see = viewer(render, features, 0)
         real = see(prior_scenes(there, 200, 77), range(1000, 1200))
         one = trainee(grammar, see, real, gradient=gradient, steps=40)
-        readings = trained(one)
+        readings = readings_of(one)
     assert sum(reading["leaps"] for reading in readings) >= 1
     assert readings[-1]["mmd"] < 0.05
     assert abs(things(moved(one), "x").mean() - 23) < 0.7
@@ -53,7 +53,7 @@ def test_an_angle_learns_across_the_seam_and_is_narrowed(gradient):
     real, scenes = target(see_moments, {"normal(0, 10)": "normal(185, 4)"})
     grammar = grammar_of(ARROW, **{"normal(0, 10)": "normal(165, 20)"})
     one = trainee(grammar, see_moments, real, gradient=gradient, steps=80, leaps=0)
-    trained(one)
+    readings_of(one)
     yaw = things(moved(one), "yaw")
     assert apart(circular_mean(yaw), circular_mean(things(scenes, "yaw"))) < 2
     off = np.degrees(np.abs(np.angle(np.exp(1j * (yaw - math.radians(185))))))
@@ -64,7 +64,7 @@ def test_a_law_of_angles_without_a_direction_learns_one():
     real, _ = target(see_moments, {"normal(0, 10)": "normal(-120, 5)"})
     grammar = grammar_of(ARROW, **{"normal(0, 10)": "uniform(0, 360)"})
     one = trainee(grammar, see_moments, real, steps=80)
-    trained(one)
+    readings_of(one)
     yaw = things(moved(one), "yaw")
     assert apart(circular_mean(yaw), -120) < 3
     assert abs(np.exp(1j * yaw).mean()) > 0.97
@@ -73,7 +73,7 @@ def test_a_law_of_angles_without_a_direction_learns_one():
 def test_a_law_is_spread_where_the_target_is_wider():
     real, _ = target(see_moments, {"normal(8, 1)": "normal(16, 4)"})
     one = trainee(grammar_of(), see_moments, real, steps=80)
-    trained(one)
+    readings_of(one)
     x = things(moved(one), "x")
     assert abs(x.mean() - 16) < 1
     assert 2.8 < x.std() < 5.2
@@ -90,21 +90,13 @@ def mean_x(scenes, numbers):
         (law_trainee, {"rounds": 4, "scenes": 32, "window": 2}),
     ],
 )
-def test_a_resumed_run_ends_with_the_same_bits(learner, settings):
+def test_a_resumed_run_ends_with_the_same_bits(learner, settings, tmp_path):
     real, _ = target(see_moments, {"normal(8, 1)": "normal(20, 1)"})
-    whole, first, second = (learner(grammar_of(), see_moments, real, **settings) for _ in range(3))
-    trained(whole)
-    half = whole.steps // 2
-    first.begin(0)
-    for k in range(half):
-        first.step(k)
-    second.load(first.tensors())
-    second.begin(half)
-    for k in range(half, whole.steps):
-        second.step(k)
-    assert second.tensors().keys() == whole.tensors().keys()
-    for name, tensor in whole.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
+
+    def fresh():
+        return learner(grammar_of(), see_moments, real, **settings)
+
+    goes_on(fresh, (fresh().steps // 2,), tmp_path)
 
 
 def test_a_task_alone_moves_attributes():
@@ -114,7 +106,7 @@ def test_a_task_alone_moves_attributes():
         gradient="score", steps=150, batch=8, leaps=0, noise=0.1, task_weight=100.0,
         learning_rate=0.03,
     )  # fmt: skip
-    readings = [reading["reward"] for reading in trained(one)]
+    readings = [reading["reward"] for reading in readings_of(one)]
     assert np.mean(readings[-20:]) > np.mean(readings[:20]) + 3
     assert things(moved(one), "x").mean() > 8 + 3
 
@@ -132,7 +124,7 @@ def test_scenes_without_the_mutable_symbol_are_learned_around():
 
     real = see(prior_scenes(grammar, 100, 77), range(100))
     for gradient in ("differences", "score"):
-        trained(trainee(grammar, see, real, gradient=gradient, steps=2, batch=2, leaps=1))
+        readings_of(trainee(grammar, see, real, gradient=gradient, steps=2, batch=2, leaps=1))
 
 
 @pytest.mark.parametrize("learner", [trainee, law_trainee])
@@ -175,8 +167,8 @@ def test_the_gradient_alone_stays_in_that_valley():
     stuck, free = (
         trainee(grammar_of(), see_nearly_symmetric, real, steps=60, leaps=leaps) for leaps in (0, 2)
     )
-    trained(stuck)
-    trained(free)
+    readings_of(stuck)
+    readings_of(free)
     assert apart(circular_mean(things(moved(stuck), "yaw")), 172) > 90
     assert apart(circular_mean(things(moved(free), "yaw")), 172) < 3
 

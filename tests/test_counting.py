@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from resuming import readings_of
 from structures import CARS_AND_TREES, rng
 
 from datagen import recipe
@@ -16,7 +17,8 @@ from datagen.learning.album.pages import PriorAlbum, album
 from datagen.learning.counts import count_in_row, count_things, rows
 from datagen.models import counting
 from datagen.models.counting import STRIDE, CountingNet, count_loss, poisson_loss
-from datagen.threads import one_thread
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEARN = """
 [learn]
@@ -31,8 +33,7 @@ learning_rate = 1e-2
 
 @pytest.fixture
 def small(write_recipe):
-    with one_thread():
-        yield recipe.load(write_recipe(CARS_AND_TREES, LEARN))
+    return recipe.load(write_recipe(CARS_AND_TREES, LEARN))
 
 
 def pictures(count, height, width):
@@ -179,8 +180,7 @@ def test_a_little_training_counts_better_than_chance(small):
     net = counting_net(small, heads)
     trainee = CountingTrainee(small, net)
     assert trainee.steps == 100
-    trainee.begin(0)
-    losses = [trainee.step(k)["loss"] for k in range(100)]
+    losses = [reading["loss"] for reading in readings_of(trainee)]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
     (page,) = PriorAlbum(small, (), 200, 500, 501)
     features = CountFeatures(heads, net)
@@ -258,8 +258,7 @@ car { draw: rect  category: "car"  colour: red  x: spread(-0.5, 0.5) width
 
 @pytest.fixture
 def lanes(write_recipe):
-    with one_thread():
-        yield recipe.load(write_recipe(LANES, LEARN.replace("1600", "4800")))
+    return recipe.load(write_recipe(LANES, LEARN.replace("1600", "4800")))
 
 
 def test_what_stands_in_order_makes_a_row(lanes, small):
@@ -289,9 +288,7 @@ def test_a_network_learns_what_is_in_which_lane(lanes):
     heads = count_heads_of(lanes)
     net = counting_net(lanes, heads)
     trainee = CountingTrainee(lanes, net)
-    trainee.begin(0)
-    for k in range(trainee.steps):
-        trainee.step(k)
+    readings_of(trainee)
     (page,) = PriorAlbum(lanes, net.items, 300, 900, 901)
     found = CountFeatures(heads, net)(page.images)[:, -3:]
     truth = page.rows[0][:, :, 1]

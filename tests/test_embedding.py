@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from resuming import goes_on, readings_of
 from safetensors.torch import save_file
 from structures import rng
 
@@ -15,7 +16,8 @@ from datagen.learning.album.embedding import EmbeddingTrainee, embedding_net, em
 from datagen.learning.album.pages import PriorAlbum
 from datagen.models.presence import EmbeddingNet
 from datagen.parts import Part
-from datagen.threads import one_thread
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORLD = """
 world small
@@ -42,10 +44,11 @@ learning_rate = 1e-2
 
 @pytest.fixture
 def small(write_recipe):
-    """The recipe, its network taught in one of the two ways."""
+    """The recipe, its network taught in one of the two ways, with so many pictures."""
     path = write_recipe(WORLD, LEARN)
-    with one_thread():
-        yield lambda heads="presence": recipe.load(path, [f"learn.features.options.heads={heads}"])
+    return lambda heads="presence", images=2000: recipe.load(
+        path, [f"learn.features.options.heads={heads}", f"learn.features.images={images}"]
+    )
 
 
 def pictures(count, height=28, width=36):
@@ -118,8 +121,7 @@ def test_a_little_training_tells_what_is_there_better_than_the_most_common_answe
     net = embedding_net(world, taught)
     trainee = EmbeddingTrainee(world, net)
     assert trainee.steps == 100
-    trainee.begin(0)
-    losses = [trainee.step(k)["loss"] for k in range(100)]
+    losses = [reading["loss"] for reading in readings_of(trainee)]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
     (page,) = PriorAlbum(world, (), 200, 500, 501)
     counts = torch.from_numpy(page.counts[:, :2])
@@ -130,31 +132,13 @@ def test_a_little_training_tells_what_is_there_better_than_the_most_common_answe
     assert (right.numpy() > np.array(blind) + 0.1).all(), (right, blind)
 
 
-def test_the_same_seed_trains_the_same_network(small):
-    world = small()
-    runs = []
-    for _ in range(2):
-        trainee = EmbeddingTrainee(world, embedding_net(world, embedding_of(world)))
-        trainee.begin(0)
-        runs.append([trainee.step(k)["loss"] for k in range(3)])
-    assert runs[0] == runs[1]
-
-
-def test_training_goes_on_from_its_tensors_as_if_nothing_had_happened(small):
-    world = small()
+def test_training_goes_on_from_its_tensors_as_if_nothing_had_happened(small, tmp_path):
+    world = small(images=256)
 
     def fresh():
         return EmbeddingTrainee(world, embedding_net(world, embedding_of(world)))
 
-    first = fresh()
-    first.begin(0)
-    first.step(0)
-    saved = {name: tensor.clone() for name, tensor in first.tensors().items()}
-    expected = first.step(1)
-    second = fresh()
-    second.load(saved)
-    second.begin(1)
-    assert second.step(1) == expected
+    assert len(goes_on(fresh, (1, 7), tmp_path)) == 12
 
 
 # ------------------------------------------------------------------------------------------- file
@@ -166,9 +150,7 @@ def test_a_published_network_is_the_trained_one(small, tmp_path, heads):
     taught = embedding_of(world)
     net = embedding_net(world, taught)
     trainee = EmbeddingTrainee(world, net)
-    trainee.begin(0)
-    for k in range(5):
-        trainee.step(k)
+    readings_of(trainee, last=5)
     images = pictures(70)
     expected = opened(net)(images)
     assert expected.shape == (70, 32) and expected.dtype == np.float32

@@ -12,13 +12,8 @@ from datagen.errors import InputError
 from datagen.features import inception
 from datagen.features.inception import Features
 from datagen.models.trunks import MEAN, STD
-from datagen.threads import one_thread
 
-
-@pytest.fixture(autouse=True)
-def still():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,8 @@ from torchvision.transforms.functional import normalize
 from datagen.features import mask_rcnn
 from datagen.features.mask_rcnn import Features
 from datagen.models.trunks import MEAN, STD
-from datagen.threads import one_thread
 
-
-@pytest.fixture(autouse=True)
-def still():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,10 @@ from datagen.features import squeezenet
 from datagen.features.squeezenet import Features
 from datagen.models.trunks import MEAN, STD
 from datagen.parts import Part
-from datagen.threads import one_thread
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NETS = {"1_0": squeezenet1_0, "1_1": squeezenet1_1}
-
-
-@pytest.fixture(autouse=True)
-def still():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(params=NETS)

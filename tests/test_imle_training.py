@@ -1,15 +1,12 @@
-"""Learning an appearance: all ways to look are found, the law is kept, a killed run goes on."""
+"""Learning an appearance: all ways to look are found, the law is kept, the gate tells layouts."""
 
 import math
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from appearances import TwoWays, learned, network, quick
+from resuming import readings_of
 from safetensors.torch import load_file, save_file
 
 from datagen.errors import InputError
@@ -20,6 +17,8 @@ from datagen.learning.loop import train
 from datagen.learning.run import RunFolder
 from datagen.models.imle import Noise
 from datagen.models.segmenter import Segmenter
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NO_NOISE = {"style": 0, "grain": 0, "draws": 1, "rebalancing": False}
 
@@ -41,115 +40,27 @@ def shares(lightness: np.ndarray) -> tuple[float, float]:
 
 
 def test_regression_has_one_picture_where_imle_has_both(tmp_path):
-    one = skies(learned(tmp_path / "regression", TwoWays(), quick(tmp_path, **NO_NOISE)))
+    one = skies(learned(TwoWays(), quick(tmp_path, **NO_NOISE)))
     assert np.ptp(one) == 0
-    many = skies(learned(tmp_path / "imle", TwoWays(), quick(tmp_path)))
+    many = skies(learned(TwoWays(), quick(tmp_path)))
     night, day = shares(many)
     assert night > 0.2 and day > 0.2 and night + day > 0.8
 
 
 def test_the_bank_has_the_law_that_rebalancing_has_bent(tmp_path):
     pairs = TwoWays(count=80, rare=8)
-    trainee = learned(tmp_path / "run", pairs, quick(tmp_path, bank=80, bank_draws=16, epochs=10))
+    trainee = learned(pairs, quick(tmp_path, bank=80, bank_draws=16, epochs=10))
     drawn, _ = shares(skies(trainee))
     kept, _ = shares(np.concatenate([skies(trainee, some) for some in trainee.bank.split(40)]))
     assert kept == pytest.approx(1 / 8, abs=0.05)
     assert abs(drawn - 1 / 8) > abs(kept - 1 / 8)
 
 
-RUN = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import torch
-torch.set_num_threads(1)
-from appearances import TwoWays, quick
-from datagen.learning.appearance.training import AppearanceTrainee
-from datagen.learning.loop import train
-from datagen.learning.run import RunFolder
-
-def progress(tick):
-    if tick.step >= {dies}:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-folder = Path({folder!r})
-settings = quick(folder.parent, epochs=2, mask=True, encoder=8, grain=1)
-trainee = AppearanceTrainee(TwoWays(), settings, 0)
-train(RunFolder(folder), "imle", trainee, checkpoint_every=7, progress=progress)
-"""
-
-
-class Died(Exception):
-    pass
-
-
-def brought_to(folder: Path, settings, dies: int | None = None) -> AppearanceTrainee:
-    """Trained until step `dies`, or to the end, from the newest checkpoint."""
-    torch.set_num_threads(1)
-    trainee = AppearanceTrainee(TwoWays(), settings, seed=0)
-    step, whole = trainee.step, trainee.steps
-
-    def dying(k: int):
-        if k == dies:
-            raise Died
-        return step(k)
-
-    trainee.step = dying  # type: ignore[method-assign]
-    folder.mkdir(exist_ok=True)
-    try:
-        train(RunFolder(folder), "imle", trainee, checkpoint_every=7, progress=lambda _: None)
-        assert dies is None or dies >= whole
-    except Died:
-        pass
-    return trainee
-
-
-def test_a_killed_run_ends_with_the_same_bits(tmp_path):
-    """kill -9 amid an outer epoch; and a death in each of the phases."""
-    settings = quick(tmp_path, epochs=2, mask=True, encoder=8, grain=1)
-    through = brought_to(tmp_path / "through", settings)
-    folder = tmp_path / "killed"
-    brought_to(folder, settings, 5)
-    code = RUN.format(tests=str(Path(__file__).parent), folder=str(folder), dies=33)
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
-    assert done.returncode == -signal.SIGKILL
-    for dies in (50, 61, None):
-        killed = brought_to(folder, settings, dies)
-    for name, tensor in through.tensors().items():
-        assert torch.equal(tensor, killed.tensors()[name]), name
-    assert RunFolder(tmp_path / "through").records() == RunFolder(folder).records()
-
-
-def test_a_gate_that_is_killed_ends_with_the_same_bits(tmp_path):
-    settings = quick(tmp_path, gate_steps=12)
-    ends = []
-    for name, stops in (("through", ()), ("killed", (5, 9))):
-        folder = RunFolder(tmp_path / name)
-        folder.path.mkdir()
-        for stop in (*stops, None):
-            gate = GateTrainee(TwoWays(), settings, 0)
-            step = gate.step
-
-            def dying(k: int, step=step, stop=stop):
-                if k == stop:
-                    raise Died
-                return step(k)
-
-            gate.step = dying  # type: ignore[method-assign]
-            try:
-                train(folder, "gate", gate, checkpoint_every=4, progress=lambda _: None)
-            except Died:
-                continue
-            ends.append(gate.tensors())
-    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
-
-
 def test_a_gate_that_diverges_is_not_told_to_have_learned(tmp_path):
     gate = GateTrainee(TwoWays(), quick(tmp_path), 0)
     torch.nn.init.constant_(gate.net.score.weight, math.nan)
-    (tmp_path / "run").mkdir()
     with pytest.raises(InputError, match="lower the learning rate"):
-        train(RunFolder(tmp_path / "run"), "gate", gate, checkpoint_every=9, progress=print)
+        train(RunFolder(tmp_path), "gate", gate, checkpoint_every=9, progress=print)
 
 
 class Unknown(TwoWays):
@@ -168,8 +79,7 @@ def test_a_gate_learns_nothing_from_maps_that_know_no_class(tmp_path):
 
 def test_the_gate_knows_a_picture_of_its_layout_from_another(tmp_path):
     gate = GateTrainee(TwoWays(), quick(tmp_path), 0)
-    (tmp_path / "run").mkdir()
-    train(RunFolder(tmp_path / "run"), "gate", gate, checkpoint_every=999, progress=lambda _: None)
+    readings_of(gate)
     unseen = TwoWays(count=60)
     own, other = [], []
     for k in range(40, 60):
@@ -194,5 +104,5 @@ def test_the_network_of_the_distance_is_needed(tmp_path):
     tensors = load_file(source.source)
     tensors.pop("features.3.squeeze.weight")
     save_file(tensors, source.source)
-    with pytest.raises(Exception, match="has no tensor `features.3.squeeze.weight`"):
+    with pytest.raises(InputError, match="has no tensor `features.3.squeeze.weight`"):
         AppearanceTrainee(TwoWays(), quick(tmp_path), 0)

@@ -2,22 +2,17 @@
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from balls import GNM, RELATE, write_learner, write_photos
-from faulty import ROOT
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import load_file, save
+from resuming import killed_when
+from rewriting import rewritten
+from safetensors.torch import load_file
 
 from datagen import pipeline
 from datagen.audit import audit_frame
@@ -178,13 +173,10 @@ def test_a_model_whose_background_paints_everything_is_said_to_be_worthless_and_
 ):
     learn(recipe_of(place, "relate", "learn.relate.steps=1"), place / "photos", tmp_path / "run")
     file = tmp_path / "run/relate.safetensors"
-    with safe_open(file, "pt") as opened:
-        head = opened.metadata()
-    tensors = load_file(file)
     last = "before.norms.2.style."  # (1 + scale) x + bias: what objects are made of becomes 0
-    tensors[f"{last}weight"].zero_()
-    tensors[f"{last}bias"][:] = torch.tensor([-1.0, 0.0]).repeat_interleave(16)
-    file.write_bytes(save(tensors, head))
+    weight = torch.zeros_like(load_file(file)[f"{last}weight"])
+    bias = torch.tensor([-1.0, 0.0]).repeat_interleave(16)
+    rewritten(file, file, tensors={f"{last}weight": weight, f"{last}bias": bias})
     emptied = load(place / "relate/table.toml").with_weights({"relate": file})
     (said,) = [one.text for one in statements(emptied, 24) if one.kind == "not learned"]
     assert "its background paints the objects" in said and str(tmp_path) not in said
@@ -213,19 +205,12 @@ def test_a_model_that_shows_no_object_says_so_makes_nothing_and_leaves_a_report(
 
 
 def test_a_run_killed_outright_comes_to_the_same_bytes(place, run, method, tmp_path):
-    command = [sys.executable, "-m", "datagen", "learn", str(place / method / "table.toml")]
-    command += ["--target", str(place / "photos"), "--out", str(tmp_path / "run")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    wanted = tmp_path / f"run/checkpoints/{method}-00000004"
-    until = time.monotonic() + 120
-    while not wanted.is_dir():
-        assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    learn(recipe_of(place, method), place / "photos", tmp_path / "run", resume=True)
-    assert content(tmp_path / "run", method) == content(run, method)
+    out = tmp_path / "run"
+    there = out / f"checkpoints/{method}-00000004"
+    recipe, target = place / method / "table.toml", place / "photos"
+    killed_when(there, "learn", recipe, "--target", target, "--out", out)
+    learn(recipe_of(place, method), target, out, resume=True)
+    assert content(out, method) == content(run, method)
 
 
 def test_a_run_is_not_resumed_with_other_photos_or_settings(place, run, method, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from coloured_pictures import BLUE, RED, labelled, picture, rectangle, scattered
+from resuming import goes_on
 from structures import rng
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
@@ -14,21 +15,20 @@ from datagen.errors import DatagenError, InputError
 from datagen.labelled import ANY
 from datagen.reading import load_image
 from datagen.settings.train import Augmentation, Train
-from datagen.threads import one_thread
 from detectors._examples import Album
 from detectors._finding import memory_said
 from detectors._network import network
 from detectors.mask_rcnn import Detector
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STILL = Augmentation(flip=0, crop=0, brightness=0, contrast=0, saturation=0, hue=0, blur=0, noise=0)
 
 
 @pytest.fixture(autouse=True)
-def still(tmp_path, monkeypatch):
+def no_cache(tmp_path, monkeypatch):
     """No weights in torchvision's cache, whatever this machine has."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    with one_thread():
-        yield
 
 
 def trained(folder, settings, steps=None, start=None, **options):
@@ -88,17 +88,7 @@ def test_what_is_found_in_a_picture_does_not_depend_on_its_neighbours(tmp_path):
 
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path):
     lesson, settings = scattered(tmp_path, 5), Train(steps=8, batch=2, seed=3)
-    whole, readings = trained(lesson, settings)
-    first, _ = trained(lesson, settings, 4)
-    state = {name: tensor.clone().contiguous() for name, tensor in first.tensors().items()}
-    second = Detector().pupil(lesson, settings, None)
-    second.load(state)
-    torch.manual_seed(99)  # what others draw changes nothing
-    again = [second.step(k) for k in range(4, 8)]
-    assert again == readings[4:]
-    ends = whole.tensors(), second.tensors()
-    assert ends[0].keys() == ends[1].keys()
-    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+    goes_on(lambda: Detector().pupil(lesson, settings, None), (4,), tmp_path / "run")
 
 
 def test_another_seed_learns_otherwise(tmp_path):

@@ -8,13 +8,8 @@ from torchmetrics.functional.image import lpips as theirs
 
 from datagen.errors import InputError
 from datagen.metrics.diversity import diversity, perceptual_distances
-from datagen.threads import one_thread
 
-
-@pytest.fixture(autouse=True)
-def still():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def noise(count, index=0, size=64):

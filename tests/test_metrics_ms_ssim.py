@@ -8,13 +8,8 @@ from structures import rng
 from datagen.errors import InputError
 from datagen.metrics.ms_ssim import WEIGHTS, likeness, ms_ssim, scales_for
 from datagen.metrics.pairs import random_pairs
-from datagen.threads import one_thread
 
-
-@pytest.fixture(autouse=True)
-def still():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(count, height=64, width=64, index=0):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from resuming import goes_on, readings_of
 from structures import FINITE, every_string, opinionated, rng
 
 from datagen import recipe
@@ -215,8 +216,7 @@ def once(tmp_path_factory):
     torch.manual_seed(0)
     model = new_model(grammar, loaded.learn, enough_steps(grammar, 0))
     trainee = Pretrainee(loaded, model)
-    trainee.begin(0)
-    readings = [trainee.step(k)["loss"] for k in range(trainee.steps)]
+    readings = [reading["loss"] for reading in readings_of(trainee)]
     return SimpleNamespace(recipe=loaded, grammar=grammar, model=model, losses=readings)
 
 
@@ -260,18 +260,14 @@ def test_counts_move_from_the_prior_to_the_target(pretrained, law, near):
         real.numpy(),
         whole(1),
     )
-    trainee.begin(0)
-    readings, k = [], 0
-    while k < trainee.steps:
-        readings.append(trainee.step(k))
-        k += 1
+    readings = readings_of(trainee)
     assert before > 0.4
     assert total_variation(histogram(pretrained), np.array(law)) < near
     assert readings[-1]["discrepancy"] < 0.2 * readings[0]["discrepancy"]
     assert all(np.isfinite(list(reading.values())).all() for reading in readings)
 
 
-def test_a_trainee_goes_on_from_its_tensors(pretrained):
+def test_a_trainee_goes_on_from_its_tensors(pretrained, tmp_path):
     real, _ = features([0.5, 0.1, 0.1, 0.1, 0.1, 0.1], 200)
 
     def measure(derivations, first, arrangements):
@@ -283,14 +279,7 @@ def test_a_trainee_goes_on_from_its_tensors(pretrained):
         prior = deepcopy(pretrained.model)
         return Reinforcee(pretrained.recipe, model, prior, measure, real.numpy(), whole(1))
 
-    entire, first, second = fresh(), fresh(), fresh()
-    expected = [entire.step(k) for k in range(4)]
-    for k in range(2):
-        first.step(k)
-    second.load({name: t.clone() for name, t in first.tensors().items()})
-    assert [second.step(k) for k in (2, 3)] == expected[2:]
-    for name, tensor in entire.tensors().items():
-        assert torch.equal(tensor, second.tensors()[name]), name
+    goes_on(fresh, (2,), tmp_path, last=4)
 
 
 @pytest.mark.parametrize(("targets", "expected"), [(None, 127), (64, 64), (5000, 200)])

@@ -1,4 +1,4 @@
-"""RELATE in time: paths that go on, learning that resumes, clips that are labelled and tracked."""
+"""RELATE in time: paths that go on, clips that are labelled and tracked."""
 
 import json
 from types import SimpleNamespace
@@ -13,15 +13,15 @@ from datagen.clips import drawing_clips
 from datagen.dataset.targets import load_targets
 from datagen.errors import InputError, RejectedError
 from datagen.frames import opened
-from datagen.generators import relate_clips
-from datagen.language import parse
+from datagen.learning.job import learn
 from datagen.learning.photos.windows import windows_of
 from datagen.learning.relate_clips.training import RelateClipsTrainee
-from datagen.learning.relate_clips.weights import load_relate_clips_model, save_relate_clips_model
 from datagen.models.relate_motion import Fate, Motion
 from datagen.settings.clips import Clips
 from datagen.settings.relate import RelateLearning
 from datagen.settings.relate_clips import RelateClipsLearning
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORLD = """
 world dots
@@ -52,14 +52,6 @@ def write(folder):
         for t, image in enumerate(clip):
             Image.fromarray(image).save(folder / f"clip{c}" / f"{t:02d}.png")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trainee(motion=QUICK, still=STILL):
@@ -93,23 +85,6 @@ def test_objects_move_each_other_but_those_that_are_absent_move_nobody():
     assert torch.equal(*alone)
 
 
-def test_learning_goes_on_from_any_step_as_if_nothing_had_been():
-    whole = trainee()
-    whole.begin(0)
-    assert whole.steps == 9
-    states, readings = [], []
-    for k in range(whole.steps):
-        states.append({name: value.clone() for name, value in whole.tensors().items()})
-        readings.append(whole.step(k))
-    assert [len(one) > 0 for one in readings] == [True] * 9
-    for start in (2, 4, 7):
-        again = trainee()
-        again.load(states[start])
-        again.begin(start)
-        assert [again.step(k) for k in range(start, 9)] == readings[start:]
-        assert all(torch.equal(value, again.tensors()[k]) for k, value in whole.tensors().items())
-
-
 @pytest.mark.parametrize(
     ("motion", "still", "words"),
     [
@@ -121,19 +96,6 @@ def test_learning_goes_on_from_any_step_as_if_nothing_had_been():
 def test_what_cannot_be_followed_through_clips_is_refused(motion, still, words):
     with pytest.raises(InputError, match=words):
         trainee(QUICK.model_copy(update=motion), STILL.model_copy(update=still))
-
-
-def test_weights_come_back_and_other_worlds_are_refused(tmp_path):
-    taught, grammar = trainee(), parse(WORLD)
-    path = tmp_path / "relate_clips.safetensors"
-    save_relate_clips_model(path, taught, grammar)
-    model = load_relate_clips_model(path, grammar)
-    for ours, theirs in zip(taught.samplers(), (model.still.net, model.motion), strict=True):
-        assert all(
-            torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
-        )
-    with pytest.raises(InputError, match="set canvas"):
-        load_relate_clips_model(path, parse(WORLD.replace("16 x 16", "32 x 32")))
 
 
 def test_frames_of_folders_follow_one_another(tmp_path):
@@ -197,11 +159,12 @@ def test_a_clip_is_made_once_for_all_its_frames_also_where_it_is_rejected():
     assert len(asked) == len(set(asked)) == 3
 
 
-def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypatch):
-    # Nothing is learned in three steps.
-    monkeypatch.setattr(relate_clips.Generator, "check_worth", lambda *given: None)
-    (tmp_path / "dots.scene").write_text(WORLD)
-    (tmp_path / "dots.toml").write_text(
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that learned a little from the clips; read-only."""
+    place = tmp_path_factory.mktemp("clips")
+    (place / "dots.scene").write_text(WORLD)
+    (place / "dots.toml").write_text(
         """
         grammar = "dots.scene"
         count = 8
@@ -213,24 +176,37 @@ def test_a_run_learns_from_clips_and_makes_labelled_ones(cli, tmp_path, monkeypa
         learn.relate_clips = { finder_steps = 3, steps = 3, batch = 4, frames = 5, rollout = 6 }
         """
     )
-    learned = cli(
-        *("learn", tmp_path / "dots.toml", "--target", write(tmp_path / "c")),
-        *("--out", tmp_path / "run"),
-    )
-    assert learned.code == 0, learned.err
-    assert (tmp_path / "run" / "clips.png").is_file()
-    assert "At attempt 4 of 4" in learned.err
-    pipeline.generate(recipe.load(tmp_path / "run"), tmp_path / "d")
+    learn(recipe.load(place / "dots.toml"), write(place / "c"), place / "run")
+    return place / "run"
+
+
+def test_a_run_shows_its_clips_and_tells_of_attempts_that_were_given_up(run):
+    page = (run / "report.html").read_text()
+    data = json.loads((run / "report.json").read_text())
+    shown = [sheet["file"] for sheet in data["sheets"]]
+    assert "clips.png" in shown and page.count("data:image/webp") == len(shown)
+    assert any("At attempt 4 of 4" in one["text"] for one in data["statements"])
+
+
+def test_a_run_makes_clips_whose_things_are_tracked(run, tmp_path):
+    pipeline.generate(recipe.load(run), tmp_path / "d")
     assert pipeline.verify(tmp_path / "d", rerender=1.0).findings == ()
     data = json.loads((tmp_path / "d" / "annotations.json").read_text())
     assert [one["frames"] for one in data["videos"]] == [4, 4]
+    assert data["annotations"]
     of_image = {one["id"]: one["video_id"] for one in data["images"]}
     assert {(of_image[one["image_id"]], one["track_id"]) for one in data["annotations"]} == {
         (one["video_id"], one["id"]) for one in data["tracks"]
     }
-    with opened(recipe.load(tmp_path / "run")) as short:
+
+
+def test_a_longer_clip_begins_as_the_shorter_one(run):
+    with opened(recipe.load(run)) as short:
         first = [short(k).frame.image for k in range(4)]
-    with opened(recipe.load(tmp_path / "run", ["clips.frames=8"])) as long:
+    with opened(recipe.load(run, ["clips.frames=8"])) as long:
         assert all(np.array_equal(image, long(k).frame.image) for k, image in enumerate(first))
-    refused = cli("preview", tmp_path / "run", "--set", "clips.speed=3.0", "-o", tmp_path / "p.png")
-    refused.refused(2, "has learned how fast things are")
+
+
+def test_how_fast_things_are_cannot_be_set(run, cli, tmp_path):
+    done = cli("preview", run, "--set", "clips.speed=3.0", "-o", tmp_path / "p.png")
+    done.refused(2, "has learned how fast things are")

@@ -1,10 +1,10 @@
 """Labels by toggling, against a generator whose weights were set by hand to paint two dots."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from dots import BLACK, SETTINGS, by_hand
+from refusals import refused
 
 from datagen import audit, labels
 from datagen.errors import InputError, RejectedError
@@ -26,9 +26,10 @@ from datagen.learning.relate.toggling import (
 )
 from datagen.learning.relate.training import RelateTrainee
 from datagen.learning.relate.weights import save_relate_model
-from datagen.models.relate import Generator, Latents, Sizes
+from datagen.models.relate import Generator, Latents
 from datagen.rng import Stream, rng_for
-from datagen.settings.relate import RelateLearning
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORLD = """
 world dots
@@ -37,34 +38,6 @@ start Scene
 Scene -> dot
 dot { category: "dot"  draw: rect  x: 4 px  y: 8 px  width: 4 px  height: 4 px  colour: red }
 """
-SETTINGS = RelateLearning(channels=16, spread=0.6)
-SIZES = Sizes(
-    width=32, height=32, channels=16, window=4, background=3, appearance=0, constants=2,
-    interaction="general", residual=True, pooling="sum", scale=False, spread=0.6,
-)  # fmt: skip
-
-
-def by_hand(**changes) -> Generator:
-    """Paints object k of two as a dot of about 8 px at its pose, in the k-th of three colours."""
-    net = Generator(replace(SIZES, **changes)).requires_grad_(False)
-    for parameter in net.parameters():
-        parameter.zero_()
-    for k in range(2):
-        net.before.constant[k, k, 1:3, 1:3] = 1
-    same = torch.eye(16)
-    for conv in net.before.convs:
-        conv.weight[:, :, 1, 1] = same
-    smooth = torch.tensor([0.25, 0.75, 0.75, 0.25])
-    for layer in net.renderer:
-        if isinstance(layer, torch.nn.ConvTranspose2d):
-            inputs, outputs = layer.weight.shape[:2]
-            layer.weight.copy_(
-                torch.eye(inputs, outputs)[:, :, None, None] * torch.outer(smooth, smooth)
-            )
-    last = net.renderer[-1]
-    last.weight[:, :, 1, 1] = 2 * torch.eye(3, last.weight.shape[1])
-    last.bias -= 1
-    return net.eval()
 
 
 def at(*poses, present=None) -> Latents:
@@ -262,12 +235,16 @@ def test_objects_that_share_one_thing_are_not_found():
 # --------------------------------------------------------------------------------------- component
 
 
-def saved(tmp_path, net: Generator):
-    trainee = RelateTrainee(np.zeros((1, 32, 32, 3), np.uint8), SETTINGS, 0)
+def saved(folder, net: Generator):
+    trainee = RelateTrainee(BLACK, SETTINGS, 0)
     trainee.average.load_state_dict(net.state_dict())
-    path = tmp_path / "relate.safetensors"
-    save_relate_model(path, trainee, parse(WORLD))
-    return str(path)
+    save_relate_model(folder / "relate.safetensors", trainee, parse(WORLD))
+    return str(folder / "relate.safetensors")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return saved(tmp_path_factory.mktemp("by_hand"), by_hand())
 
 
 def rngs(*numbers):
@@ -286,8 +263,7 @@ def made(component, count=30):
     return frames, scores
 
 
-def test_frames_have_their_objects_labelled_and_doubtful_ones_are_rejected(tmp_path):
-    weights = saved(tmp_path, by_hand())
+def test_frames_have_their_objects_labelled_and_doubtful_ones_are_rejected(weights):
     frames, scores = made(Component(weights=weights, objects=(3, 3)))
     assert len(frames) >= 10 and scores and max(scores) < 0.9
     for frame in frames:
@@ -300,8 +276,8 @@ def test_frames_have_their_objects_labelled_and_doubtful_ones_are_rejected(tmp_p
     assert not Component(weights=weights, gate=0.0).may_reject()
 
 
-def test_an_image_is_a_function_of_its_rng_alone(tmp_path):
-    component = Component(weights=saved(tmp_path, by_hand()), gate=0.0)
+def test_an_image_is_a_function_of_its_rng_alone(weights):
+    component = Component(weights=weights, gate=0.0)
     with component.open(parse(WORLD)) as make:
         together = make(rngs(3, 4, 5))
         (alone,) = make(rngs(4))
@@ -310,16 +286,14 @@ def test_an_image_is_a_function_of_its_rng_alone(tmp_path):
     assert not np.array_equal(together[0].image, alone.image)
 
 
-def test_more_and_fewer_objects_than_were_learned(tmp_path):
-    weights = saved(tmp_path, by_hand())
+def test_more_and_fewer_objects_than_were_learned(weights):
     ones, _ = made(Component(weights=weights, objects=(1, 1)))
     assert {len(frame.instances) for frame in ones} == {1}
     some, _ = made(Component(weights=weights, objects=(0, 3)), 60)
     assert {len(frame.instances) for frame in some} == {0, 1, 2, 3}
 
 
-def test_a_larger_cut_makes_masks_smaller(tmp_path):
-    weights = saved(tmp_path, by_hand())
+def test_a_larger_cut_makes_masks_smaller(weights):
     areas = []
     for cut in (0.2, 0.6):
         frames, _ = made(Component(weights=weights, cut=cut, gate=0.0, objects=(1, 1)), 5)
@@ -336,34 +310,28 @@ def test_truncation_brings_backgrounds_together(tmp_path):
     assert spreads[1] < 0.3 * spreads[0]
 
 
-def refused(component, words):
-    with pytest.raises(InputError, match=words) as raised:
-        component.check_worth(parse(WORLD))
-    assert "\n" not in str(raised.value)
-
-
 @pytest.mark.parametrize("gate", [0.9, 0.0])
 def test_a_model_whose_background_paints_is_refused_whatever_the_gate(tmp_path, gate):
     weights = saved(tmp_path, faint(by_hand()))
-    refused(Component(weights=weights, gate=gate), "its background paints the objects, too")
+    with refused(weights, "its background paints the objects, too"):
+        Component(weights=weights, gate=gate).check_worth(parse(WORLD))
 
 
-def test_a_model_is_refused_where_the_gate_lets_few_pictures_pass(tmp_path):
-    weights = saved(tmp_path, by_hand())
+def test_a_model_is_refused_where_the_gate_lets_few_pictures_pass(weights):
     Component(weights=weights).check_worth(parse(WORLD))
-    words = "of 30 to 30, below 40%; ask for fewer `objects`, lower `gate`"
-    refused(Component(weights=weights, objects=(30, 30)), words)
-    refused(Component(weights=weights, objects=(30, 30), gate=0.5), words)
+    for gate in ({}, {"gate": 0.5}):
+        with refused(weights, "of 30 to 30, below 40%; ask for fewer `objects`, lower `gate`"):
+            Component(weights=weights, objects=(30, 30), **gate).check_worth(parse(WORLD))
     Component(weights=weights, objects=(30, 30), gate=0.0).check_worth(parse(WORLD))
 
 
 def test_what_has_not_learned_yet_says_what_to_do():
     with pytest.raises(InputError, match="datagen learn"):
         made(Component(), 1)
-    refused(Component(), "datagen learn")
+    with refused("datagen learn"):
+        Component().check_worth(parse(WORLD))
 
 
-def test_numbers_of_objects_that_make_no_sense_are_refused(tmp_path):
-    weights = saved(tmp_path, by_hand())
+def test_numbers_of_objects_that_make_no_sense_are_refused(weights):
     with pytest.raises(InputError, match=r"generator\.objects"):
         made(Component(weights=weights, objects=(3, 2)), 1)

@@ -1,26 +1,25 @@
-"""SemGAN learns label maps, goes on after a kill as if nothing had been; weights are checked."""
+"""SemGAN learns label maps, and makes layouts that are labelled."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from resuming import ends_with_the_same_bits, rewritten
-from safetensors.torch import save_file
+from resuming import readings_of, same
 
 from datagen import audit, labels
-from datagen.errors import InputError, RecipeError
+from datagen.errors import InputError
 from datagen.generators.semgan import Generator
 from datagen.language import parse
 from datagen.learning.layout import bank
 from datagen.learning.layout.bank import Bank
 from datagen.learning.layout.training import LayoutTrainee
-from datagen.learning.layout.weights import load_layout_model, save_layout_model
-from datagen.learning.run import RunFolder
+from datagen.learning.layout.weights import save_layout_model
 from datagen.models.semgan import Palette
 from datagen.rng import Stream, rng_for
 from datagen.settings.layout import LayoutLearning
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORLD = """
 world fences
@@ -54,24 +53,9 @@ class Fences:
         return drawn
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def taught(settings=QUICK, seed=0, steps=None, **more):
+def taught(settings=QUICK, seed=0, **more):
     trainee = LayoutTrainee(Fences(), settings, seed, **more)
-    trainee.begin(0)
-    readings = [trainee.step(k) for k in range(settings.steps if steps is None else steps)]
-    return trainee, readings
-
-
-def equal(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    return all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    return trainee, readings_of(trainee)
 
 
 # --------------------------------------------------------------------------------------- learning
@@ -99,29 +83,15 @@ def test_it_learns_two_layouts_and_how_often_each_is_there():
     assert late < 0.7 * early  # the noise of a batch is a part of it
 
 
-def test_equal_seeds_learn_the_same_and_others_do_not():
-    (one, first), (same, again), (other, _) = taught(), taught(), taught(seed=1)
-    assert first == again
-    assert equal(one.tensors(), same.tensors())
-    assert not equal(one.tensors(), other.tensors())
+@pytest.fixture(scope="module")
+def plain():
+    """What QUICK teaches; read-only."""
+    return taught()[0]
 
 
-def test_the_average_follows_slowly():
-    trainee, _ = taught(QUICK.model_copy(update={"average": 0.0}))
-    for kept, new in zip(trainee.average.parameters(), trainee.generator.parameters(), strict=True):
-        assert torch.equal(kept, new)
-    settings = QUICK.model_copy(update={"average": 0.999, "steps": 1})
-    before = LayoutTrainee(Fences(), settings, 0).generator.stem.weight.clone()
-    trainee, _ = taught(settings)
-    after, kept = trainee.generator.stem.weight, trainee.average.stem.weight
-    # At step 0 a tenth is kept: (1 + k) / (10 + k).
-    torch.testing.assert_close(kept, 0.1 * before + 0.9 * after)
-
-
-def test_statistics_of_what_is_sampled_are_those_of_its_own_maps():
+def test_statistics_of_what_is_sampled_are_those_of_its_own_maps(plain):
     """With those of training's generator maps would be of another contrast."""
-    trainee, _ = taught()
-    sampler = trainee.sampler()
+    sampler = plain.sampler()
     z = rng_for(9, 0, Stream.EVALUATE).standard_normal((512, 8), "float32")
     with torch.no_grad():
         first = sampler.stem(torch.from_numpy(z)).unflatten(1, sampler.smallest)
@@ -139,14 +109,14 @@ def test_statistics_of_what_is_sampled_are_those_of_its_own_maps():
         {"sharpness": 3.0},
         {"precision": "float32"},
         {"kernel": 5},
+        {"average": 0.0},
     ],
     ids=str,
 )
-def test_each_setting_is_used(changes):
+def test_each_setting_is_used(changes, plain):
     """It changes what is learned, and nothing breaks."""
-    plain, _ = taught()
     other, readings = taught(QUICK.model_copy(update=changes))
-    assert not equal(plain.average.state_dict(), other.average.state_dict())
+    assert not same(plain.average.state_dict(), other.average.state_dict())
     assert ("slope" in readings[0]) == ("penalty" not in changes)
 
 
@@ -167,108 +137,16 @@ def test_maps_that_do_not_fit_in_memory_are_read_when_needed(monkeypatch):
     assert torch.equal(held.take(numbers), read.take(numbers))
 
 
-# ------------------------------------------------------------------------------- kill -9, then on
-
-LONG = QUICK.model_copy(update={"steps": 40})
-
-
-def long_trainee():
-    return LayoutTrainee(Fences(), LONG, 0)
-
-
-def test_a_run_that_was_killed_ends_with_the_same_bits(tmp_path):
-    ends_with_the_same_bits(
-        "test_semgan_learning", "layout", tmp_path, killed_at=13, steps=LONG.steps
-    )
-
-
-def test_a_checkpoint_holds_all_that_the_next_step_needs(tmp_path):
-    whole, _ = taught(steps=6)
-    half, _ = taught(steps=3)
-    run = RunFolder(tmp_path)
-    run.save("layout", 3, half.tensors())
-    saved = run.latest("layout")
-    assert saved is not None
-    resumed = LayoutTrainee(Fences(), QUICK, 0)
-    resumed.load(saved[1])
-    resumed.begin(3)
-    for k in range(3, 6):
-        resumed.step(k)
-    assert equal(whole.tensors(), resumed.tensors())
-
-
-# ---------------------------------------------------------------------------------------- weights
+# -------------------------------------------------------------------------------------- generator
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """layout.safetensors of a short training."""
-    torch.set_num_threads(1)
     trainee, _ = taught(QUICK.model_copy(update={"steps": 60}))
     path = tmp_path_factory.mktemp("run") / "layout.safetensors"
     save_layout_model(path, trainee, parse(WORLD))
-    return path, trainee
-
-
-def test_weights_come_back_bit_for_bit(learned, tmp_path):
-    path, trainee = learned
-    loaded = load_layout_model(path, parse(WORLD))
-    assert not loaded.training
-    assert equal(loaded.state_dict(), trainee.sampler().state_dict())
-    save_layout_model(tmp_path / "again.safetensors", trainee, parse(WORLD))
-    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
-
-
-def refused(path, world, *words):
-    with pytest.raises((InputError, RecipeError)) as caught:
-        load_layout_model(path, parse(world))
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in (path.name, *words):
-        assert word in message, message
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ('"beam"', '"rail"', ["class 2 is beam", "it is rail"]),
-        ('category: "beam"', 'stuff: "beam"', ["class 2 is beam", "it is field (stuff)"]),
-        ('stuff: "field" ', "", ["class 3 is field (stuff)", "it is nothing"]),
-        ("canvas 16 x 16", "canvas 32 x 16", ["16 x 16 px", "32 x 16", "canvas = [16, 16]"]),
-    ],
-)
-def test_another_worlds_weights_are_refused_with_the_difference(learned, old, new, words):
-    assert old in WORLD
-    refused(learned[0], WORLD.replace(old, new), *words)
-
-
-@pytest.mark.parametrize(
-    ("header", "tensors", "words"),
-    [
-        ({"width": 8}, {}, ["stem", "expected"]),
-        ({"width": 10**6}, {}, ["width"]),
-        ({"latent": 4096, "size": [8192, 8192]}, {}, ["px"]),
-        ({"format": "datagen-metasim2-3"}, {}, ["format"]),
-        ({}, {"stem.weight": None}, ["stem.weight is absent"]),
-        ({}, {"more": torch.zeros(2)}, ["more", "unknown tensor"]),
-        ({}, {"body.0.bias": torch.full((8,), float("nan"))}, ["body.0.bias", "finite"]),
-        ({}, {"body.0.bias": torch.zeros(8, dtype=torch.int32)}, ["body.0.bias"]),
-    ],
-    ids=str,
-)
-def test_damaged_weights_are_refused(learned, tmp_path, header, tensors, words):
-    refused(rewritten(learned[0], tmp_path / "bad.safetensors", header, tensors), WORLD, *words)
-
-
-def test_what_is_no_model_is_refused(tmp_path):
-    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    refused(tmp_path / "other.safetensors", WORLD, "datagen learn")
-    (tmp_path / "torn.safetensors").write_bytes(b"torn")
-    refused(tmp_path / "torn.safetensors", WORLD, "cannot read")
-    refused(tmp_path / "gone.safetensors", WORLD, "No such file")
-
-
-# -------------------------------------------------------------------------------------- generator
+    return path
 
 
 def rngs(count, seed=3):
@@ -281,7 +159,7 @@ def layouts(weights, count, seed=3, **options):
 
 
 def test_layouts_pass_the_labeller_and_its_audit(learned):
-    made = layouts(learned[0], 24, smallest=1)
+    made = layouts(learned, 24, smallest=1)
     kinds = set()
     for layout in made:
         annotations = labels.annotate(layout)
@@ -296,8 +174,8 @@ def test_layouts_pass_the_labeller_and_its_audit(learned):
 
 
 def test_a_layout_is_a_function_of_its_rng_alone(learned):
-    together = layouts(learned[0], 12)
-    with Generator(weights=str(learned[0])).open(parse(WORLD)) as generate:
+    together = layouts(learned, 12)
+    with Generator(weights=str(learned)).open(parse(WORLD)) as generate:
         alone = [generate([one])[0] for one in reversed(rngs(12))][::-1]
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one.class_map, other.class_map)
@@ -307,7 +185,7 @@ def test_a_layout_is_a_function_of_its_rng_alone(learned):
 
 def test_small_pieces_go_to_the_class_around_them(learned):
     def areas(smallest):
-        made = layouts(learned[0], 24, smallest=smallest)
+        made = layouts(learned, 24, smallest=smallest)
         return sorted(thing.silhouette.area for m in made for thing in m.instances)
 
     whole = areas(1)
@@ -316,7 +194,7 @@ def test_small_pieces_go_to_the_class_around_them(learned):
 
 
 def test_latents_can_be_held_near_the_typical(learned):
-    plain, held = (layouts(learned[0], 24, truncation=t) for t in (1.0, 0.01))
+    plain, held = (layouts(learned, 24, truncation=t) for t in (1.0, 0.01))
     apart = [np.mean([m[0].class_map != one.class_map for one in m[1:]]) for m in (plain, held)]
     assert apart[1] < apart[0]
 
@@ -324,7 +202,3 @@ def test_latents_can_be_held_near_the_typical(learned):
 def test_without_weights_it_says_what_to_do():
     with pytest.raises(InputError, match="datagen learn"), Generator().open(parse(WORLD)):
         pass
-
-
-def test_its_file_is_small_and_named(learned):
-    assert Path(learned[0]).stat().st_size < 1 << 20

@@ -38,9 +38,7 @@ def test_any_map_gives_labels_that_pass_the_audit(class_map):
     layout = layout_of(class_map, CATEGORIES, STUFF)
     annotations = labels.annotate(layout)
     assert audit.audit_frame(layout, annotations) == []
-    shown = {(a.category_id, a.area) for a in annotations}
     assert sum(a.area for a in annotations) == np.isin(class_map, (1, 2)).sum()
-    assert len(shown) <= len(annotations)
 
 
 @given(MAPS, st.integers(1, 9))
@@ -63,7 +61,7 @@ def test_a_speck_goes_to_the_class_that_is_most_around_it():
 
 
 def test_specks_side_by_side_end_as_one_class():
-    assert cleaned(drawn("12", "23"), 3).tolist() in ([[2, 2], [2, 2]],)
+    assert cleaned(drawn("12", "23"), 3).tolist() == [[2, 2], [2, 2]]
 
 
 @pytest.mark.parametrize("smallest", [1, 2, 9])

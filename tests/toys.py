@@ -126,12 +126,6 @@ def target(see, changes, count=300):
     return see(scenes, range(10**6, 10**6 + count)), scenes
 
 
-def trained(one):
-    """Readings of all its steps."""
-    one.begin(0)
-    return [one.step(k) for k in range(one.steps)]
-
-
 def moved(one, count=300):
     """Fresh scenes of the prior, with what was learned."""
     grammar = one.scenery.known.grammar
