@@ -231,17 +231,24 @@ def arguments(folder):
 def test_what_a_job_needs_stays_until_its_end(web):
     folder = run(web)
     run(web, "learned-2")
-    jobs, overview = Jobs(home_of(web) / "jobs"), web.app.state.service.overview
+    jobs = Jobs(home_of(web) / "jobs")
     for verb, asked in arguments(folder):
         job = jobs.make(verb, asked, None)
-        overview.forget()
         assert job.id in problem(web.delete("/api/v1/runs/learned"), 409)
         job.cancel()
-    overview.forget()
     jobs.make("evaluate", {"source": f"{folder.resolve()}-2", "out": "/z"}, None)
     assert web.delete("/api/v1/runs/learned").status_code == 204
-    overview.forget()
     problem(web.delete("/api/v1/runs/learned-2"), 409)
+
+
+def test_a_dataset_that_a_job_reads_stays(web):
+    folder = home_of(web) / "datasets" / "shapes"
+    folder.mkdir()
+    asked = {"source": "/x", "dataset": quoted(folder), "out": "/z"}
+    job = Jobs(home_of(web) / "jobs").make("evaluate", asked, None)
+    assert job.id in problem(web.delete("/api/v1/datasets/shapes"), 409)
+    job.cancel()
+    assert web.delete("/api/v1/datasets/shapes").status_code == 204
 
 
 def test_what_somebody_writes_to_stays(web):

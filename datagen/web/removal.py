@@ -12,10 +12,11 @@ from datagen.errors import InputError
 from datagen.files import is_locked
 from datagen.jobs.ledger import Job, Jobs
 from datagen.storage.address import quoted
+from datagen.web.home import NotHere
 from datagen.web.overview import Overview
 from datagen.web.problems import Refused
 
-_GONE = ".removed-"
+_GONE = ".gone-"  # how the name of a folder begins that was put away
 
 
 def refuse_used(overview: Overview, jobs: Jobs, path: Path) -> None:
@@ -39,9 +40,19 @@ def refuse_used(overview: Overview, jobs: Jobs, path: Path) -> None:
         raise Refused(409, f"somebody is writing to {path.parent.name}/{path.name}; wait for it")
 
 
+def put_away_unused(overview: Overview, jobs: Jobs, folder: Path) -> None:
+    """Put away what no job needs that has not ended, by a look at the disk; else Refused."""
+    overview.forget()
+    refuse_used(overview, jobs, folder)
+    put_away(folder)
+
+
 def put_away(folder: Path) -> None:
-    """It is there as a whole, or not at all; `sweep` then makes room on the disk."""
-    os.rename(folder, folder.with_name(f"{_GONE}{uuid.uuid4().hex}"))
+    """It is there as a whole, or not at all; `sweep` then makes room on the disk. NotHere."""
+    try:
+        os.rename(folder, folder.with_name(f"{_GONE}{uuid.uuid4().hex}"))
+    except FileNotFoundError as error:  # somebody else was faster
+        raise NotHere(f"there is no {folder.parent.name}/{folder.name}") from error
 
 
 def sweep(folder: Path) -> None:

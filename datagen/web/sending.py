@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,22 +11,19 @@ from starlette.types import Send
 
 from datagen.dataset import archive
 from datagen.errors import DatagenError
-from datagen.web import types
+from datagen.web.described import Answers, content, problem
 from datagen.web.paging import known, named
-from datagen.web.problems import MEDIA, Refused
+from datagen.web.problems import Refused
 
 log = logging.getLogger(__name__)
 
 TAR = "application/x-tar"
 _RESUMED = re.compile(r"bytes=(\d{1,18})-")
 # Of OpenAPI.
-DESCRIBED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {TAR: {"schema": {"type": "string", "format": "binary"}}}},
+DESCRIBED: Answers = {
+    **content(TAR),
     206: {"description": "From the byte on that `Range: bytes=N-` asks for."},
-    416: {
-        "description": "`Range` begins after the end.",
-        "content": {MEDIA: {"schema": types.Problem.model_json_schema()}},
-    },
+    416: problem("`Range` begins after the end."),
 }
 
 

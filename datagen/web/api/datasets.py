@@ -1,10 +1,6 @@
 """Datasets: list, look at images and their layers, download, verify, remove."""
 
-import os
-import shutil
-import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
@@ -13,43 +9,30 @@ from fastapi.responses import FileResponse
 
 from datagen import __version__
 from datagen.dataset import archive
-from datagen.files import is_locked
 from datagen.web import datasets as reading
 from datagen.web import types
-from datagen.web.home import NotHere
+from datagen.web.described import content, problem
 from datagen.web.paging import known, named, page, tag_of, tagged
-from datagen.web.problems import MEDIA, Refused
+from datagen.web.problems import Refused
+from datagen.web.removal import put_away_unused, sweep
 from datagen.web.rows import stamp_of
 from datagen.web.sending import DESCRIBED, Archive, begun, resumable
 from datagen.web.service import Here, Service
 
 Index = Annotated[int, InPath(ge=0, le=10_000_000)]
-Answers = dict[int | str, dict[str, Any]]
 
-_GONE = ".gone-"  # how the name of a folder begins that is being removed
 _PICTURE = {".png": "image/png", ".jpg": "image/jpeg"}
 _VERIFY = "verify"  # the errand, and the turn that it needs
 _VERIFYING = 3600.0  # seconds after which verifying is given up
 _LATER = {"Retry-After": "30"}  # seconds
 
 
-def _problem(description: str) -> dict[str, Any]:
-    schema = types.Problem.model_json_schema()
-    return {"description": description, "content": {MEDIA: {"schema": schema}}}
-
-
-def _content(*media: str) -> Answers:
-    """An answer that is no JSON."""
-    schema = {"type": "string", "format": "binary"}
-    return {200: {"content": {one: {"schema": schema} for one in media}}}
-
-
 router = APIRouter(
     prefix="/api/v1/datasets",
     tags=["datasets"],
     responses={
-        404: _problem("There is none of this name or number."),
-        409: _problem("It is not complete, in use, or damaged."),
+        404: problem("There is none of this name or number."),
+        409: problem("It is not complete, in use, or damaged."),
     },
 )
 
@@ -73,7 +56,7 @@ def dataset(name: types.Name, service: Here, request: Request) -> Any:
     return tagged(request, found.model_dump_json().encode(), "application/json")
 
 
-@router.get("/{name}/card", response_class=Response, responses=_content("text/markdown"))
+@router.get("/{name}/card", response_class=Response, responses=content("text/markdown"))
 def card(name: types.Name, service: Here, request: Request) -> Response:
     """The README of a complete dataset, with the front matter that dataset hubs read."""
     text = reading.card(service.home, name)
@@ -142,7 +125,7 @@ def image(name: types.Name, index: Index, service: Here, request: Request) -> An
 @router.get(
     "/{name}/images/{index}/picture",
     response_class=FileResponse,
-    responses=_content(*_PICTURE.values()),
+    responses=content(*_PICTURE.values()),
 )
 def picture(name: types.Name, index: Index, service: Here, request: Request) -> Response:
     """The picture itself, as it lies in the dataset."""
@@ -155,7 +138,7 @@ def picture(name: types.Name, index: Index, service: Here, request: Request) -> 
 @router.get(
     "/{name}/images/{index}/boxes.svg",
     response_class=Response,
-    responses=_content("image/svg+xml"),
+    responses=content("image/svg+xml"),
 )
 def boxes(name: types.Name, index: Index, service: Here, request: Request) -> Response:
     """The boxes of its things, to be laid over the picture."""
@@ -169,7 +152,7 @@ def boxes(name: types.Name, index: Index, service: Here, request: Request) -> Re
 @router.get(
     "/{name}/images/{index}/{layer}.png",
     response_class=Response,
-    responses=_content("image/png"),
+    responses=content("image/png"),
 )
 def layer(
     name: types.Name,
@@ -207,7 +190,7 @@ def download(
     return known(request, tag) or begun(parts, f"{name}-samples.tar", tag)
 
 
-@router.post("/{name}/verify", responses={429: _problem("Another is being verified.")})
+@router.post("/{name}/verify", responses={429: problem("Another is being verified.")})
 async def verify(name: types.Name, service: Here) -> types.Verdict:
     """Read every file again, as `datagen verify` does; this takes minutes for a large dataset."""
     service.home.find("datasets", name)
@@ -221,27 +204,10 @@ async def verify(name: types.Name, service: Here) -> types.Verdict:
 
 @router.delete("/{name}", status_code=204)
 def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None:
-    """Remove it for good."""
+    """Remove it for good; not while a job that has not ended makes it, or needs it."""
     folder = service.home.find("datasets", name)
-    service.overview.forget()
-    makers = (job for job in service.overview.all() if job.makes == f"datasets/{name}")
-    maker = next((job for job in makers if not job.state.is_final), None)
-    if maker is not None:
-        raise Refused(409, f"job {maker.id} makes it, and is {maker.state}; cancel it first")
-    if is_locked(folder):
-        raise Refused(409, "somebody is writing to it; wait for its end")
-    # By rename: it is there as a whole, or not at all.
-    try:
-        os.rename(folder, folder.with_name(f"{_GONE}{uuid.uuid4().hex}"))
-    except FileNotFoundError as error:  # somebody else was faster
-        raise NotHere(f"there is no dataset `{name}`") from error
-    afterwards.add_task(_sweep, folder.parent)
-
-
-def _sweep(folder: Path) -> None:
-    """Also what is left of one that was removed when the server ended."""
-    for gone in folder.glob(f"{_GONE}*"):
-        shutil.rmtree(gone, ignore_errors=True)
+    put_away_unused(service.overview, service.jobs, folder)
+    afterwards.add_task(sweep, folder.parent)
 
 
 def _once(

@@ -7,8 +7,9 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from datagen.web import results, types
+from datagen.web.described import content, problem
 from datagen.web.paging import known, named, page, tag_of, tagged
-from datagen.web.removal import put_away, refuse_used, sweep
+from datagen.web.removal import put_away_unused, sweep
 from datagen.web.results import Kind
 from datagen.web.service import Here
 
@@ -19,23 +20,19 @@ Lines = Annotated[int, Query(ge=1, le=5000)]
 PictureName = Annotated[str, Path(max_length=85, examples=["target.png"])]
 
 
-def _media(media: str, what: str) -> dict[int | str, dict[str, Any]]:
-    """Of OpenAPI: an answer that is no JSON."""
-    return {200: {"content": {media: {}}, "description": what}}
-
-
 def _routes(kind: Kind) -> APIRouter:
     """The addresses of one kind."""
-    router = APIRouter(prefix=f"/api/v1/{kind}", tags=[kind])
+    router = APIRouter(
+        prefix=f"/api/v1/{kind}",
+        tags=[kind],
+        responses={
+            404: problem("There is none of this name, or it is not made yet."),
+            409: problem("A job needs it that has not ended."),
+        },
+    )
 
     @router.get("", response_model=types.Page[types.Run])
-    def listed(
-        service: Here,
-        request: Request,
-        response: Response,
-        cursor: Cursor = None,
-        limit: Limit = 50,
-    ) -> Any:
+    def listed(service: Here, request: Request, cursor: Cursor = None, limit: Limit = 50) -> Any:
         """The newest first."""
         found = results.listed(service.home, kind)
         return page(request, found, cursor, limit, key=lambda one: one.name)
@@ -49,7 +46,7 @@ def _routes(kind: Kind) -> APIRouter:
     @router.get(
         "/{name}/report.html",
         response_class=FileResponse,
-        responses=_media("text/html", "A page that needs nothing beside it."),
+        responses=content("text/html"),
     )
     def report(name: types.Name, service: Here, request: Request) -> Response:
         """Its report, with a policy under which nothing in it runs."""
@@ -60,7 +57,7 @@ def _routes(kind: Kind) -> APIRouter:
     @router.get(
         "/{name}/report.json",
         response_class=FileResponse,
-        responses=_media("application/json", "The numbers behind the report."),
+        responses=content("application/json"),
     )
     def numbers(name: types.Name, service: Here, request: Request) -> Response:
         """The numbers behind the report."""
@@ -69,7 +66,7 @@ def _routes(kind: Kind) -> APIRouter:
     @router.get(
         "/{name}/pictures/{file}",
         response_class=FileResponse,
-        responses=_media("image/png", "A contact sheet."),
+        responses=content(*results.PICTURES.values()),
     )
     def picture(name: types.Name, file: PictureName, service: Here, request: Request) -> Response:
         """A picture that GET of one names, larger than in the report."""
@@ -80,13 +77,12 @@ def _routes(kind: Kind) -> APIRouter:
     def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None:
         """Remove it for good; not while a job that has not ended makes it, or needs it."""
         folder = service.home.find(kind, name)
-        refuse_used(service.overview, service.jobs, folder)
-        put_away(folder)
+        put_away_unused(service.overview, service.jobs, folder)
         afterwards.add_task(sweep, folder.parent)
 
     if kind != "evaluations":
 
-        @router.get("/{name}/metrics")
+        @router.get("/{name}/metrics", responses={410: problem("Begin without cursor.")})
         def metrics(
             name: types.Name, service: Here, cursor: Begin = 0, limit: Lines = 1000
         ) -> types.Readings:
@@ -98,7 +94,7 @@ def _routes(kind: Kind) -> APIRouter:
         @router.get(
             "/{name}/learned.scene",
             response_class=FileResponse,
-            responses=_media("text/plain", "A grammar."),
+            responses=content("text/plain"),
         )
         def learned(name: types.Name, service: Here, request: Request) -> Response:
             """The grammar with what was learned, where a grammar was."""

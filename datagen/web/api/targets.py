@@ -8,6 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from datagen.web import types
+from datagen.web.described import body, problem
 from datagen.web.home import NotHere
 from datagen.web.paging import page, tagged
 from datagen.web.problems import Refused
@@ -16,22 +17,25 @@ from datagen.web.service import Here, Service
 from datagen.web.unpacking import Contents, unpack
 from datagen.web.uploads import Album, aside, one_picture, received
 
-router = APIRouter(prefix="/api/v1/targets", tags=["targets"])
+router = APIRouter(
+    prefix="/api/v1/targets",
+    tags=["targets"],
+    responses={
+        404: problem("There is none of this name."),
+        409: problem("It belongs to the configuration, is in use, or is one too many."),
+        413: problem("More bytes or pictures than there may be."),
+        415: problem("Neither PNG nor JPEG."),
+        422: problem("A picture too large or too small, or an archive that is not sound."),
+    },
+)
 
 FileName = Annotated[str, Path(max_length=255, examples=["frame_0001.jpg"])]
-
-
-def _body(*media: str) -> dict[str, Any]:
-    """Of OpenAPI: a body of bytes."""
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    return {"requestBody": {"required": True, "content": dict.fromkeys(media, binary)}}
 
 
 @router.get("", response_model=types.Page[types.Target])
 def targets(
     service: Here,
     request: Request,
-    response: Response,
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Any:
@@ -53,7 +57,7 @@ def target(name: types.Name, service: Here, request: Request) -> Any:
 
 @router.put(
     "/{name}/pictures/{file}",
-    openapi_extra=_body("image/png", "image/jpeg"),
+    openapi_extra=body("image/png", "image/jpeg"),
     responses={201: {"model": types.Target}},
 )
 async def put_picture(
@@ -73,9 +77,7 @@ async def put_picture(
     return await run_in_threadpool(_shown, service, name)
 
 
-@router.post(
-    "/{name}/archive", openapi_extra=_body("application/octet-stream", "application/x-tar")
-)
+@router.post("/{name}/archive", openapi_extra=body("application/octet-stream", "application/x-tar"))
 async def put_archive(name: types.Name, service: Here, request: Request) -> types.Unpacked:
     """Add the pictures of a tar, plain or gzipped: all that are any, or none of them.
 
@@ -102,6 +104,7 @@ async def put_archive(name: types.Name, service: Here, request: Request) -> type
 def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None:
     """Remove all its pictures for good."""
     folder = service.home.find("targets", name)
+    service.overview.forget()
     _refuse_change(service, name)
     service.albums.remove(name)
     afterwards.add_task(sweep, folder.parent)

@@ -13,11 +13,22 @@ from datagen import plugins
 from datagen.errors import DatagenError
 from datagen.files import write_atomic
 from datagen.web import types
+from datagen.web.described import content, problem
 from datagen.web.paging import page, tagged
 from datagen.web.problems import Refused
 from datagen.web.service import By, Here, Service
 
-router = APIRouter(prefix="/api/v1", tags=["recipes"])
+router = APIRouter(
+    prefix="/api/v1",
+    tags=["recipes"],
+    responses={
+        404: problem("There is none of this name."),
+        409: problem("It came with datagen, or there are too many."),
+        422: problem("What is wrong and what to do; of a grammar with line and column."),
+        429: problem("Too many of your checks and previews are under way."),
+        504: problem("It took too long."),
+    },
+)
 
 Kind = Literal["recipes", "grammars"]
 _BUILT_IN: dict[Kind, str] = {"recipes": "configs", "grammars": "grammars"}  # of datagen.plugins
@@ -28,15 +39,10 @@ _KEEPING = threading.Lock()  # what is written aside has one name in a process
 AnyName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$", examples=["aerial"])]
 Cursor = Annotated[str | None, Query(max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=200)]
-_SHEET: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/png": {}}, "description": "The pictures with their labels."}
-}
 
 
 @router.get("/recipes", response_model=types.Page[types.Recipe])
-def recipes(
-    service: Here, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Any:
+def recipes(service: Here, request: Request, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Recipes by name, those that came with datagen and the server's own."""
     found = [types.Recipe(name=n, built_in=b) for n, b in _names(service, "recipes")]
     return page(request, found, cursor, limit, key=lambda one: one.name)
@@ -69,9 +75,7 @@ def delete_recipe(name: AnyName, service: Here) -> None:
 
 
 @router.get("/grammars", response_model=types.Page[types.Grammar])
-def grammars(
-    service: Here, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Any:
+def grammars(service: Here, request: Request, cursor: Cursor = None, limit: Limit = 50) -> Any:
     """Grammars by name, those that came with datagen and the server's own."""
     found = [types.Grammar(name=n, built_in=b) for n, b in _names(service, "grammars")]
     return page(request, found, cursor, limit, key=lambda one: one.name)
@@ -111,7 +115,7 @@ async def check(asked: types.GrammarText, service: Here, by: By) -> types.Checke
     return types.Checked.model_validate(found)
 
 
-@router.post("/previews", response_class=Response, responses=_SHEET)
+@router.post("/previews", response_class=Response, responses=content("image/png"))
 async def preview(asked: types.Preview, service: Here, by: By) -> Response:
     """The first images that `generate` would make, as one PNG with their labels drawn on."""
     with service.checking(by):
