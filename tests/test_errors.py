@@ -84,6 +84,7 @@ def test_every_error_is_one_of_ours_with_the_exit_code_of_its_kind():
         "BusyError": 1,
         "DiskFullError": 1,
         "StoreError": 1,
+        "ServerError": 1,
         "Cancelled": 1,
         "JobError": 1,
         "Detached": 130,
