@@ -36,7 +36,8 @@ ARMS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 def settings_of(arm: str, squeezenet: str) -> AppearanceLearning:
-    found = {"channels": CHANNELS, "weights": Source(source=squeezenet), "encoder": 0, **ARMS[arm][1]}
+    weights = Source(source=squeezenet)
+    found = {"channels": CHANNELS, "weights": weights, "encoder": 0, **ARMS[arm][1]}
     return AppearanceLearning(**found)
 
 
