@@ -186,11 +186,6 @@ def test_a_gate_that_was_not_learned_cannot_be_asked_for(weights, tmp_path):
         drawn(path, [layout()], rngs(0), gate=0.5)
 
 
-def test_without_weights_it_says_what_to_do():
-    with pytest.raises(InputError, match="datagen learn"), Renderer().open(WORLD):
-        pass
-
-
 def test_a_layout_of_another_size_is_refused(weights):
     small = dataclasses.replace(
         layout(), class_map=np.ones((8, 12), np.uint8), instance_map=np.zeros((8, 12), np.int32)
