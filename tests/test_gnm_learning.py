@@ -303,11 +303,6 @@ def test_a_frame_is_a_function_of_its_rng_alone(learned):
     assert len({frame.image.tobytes() for frame in together}) > 1
 
 
-def test_without_weights_it_says_what_to_do():
-    with pytest.raises(InputError, match="datagen learn"), Generator().open(parse(WORLD)):
-        pass
-
-
 @pytest.fixture(scope="module")
 def model(learned):
     return load_gnm_model(learned[0], parse(WORLD))[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from appearances import WORLD, TwoWays, network, saved
+from appearances import WORLD, TwoWays, network, quick, saved
 from layouts import rectangle
 from rewriting import ABSENT, rewritten
 from safetensors.torch import load_file
@@ -20,9 +20,11 @@ from datagen.learning.appearance import drawing
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.gate import agreement, found_classes
 from datagen.learning.appearance.stages import opened_stages
+from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.appearance.weights import (
     checked_like,
     load_appearance_model,
+    save_appearance_model,
     unseen_classes,
 )
 from datagen.rng import Stream, rng_for
@@ -184,17 +186,20 @@ def test_a_gate_that_was_not_learned_cannot_be_asked_for(weights, tmp_path):
         drawn(path, [layout()], rngs(0), gate=0.5)
 
 
-def test_without_weights_it_says_what_to_do():
-    with pytest.raises(InputError, match="datagen learn"), Renderer().open(WORLD):
-        pass
-
-
 def test_a_layout_of_another_size_is_refused(weights):
     small = dataclasses.replace(
         layout(), class_map=np.ones((8, 12), np.uint8), instance_map=np.zeros((8, 12), np.int32)
     )
     with pytest.raises(InputError, match=r"16 x 16 px.*12 x 8; set canvas = \[16, 16\]"):
         drawn(weights, [small], rngs(0))
+
+
+@pytest.mark.parametrize("encoder", [0, 1, 512])
+def test_what_settings_allow_a_file_can_hold(tmp_path, encoder):
+    trainee = AppearanceTrainee(TwoWays(), quick(tmp_path, encoder=encoder), 0)
+    save_appearance_model(tmp_path / "a.safetensors", trainee, None, WORLD)
+    found = load_appearance_model(tmp_path / "a.safetensors", WORLD)
+    assert found.header.encoder == (encoder or None)
 
 
 def test_a_class_that_the_pairs_do_not_show_looks_like_another_or_like_nothing(weights, tmp_path):

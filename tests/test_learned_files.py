@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from trainees import TRAINEES
 
+from datagen import plugins
 from datagen.language import parse
 from datagen.learning.appearance.weights import load_appearance_model, save_appearance_model
 from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
@@ -176,7 +177,7 @@ def test_a_model_of_another_canvas_says_which_one_to_set(file):
         ("layout", 'stuff: "sky"', "", ["class 2 is sky (stuff)", "it is nothing"]),
         ("relate", '"car"', '"lorry"', ["toy's category car, which other does not have"]),
         ("relate_clips", '"car"', '"lorry"', ["toy's category car, which other does not have"]),
-        ("gnm", '"car"', '"lorry"', ["category car, learned for toy; other has lorry"]),
+        ("gnm", '"car"', '"lorry"', ["toy's category car, which other does not have"]),
         ("appearance", '"car"', '"lorry"', ["the categories car, but other has lorry"]),
         ("appearance", '"sky"', '"sea"', ["the stuff sky, but other has sea"]),
         ("structure", "-> sky car", "-> sky", ["was learned for toy", "here is other"]),
@@ -200,6 +201,21 @@ def test_a_file_that_is_not_there_or_torn_is_refused(file):
 def test_tensors_of_something_else_are_refused_with_the_command_that_writes_them(file):
     save_file(load_file(file.path), file.bad)
     file.refused("`datagen learn`", path=file.bad)
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"),
+    [
+        *(("generators", name) for name in ("semgan", "relate", "relate_clips", "gnm")),
+        ("renderers", "imle"),
+    ],
+)
+def test_who_has_no_file_says_which_command_writes_one(kind, use):
+    with (
+        refused(f"`{use}` has not learned", "`datagen learn`"),
+        plugins.load(kind, use)().open(WORLD),
+    ):
+        pass
 
 
 # --------------------------------------------------------------------------------------- the header
@@ -287,7 +303,7 @@ def test_a_tensor_that_is_absent_unknown_or_of_another_shape_is_named(file):
 @files("appearance")
 def test_styles_that_are_absent_or_of_another_length_are_refused(file):
     file.refused("bank", tensors={"bank": ABSENT})
-    file.refused("styles are [3, 2]", tensors={"bank": torch.zeros(3, 2)})
+    file.refused("bank is [3, 2], expected [3, 6]", tensors={"bank": torch.zeros(3, 2)})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -297,7 +313,7 @@ def test_a_tensor_of_what_is_no_number_is_named(file, value):
     file.refused(name, "not a finite number", tensors={name: filled})
 
 
-@files("layout", "relate", "relate_clips", "gnm")
+@files("layout", "relate", "relate_clips", "gnm", "appearance")
 def test_a_tensor_of_another_type_is_named(file):
     name = file.kind.tensor
     tensor = load_file(file.path)[name]

@@ -14,6 +14,7 @@ from datagen.dataset.targets import load_targets
 from datagen.errors import InputError, RejectedError
 from datagen.frames import opened
 from datagen.learning.job import learn
+from datagen.learning.photos.stages import Lesson
 from datagen.learning.photos.windows import windows_of
 from datagen.learning.relate_clips.training import RelateClipsTrainee
 from datagen.models.relate_motion import Fate, Motion
@@ -96,6 +97,23 @@ def test_objects_move_each_other_but_those_that_are_absent_move_nobody():
 def test_what_cannot_be_followed_through_clips_is_refused(motion, still, words):
     with pytest.raises(InputError, match=words):
         trainee(QUICK.model_copy(update=motion), STILL.model_copy(update=still))
+
+
+def test_the_key_that_names_the_category_is_the_one_that_there_is():
+    world = WORLD.replace("Scene -> field dot", "Scene -> field dot box").replace(
+        "dot {", 'box { category: "box"  draw: rect }\ndot {'
+    )
+    made = recipe.Recipe.decode(
+        {
+            "grammar": {"name": "dots", "text": world},
+            "generator": {"use": "relate_clips"},
+            "renderers": [],
+            "count": 4,
+        }
+    )
+    windows = np.array([[0, 1, 2, 3, 4]])
+    with pytest.raises(InputError, match=r"as learn\.relate\.category"):
+        Lesson(made, "relate_clips", clips().reshape(-1, 16, 16, 3), windows)
 
 
 def test_frames_of_folders_follow_one_another(tmp_path):

@@ -8,7 +8,6 @@ import torch
 from resuming import readings_of, same
 
 from datagen import audit, labels
-from datagen.errors import InputError
 from datagen.generators.semgan import Generator
 from datagen.language import parse
 from datagen.learning.layout import bank
@@ -197,8 +196,3 @@ def test_latents_can_be_held_near_the_typical(learned):
     plain, held = (layouts(learned, 24, truncation=t) for t in (1.0, 0.01))
     apart = [np.mean([m[0].class_map != one.class_map for one in m[1:]]) for m in (plain, held)]
     assert apart[1] < apart[0]
-
-
-def test_without_weights_it_says_what_to_do():
-    with pytest.raises(InputError, match="datagen learn"), Generator().open(parse(WORLD)):
-        pass

@@ -37,7 +37,7 @@ class Header(Component):
     coarsest: int = Field(ge=2, le=64)
     style: int = Field(ge=0, le=256)
     grain: int = Field(ge=0, le=256)
-    encoder: int | None = Field(ge=4, le=512)
+    encoder: int | None = Field(ge=1, le=512)  # None: no encoder
     precision: Literal["float32", "bfloat16"]
     gate: int | None = Field(ge=4, le=512)  # channels of the segmenter's finest maps; None: none
 

@@ -29,7 +29,7 @@ class _Method:
 
     trainee: type[Any]
     save: Callable[[Path, Any, Grammar], None]
-    settings: str  # the section of its category and checkpoints
+    settings: Section  # of its category and checkpoints
 
 
 _METHODS: Mapping[Section, _Method] = {
@@ -58,7 +58,7 @@ class Lesson:
         self.section: Section = section
         method = _METHODS[section]
         self.settings = getattr(recipe.learn, method.settings)
-        category_of(self.settings.category, recipe.world(), section)
+        category_of(self.settings.category, recipe.world(), method.settings)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         given = (pictures,) if windows is None else (pictures, windows, recipe.learn.relate_clips)
         self.trainee = method.trainee(*given, self.settings, recipe.learn.seed, device=device)
