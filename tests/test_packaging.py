@@ -16,6 +16,9 @@ from packaging.utils import canonicalize_name
 from datagen.cli import VERBS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NO_PYTHON = {
+    *(".lark", ".bib", ".html", ".jinja", ".css", ".js", ".svg", ".webp", ".scene", ".txt"),
+}
 PLUG_IN_FOLDERS = ("renderers", "detectors", "grammars", "configs")
 
 
@@ -54,7 +57,7 @@ def test_every_folder_that_is_to_be_packed_is_there():
 
 def test_files_that_are_not_python_are_in_the_wheel(wheel):
     for path in (ROOT / "datagen").rglob("*"):
-        if path.is_file() and path.suffix in {".lark", ".bib", ".html", ".jinja", ".css", ".js"}:
+        if path.is_file() and path.suffix in NO_PYTHON:
             assert (wheel / path.relative_to(ROOT)).is_file(), path
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from datagen import __version__
-from datagen.web import problems
+from datagen.web import pages, problems
 from datagen.web.api import ROUTERS
 from datagen.web.guard import Guard
 from datagen.web.service import Service
@@ -41,6 +41,7 @@ def make_app(service: Service) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    pages.install(app)
     app.add_middleware(Guard, settings=service.settings)
     app.add_middleware(Counted, traffic=app.state.traffic)
     return app

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen.errors import GrammarError, ImageError, InputError
+from datagen.frame import Frame
 from datagen.grammar import Grammar
 from datagen.jobs.conducted import Order
 from datagen.jobs.work import Payload, Run
@@ -159,22 +160,36 @@ def preview(home: Home, asked: dict[str, Any]) -> str:
     """A contact sheet as `datagen preview` draws it: PNG, base64."""
     import cv2
 
-    from datagen import labels, pipeline
+    from datagen import labels
     from datagen.report.sheet import contact_sheet
 
     request = types.Preview.model_validate(asked)
-    sets = [] if request.seed is None else [f"seed={request.seed}"]
     images, things = [], []
+    for frame in _first(home, request):
+        images.append(frame.image)
+        things.append(labels.annotate(frame))
+    sheet = contact_sheet(images, things, boxes=request.boxes, masks=request.masks)
+    return base64.b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
+
+
+def sketches(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
+    """The same images one by one, with their labels beside them, as a page shows them."""
+    from datagen.web.sketches import drawn
+
+    return drawn(_first(home, types.Preview.model_validate(asked)))
+
+
+def _first(home: Home, request: types.Preview) -> Iterator[Frame]:
+    """The first images of what a preview is asked for."""
+    from datagen import pipeline
+
+    sets = [] if request.seed is None else [f"seed={request.seed}"]
     with pipeline.opened(world_of(home, request.world, sets)) as make_frame:
         for index in range(request.number):
             try:
-                frame = make_frame(index).frame
+                yield make_frame(index).frame
             except ImageError as error:  # the recipe asks for what cannot be drawn
                 raise InputError(str(error)) from error
-            images.append(frame.image)
-            things.append(labels.annotate(frame))
-    sheet = contact_sheet(images, things, boxes=request.boxes, masks=request.masks)
-    return base64.b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
 
 
 def verify(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
@@ -200,5 +215,6 @@ ERRANDS: dict[str, Callable[[Home, dict[str, Any]], Any]] = {
     "grammar": grammar,
     "recipe": recipe,
     "preview": preview,
+    "sketches": sketches,
     "verify": verify,
 }

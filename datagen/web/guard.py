@@ -17,6 +17,7 @@ from datagen.web.problems import problem
 
 COOKIE = "datagen_token"
 _OPEN = ("/health/", "/static/", "/login")  # without a token: they tell nothing
+_UPLOADS = ("/api/v1/targets/", "/targets")  # the second one from a page's form
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Pages have no inline script or style; pictures come from the server, or from the page itself.
@@ -62,10 +63,7 @@ class Guard:
 
     def _cap(self, scope: Scope) -> int:
         limits = self._settings.limits
-        is_upload = scope["path"].startswith("/api/v1/targets/") and scope["method"] in (
-            "PUT",
-            "POST",
-        )
+        is_upload = scope["path"].startswith(_UPLOADS) and scope["method"] in ("PUT", "POST")
         return limits.upload if is_upload else limits.body
 
     def _refusal(self, scope: Scope) -> Response | None:

@@ -67,7 +67,7 @@ async def put_picture(
 
     PNG or JPEG, whatever the name says. What is not sent to its end leaves nothing.
     """
-    await run_in_threadpool(_refuse_change, service, name)
+    await run_in_threadpool(refuse_change, service, name)
     async with service.albums.opened(name) as album, aside(album) as folder:
         with album.room() as take:
             part = folder / "picture"
@@ -83,7 +83,7 @@ async def put_archive(name: types.Name, service: Here, request: Request) -> type
 
     Other files are left out, and hidden ones passed over. A clip is a folder of frames.
     """
-    await run_in_threadpool(_refuse_change, service, name)
+    await run_in_threadpool(refuse_change, service, name)
     async with service.albums.opened(name) as album, aside(album) as folder:
         with album.room() as take:
             packed = folder / "archive"
@@ -105,7 +105,7 @@ def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None
     """Remove all its pictures for good."""
     folder = service.home.find("targets", name)
     service.overview.forget()
-    _refuse_change(service, name)
+    refuse_change(service, name)
     service.albums.remove(name)
     afterwards.add_task(sweep, folder.parent)
 
@@ -116,7 +116,7 @@ def _shown(service: Service, name: str) -> types.Target:
     return types.Target(name=name, pictures=pictures, bytes=size, uploaded=uploaded)
 
 
-def _refuse_change(service: Service, name: str) -> None:
+def refuse_change(service: Service, name: str) -> None:
     """For a folder of the configuration, and while a job learns from what is there."""
     if name in service.home.shared:
         raise Refused(
@@ -127,7 +127,7 @@ def _refuse_change(service: Service, name: str) -> None:
 
 def _put(service: Service, name: str, album: Album, original: str, part: File) -> bool:
     picture = one_picture(original, part)
-    _refuse_change(service, name)  # a job may have begun meanwhile
+    refuse_change(service, name)  # a job may have begun meanwhile
     return album.publish([picture])
 
 
@@ -136,5 +136,5 @@ def _put_all(service: Service, name: str, album: Album, found: Contents) -> None
         why = "".join(f"; {one}: {reason}" for one, reason in found.reasons[:1])
         raise Refused(422, f"the archive holds no PNG or JPEG picture{why}")
     os.sync()  # one by one would take minutes
-    _refuse_change(service, name)
+    refuse_change(service, name)
     album.publish(found.pictures)
