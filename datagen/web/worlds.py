@@ -17,6 +17,7 @@ from datagen.grammar import Grammar
 from datagen.parts import Part
 from datagen.recipe import Recipe
 from datagen.web.home import Home
+from datagen.web.texts import text_of
 from datagen.web.types import WorldOf
 
 ASSETS = ("strokes", "procedural")  # sources that come with datagen, and are no folders
@@ -88,7 +89,7 @@ def _written(home: Home, asked: WorldOf, sets: list[str]) -> Recipe:
         data, where = parse_toml(asked.toml, "toml"), "toml"
     else:
         where = str(asked.recipe)
-        data = parse_toml(text_of(home, where), where)
+        data = parse_toml(text_of(home, "recipes", where), where)
     override(data, sets, _as_given)
     _refuse_assets(data.get("assets", {}))
     own = ("grammar", "assets")
@@ -96,13 +97,6 @@ def _written(home: Home, asked: WorldOf, sets: list[str]) -> Recipe:
     if "grammar" in data:
         data["grammar"] = _grammar(home, data["grammar"], where)
     return recipe.of_data(data, where)
-
-
-def text_of(home: Home, name: str) -> str:
-    """The TOML of a recipe: one that comes with datagen, or the server's own; else NotHere."""
-    built_in = name in plugins.names("configs")
-    path = plugins.path_of("configs", name) if built_in else home.find("recipes", name, ".toml")
-    return path.read_text(encoding="utf-8")
 
 
 def _plain_recipe(text: str) -> dict[str, Any]:

@@ -4,19 +4,19 @@ import base64
 import threading
 from collections.abc import Iterator
 from pathlib import Path as File
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from datagen import plugins
 from datagen.errors import DatagenError
 from datagen.files import write_atomic
-from datagen.web import types
+from datagen.web import texts, types
 from datagen.web.described import content, problem
 from datagen.web.paging import page, tagged
 from datagen.web.problems import Refused
 from datagen.web.service import By, Here, Service
+from datagen.web.texts import Kind
 
 router = APIRouter(
     prefix="/api/v1",
@@ -30,9 +30,6 @@ router = APIRouter(
     },
 )
 
-Kind = Literal["recipes", "grammars"]
-_BUILT_IN: dict[Kind, str] = {"recipes": "configs", "grammars": "grammars"}  # of datagen.plugins
-_ENDING: dict[Kind, str] = {"recipes": ".toml", "grammars": ".scene"}
 _KEEPING = threading.Lock()  # what is written aside has one name in a process
 
 # Names of what came with datagen have underscores as well.
@@ -51,7 +48,10 @@ def recipes(service: Here, request: Request, cursor: Cursor = None, limit: Limit
 @router.get("/recipes/{name}", response_model=types.Recipe)
 def recipe(name: AnyName, service: Here, request: Request) -> Any:
     """A recipe with its TOML."""
-    built_in, text = _text(service, "recipes", name)
+    text, built_in = (
+        texts.text_of(service.home, "recipes", name),
+        texts.is_built_in("recipes", name),
+    )
     found = types.Recipe(name=name, built_in=built_in, text=text)
     return tagged(request, found.model_dump_json().encode(), "application/json")
 
@@ -84,7 +84,10 @@ def grammars(service: Here, request: Request, cursor: Cursor = None, limit: Limi
 @router.get("/grammars/{name}", response_model=types.Grammar)
 def grammar(name: AnyName, service: Here, request: Request) -> Any:
     """A grammar with its text."""
-    built_in, text = _text(service, "grammars", name)
+    text, built_in = (
+        texts.text_of(service.home, "grammars", name),
+        texts.is_built_in("grammars", name),
+    )
     found = types.Grammar(name=name, built_in=built_in, text=text)
     return tagged(request, found.model_dump_json().encode(), "application/json")
 
@@ -125,34 +128,24 @@ async def preview(asked: types.Preview, service: Here, by: By) -> Response:
 
 def _names(service: Service, kind: Kind) -> Iterator[tuple[str, bool]]:
     """Names in order, and whether each came with datagen."""
-    built_in = set(plugins.names(_BUILT_IN[kind]))
-    own = set(service.home.names(kind, _ENDING[kind]))
-    return ((name, name in built_in) for name in sorted(built_in | own))
-
-
-def _text(service: Service, kind: Kind, name: str) -> tuple[bool, str]:
-    """Whether it came with datagen, and what is in it; NotHere."""
-    built_in = name in plugins.names(_BUILT_IN[kind])
-    path = (
-        plugins.path_of(_BUILT_IN[kind], name)
-        if built_in
-        else service.home.find(kind, name, _ENDING[kind])
+    built_in = set(texts.built_in(kind))
+    return (
+        (name, name in built_in) for name in sorted(built_in | set(texts.own(service.home, kind)))
     )
-    return built_in, path.read_text(encoding="utf-8")
 
 
 def _own(service: Service, kind: Kind, name: str) -> File:
     """Where one of the server's own lies, or would lie."""
-    if name in plugins.names(_BUILT_IN[kind]):
+    if texts.is_built_in(kind, name):
         raise Refused(409, f"`{name}` came with datagen and stays as it is; take another name")
-    return service.home.place(kind, name, _ENDING[kind])
+    return service.home.place(kind, name, texts.ENDING[kind])
 
 
 def _refuse_unkeepable(service: Service, kind: Kind, name: str) -> None:
     """For a name that is taken for good, and for one more than there may be."""
     most = service.settings.limits.texts
     is_new = not _own(service, kind, name).exists()
-    if is_new and len(list(service.home.names(kind, _ENDING[kind]))) >= most:
+    if is_new and len(list(texts.own(service.home, kind))) >= most:
         raise Refused(409, f"the server keeps {most:,} {kind}, and no more; remove some")
 
 
@@ -167,7 +160,7 @@ def _keep(service: Service, kind: Kind, name: str, text: str) -> int:
 
 def _forget(service: Service, kind: Kind, name: str) -> None:
     path = _own(service, kind, name)
-    service.home.find(kind, name, _ENDING[kind])
+    service.home.find(kind, name, texts.ENDING[kind])
     try:
         path.unlink()
     except OSError as error:

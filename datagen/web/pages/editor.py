@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import Field, field_validator
 
-from datagen import digest, plugins
+from datagen import digest
 from datagen.errors import DatagenError, GrammarError, InputError
-from datagen.web import results, types
+from datagen.web import results, texts, types
 from datagen.web.api import worlds as api
-from datagen.web.home import Home
 from datagen.web.pages import ordering
 from datagen.web.pages.rendering import go, is_part, page
 from datagen.web.pages.results import LEARNED
@@ -55,7 +54,12 @@ Begun = Annotated[str, Query(max_length=80)]
 @router.get("")
 def editor(request: Request, service: Here, start: Begun = "", run: Begun = "") -> Response:
     """The editor with a grammar that is there or that a run has tuned, or with a first one."""
-    text = _learned(service.home, run) if run else _text(service.home, start)
+    if run:
+        text = results.file_of(service.home, "runs", run, LEARNED).read_text("utf-8")
+    elif start:
+        text = texts.text_of(service.home, "grammars", start)
+    else:
+        text = _FIRST.read_text("utf-8")
     return _page(request, service, Draft(text=text), start=start)
 
 
@@ -146,20 +150,7 @@ def _page(
         draft=draft,
         key=draft.key or ordering.new_key(),
         start=start,
-        built_in=plugins.names("grammars"),
-        saved=list(service.home.names("grammars", ".scene")),
+        built_in=texts.built_in("grammars"),
+        saved=list(texts.own(service.home, "grammars")),
         **{**nothing, **found},
     )
-
-
-def _learned(home: Home, run: str) -> str:
-    return results.file_of(home, "runs", run, LEARNED).read_text("utf-8")
-
-
-def _text(home: Home, name: str) -> str:
-    """Of a grammar by its name, those of the server before those that came with datagen."""
-    if not name:
-        return _FIRST.read_text("utf-8")
-    if name in plugins.names("grammars") and name not in home.names("grammars", ".scene"):
-        return plugins.path_of("grammars", name).read_text("utf-8")
-    return home.find("grammars", name, ".scene").read_text("utf-8")

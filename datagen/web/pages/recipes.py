@@ -7,14 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 from pydantic import Field
 
-from datagen import plugins
 from datagen.errors import DatagenError
-from datagen.web import types
+from datagen.web import texts, types
 from datagen.web.home import Home
 from datagen.web.pages import ordering, static
 from datagen.web.pages.rendering import page
 from datagen.web.service import By, Here
-from datagen.web.worlds import text_of
 
 router = APIRouter(prefix="/recipes", include_in_schema=False)
 
@@ -74,11 +72,11 @@ def recipes(request: Request, service: Here) -> Response:
 @router.get("/{name}")
 def recipe(name: AnyName, request: Request, service: Here) -> Response:
     """One recipe, with forms to begin with it."""
-    text = text_of(service.home, name)
+    text = texts.text_of(service.home, "recipes", name)
     return page(
         request,
         "recipe.html",
-        recipe=_told(service.home, name, text),
+        recipe=_told(name, text),
         text=text,
         targets=list(service.home.names("targets")),
         key=ordering.new_key(),
@@ -125,18 +123,17 @@ async def learn(name: AnyName, asked: Filled, request: Request, service: Here, b
 
 def told(home: Home) -> list[Told]:
     """All recipes, the server's own first."""
-    own = list(home.names("recipes", ".toml"))
-    names = [*own, *(name for name in plugins.names("configs") if name not in own)]
-    return [_told(home, name, text_of(home, name)) for name in names]
+    names = dict.fromkeys([*texts.own(home, "recipes"), *texts.built_in("recipes")])
+    return [_told(name, texts.text_of(home, "recipes", name)) for name in names]
 
 
-def _told(home: Home, name: str, text: str) -> Told:
+def _told(name: str, text: str) -> Told:
     lines: list[str] = []
     for line in text.splitlines():
         if not line.startswith("#"):
             break
         lines.append(line.lstrip("# "))
     command = _COMMAND.match(lines[0]) if lines else None
-    is_own = name not in plugins.names("configs")
+    is_own = not texts.is_built_in("recipes", name)
     verb = command[1] if command else "generate"
     return Told(name, is_own, verb, " ".join(lines[1:] if command else lines))
