@@ -349,14 +349,14 @@ def test_a_grammar_is_kept_and_opened_again(asked):
 
 
 def photos(dots):
-    pictures = sorted(dots.glob("shards/*/*.png"))[:3]
+    pictures = sorted(dots.glob("shards/*/*.png"))[:4]
     return [("photos", (path.name, path.read_bytes(), "image/png")) for path in pictures]
 
 
 def test_photos_are_uploaded_by_a_plain_form(dots, tmp_path):
     with app(tmp_path) as client:
         page = client.post("/targets", data={"name": "place"}, files=photos(dots))
-        assert page.url.path == "/targets/place" and "3 pictures" in text_of(page)
+        assert page.url.path == "/targets/place" and "4 pictures" in text_of(page)
         for address in re.findall(r'src="(/targets[^"]*)"', page.text):
             assert client.get(address).headers["content-type"] == "image/png"
         assert "place" in text_of(client.get("/learn"))
@@ -369,6 +369,28 @@ def test_photos_are_uploaded_by_a_plain_form(dots, tmp_path):
         assert "choose some photos first" in text_of(nothing, 422)
         client.post("/targets/place/remove")
         assert client.get("/targets/place").status_code == 404
+
+
+def test_what_can_be_learned_is_told_by_what_it_needs_and_ordered(dots, tmp_path):
+    with app(tmp_path) as client:
+        client.post("/targets", data={"name": "place"}, files=photos(dots))
+        client.post("/editor/save", data={**DRAFT, "name": "kept"})
+        groups = re.findall(
+            r'<optgroup label="([^"]*)">(.*?)</optgroup>', client.get("/learn").text
+        )
+        offered = {label: re.findall('value="([^"]*)"', options) for label, options in groups}
+        assert offered["Grammars kept here"] == ["grammars/kept"]
+        assert "recipes/demo" in offered["A grammar, fitted to photos"]
+        assert "recipes/relate_bowl" in offered["Photos alone, without a grammar"]
+        maps = offered["Label maps with photos, a folder of the server"]
+        assert {"recipes/dreamed_streets", "recipes/street_2d_photos"} <= set(maps)
+
+        order = {"world": "grammars/kept", "target": "place", "name": "fitted", "key": "k"}
+        page = client.post("/learn", data=order)
+        assert page.url.path.startswith("/jobs/") and "fitted" in text_of(page)
+        for world in ("grammars/none", "recipes/none", "grammars/../kept", ""):
+            wrong = {**order, "world": world, "name": "other"}
+            assert client.post("/learn", data=wrong).status_code in (404, 422)
 
 
 def test_more_than_may_be_uploaded_is_refused(dots, tmp_path):

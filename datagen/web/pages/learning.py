@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import Field
 
-from datagen.web import types
+from datagen.web import texts, types
 from datagen.web.pages import ordering, targets
-from datagen.web.pages.recipes import told
+from datagen.web.pages.recipes import ALONE, GRAMMAR, MAPS, told
 from datagen.web.pages.rendering import page
 from datagen.web.pages.results import listed
 from datagen.web.service import By, Here
@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 class Asked(types.Message):
     """What the forms of these pages hold."""
 
-    recipe: str = Field(default="", max_length=80)
+    world: str = Field(default="", max_length=100)  # recipes/NAME or grammars/NAME
     target: str = Field(default="", max_length=40)
     name: str = Field(default="", max_length=40)
     count: int | None = Field(default=None, ge=1, le=10_000_000)
@@ -31,11 +31,14 @@ Filled = Annotated[Asked, Form()]
 @router.get("/learn")
 def learning(request: Request, service: Here) -> Response:
     """Photos, runs, and a form to begin another."""
-    recipes = [one for one in told(service.home) if one.verb == "learn"]
+    recipes = [one for one in told(service.home) if one.verb == "learn" or one.is_own]
+    worlds = {"Grammars kept here": [f"grammars/{n}" for n in texts.own(service.home, "grammars")]}
+    for material in (GRAMMAR, ALONE, MAPS):
+        worlds[material] = [f"recipes/{one.name}" for one in recipes if one.material == material]
     return page(
         request,
         "learn.html",
-        recipes=recipes,
+        worlds=worlds,
         targets=targets.listed(service),
         runs=listed(service, "runs"),
         key=ordering.new_key(),
@@ -44,10 +47,15 @@ def learning(request: Request, service: Here) -> Response:
 
 @router.post("/learn")
 async def learn(asked: Filled, request: Request, service: Here, by: By) -> Response:
-    """Fit a recipe to photos."""
+    """Fit a recipe, or a grammar as it is, to photos."""
+    kind, _, name = asked.world.partition("/")
+    if kind == "grammars":
+        world = types.WorldOf(grammar=texts.text_of(service.home, "grammars", name))
+    else:
+        world = types.WorldOf(recipe=name)
     order = types.Learn(
         name=ordering.named(asked.name),
-        world=types.WorldOf(recipe=asked.recipe),
+        world=world,
         target=ordering.chosen(asked.target, "photos"),
     )
     return await ordering.submit(request, service, by, order, asked.key)

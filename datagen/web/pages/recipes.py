@@ -19,6 +19,14 @@ router = APIRouter(prefix="/recipes", include_in_schema=False)
 _COMMAND = re.compile(r"datagen (\w+)")  # in the comment that a recipe begins with
 _EXPECT = re.compile(r"Expect (.*?)(?:\. |\.?$)")
 _SKETCHES = 6
+# What a recipe learns from, by the first plug-in that it names of these.
+_USED = re.compile(r'^use = "(semgan|imle|relate|relate_clips|gnm)"', re.MULTILINE)
+_MAPS = ("semgan", "imle")
+GRAMMAR, ALONE, MAPS = (
+    "A grammar, fitted to photos",
+    "Photos alone, without a grammar",
+    "Label maps with photos, a folder of the server",
+)
 
 AnyName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 
@@ -30,12 +38,17 @@ class Told:
     name: str
     is_own: bool  # of the server
     verb: str  # what it is for
+    material: str  # what it would learn from
     about: str
 
     @property
     def brief(self) -> str:
         """What comes of it, or else the first sentence."""
         return next(iter(_EXPECT.findall(self.about)), self.about.partition(". ")[0])
+
+    @property
+    def needs_maps(self) -> bool:
+        return self.material == MAPS
 
     @property
     def picture(self) -> str | None:
@@ -136,4 +149,6 @@ def _told(name: str, text: str) -> Told:
     command = _COMMAND.match(lines[0]) if lines else None
     is_own = not texts.is_built_in("recipes", name)
     verb = command[1] if command else "generate"
-    return Told(name, is_own, verb, " ".join(lines[1:] if command else lines))
+    used = _USED.search(text)
+    material = GRAMMAR if used is None else MAPS if used[1] in _MAPS else ALONE
+    return Told(name, is_own, verb, material, " ".join(lines[1:] if command else lines))
