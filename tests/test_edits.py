@@ -29,7 +29,9 @@ def test_edits_are_read_as_they_are_typed():
     assert edits and not NO_EDITS and not Edits.parse([], [], [])
 
 
-@pytest.mark.parametrize("text", ["", "5,3", "a:1,2", "1:5", "1:5,3,4", "-1:5,3", "1:nan,0"])
+@pytest.mark.parametrize(
+    "text", ["", "5,3", "a:1,2", "1:5", "1:5,3,4", "-1:5,3", "0:5,3", "1:nan,0"]
+)
 def test_a_move_that_is_none_is_refused_with_an_example(text):
     with pytest.raises(InputError, match="such as --move 1:5,-3"):
         Edits.parse([text], [], [])

@@ -173,6 +173,8 @@ def test_a_run_stopped_in_any_phase_comes_to_the_same_bytes(
     place, run, tmp_path, monkeypatch, phase
 ):
     save = RunFolder.save
+    with pytest.raises(RecipeError, match="of `learn` that has not ended; go on with --resume"):
+        load(tmp_path / "run")
 
     def stop(folder, of, step, tensors):
         save(folder, of, step, tensors)

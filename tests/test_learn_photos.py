@@ -261,7 +261,7 @@ def test_label_maps_are_no_photos(place, method, tmp_path):
 
 def test_a_folder_of_too_few_photos_is_refused(place, method, tmp_path):
     few = write_photos(tmp_path / "few", 15)
-    with pytest.raises(InputError, match="need at least 16 photos to learn from, found 15"):
+    with pytest.raises(InputError, match="need at least 16 images; found 15 in"):
         learn(recipe_of(place, method), few, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
