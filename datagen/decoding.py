@@ -112,6 +112,8 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     if within := bool(place) and place[-1].isdecimal():
         place = place[:-1]  # what is wrong with an element is told of its list
     name, is_missing = ".".join(place), fault["type"] == "missing"
+    if fault["type"] == "value_error":  # keys that do not go together; the model says which
+        return f"`{name}`: {fault['msg'].removeprefix('Value error, ')}"
     if is_missing and not within:
         return f"the key `{name}` is missing"
     field = _fields(model, place[:-1]).get(place[-1]) if place else None

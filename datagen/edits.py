@@ -7,7 +7,7 @@ from typing import Self
 
 from datagen.errors import InputError
 
-_MOVE = re.compile(r"(\d+):([+-]?\d+(?:\.\d+)?),([+-]?\d+(?:\.\d+)?)")
+_MOVE = re.compile(r"([1-9]\d*):([+-]?\d+(?:\.\d+)?),([+-]?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from datagen import digest, freezing, motion, plugins, taught
-from datagen.dataset.folders import is_evaluation, is_train_run
+from datagen.dataset.folders import is_evaluation, is_train_run, is_unfinished_run
 from datagen.decoding import decode, override, parse_json, parse_toml, read_text
 from datagen.errors import RecipeError
 from datagen.frame import Frame
@@ -241,6 +241,8 @@ def _instead(folder: Path) -> str:
         return "is a run of `train`, no recipe; give the recipe or dataset that it learned from"
     if is_evaluation(folder):
         return "was written by `datagen evaluate`, and is no recipe; give a recipe or a dataset"
+    if is_unfinished_run(folder):
+        return "is a run of `learn` that has not ended; go on with --resume, as it was started"
     return "holds no recipe.json: it is no run of `learn` and no dataset"
 
 

@@ -59,6 +59,8 @@ def test_every_verb_has_its_own_help(cli, verb):
     done = cli(verb, "--help")
     assert done.code == 0, done.err
     assert VERBS[verb] in " ".join(done.out.split())
+    told = re.split("Arguments:|Options:", done.out)[0].splitlines()
+    assert not [line for line in told if line.startswith("   ")], "code's indents are no text's"
 
 
 def test_help_is_fast_and_loads_nothing_heavy():

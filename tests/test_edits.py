@@ -15,6 +15,7 @@ from datagen.learning.gnm import objects as gnm_objects
 from datagen.learning.relate import editing as relate_editing
 from datagen.learning.relate.toggling import frame_of, taken_apart
 from datagen.models import gnm, relate
+from datagen.report import colour_of
 from datagen.report.edited import edited_sheet
 from datagen.rng import Stream, rng_for
 
@@ -29,7 +30,9 @@ def test_edits_are_read_as_they_are_typed():
     assert edits and not NO_EDITS and not Edits.parse([], [], [])
 
 
-@pytest.mark.parametrize("text", ["", "5,3", "a:1,2", "1:5", "1:5,3,4", "-1:5,3", "1:nan,0"])
+@pytest.mark.parametrize(
+    "text", ["", "5,3", "a:1,2", "1:5", "1:5,3,4", "-1:5,3", "0:5,3", "1:nan,0"]
+)
 def test_a_move_that_is_none_is_refused_with_an_example(text):
     with pytest.raises(InputError, match="such as --move 1:5,-3"):
         Edits.parse([text], [], [])
@@ -59,6 +62,17 @@ def test_the_sheet_shows_each_picture_beside_what_became_of_it():
     sheet = edited_sheet(*pairs, edits, boxes=False, masks=False)
     centres = [tuple(sheet[70, 100 + 180 * k]) for k in range(4)]
     assert centres == [(80,) * 3, (40,) * 3, (120,) * 3, (80,) * 3]
+
+
+def test_things_have_the_numbers_that_edits_name_them_by():
+    sheet = edited_sheet(
+        [frame(2)], [frame(1)], Edits(dropped=frozenset({2})), boxes=True, masks=False
+    )
+    # Seven times as large; above the box at (42, 28) from the picture's corner a number alone, for
+    # with its category it would not fit small things; no line below counts those of each number.
+    assert tuple(sheet[10 + 17, 10 + 42 + 1]) == colour_of(2)
+    assert tuple(sheet[10 + 17, 10 + 42 + 20]) == (80, 80, 80)
+    assert len(sheet) == 10 + 7 * 16 + 22 + 10
 
 
 def test_a_thing_that_no_picture_has_is_refused():

@@ -48,6 +48,8 @@ def test_a_missing_cache_is_answered_with_the_file_and_the_way_out(cache):
     assert "`learn.features.weights`" in text and "`--weights`" in text
     assert "nothing is downloaded" in text
     assert "\n" not in text
+    with pytest.raises(MissingError, match="file of them by --set learn.x=FILE"):
+        _weights.find(None, "net-12345678.pth", OF, "--set learn.x=FILE")
 
 
 def test_the_cached_file_must_be_what_its_name_promises(cache):

@@ -212,6 +212,13 @@ def test_an_empty_dataset_has_a_page(tmp_path):
     assert "0 images, 0 labelled things" in write_gallery(folder).read_text()
 
 
+def test_a_dataset_that_is_not_finished_says_how_to_go_on(tmp_path):
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(InputError, match="is not finished; run `datagen generate` with --resume"):
+        write_gallery(tmp_path)
+
+
 def test_a_folder_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"annotations.json"):
         write_gallery(tmp_path)

@@ -404,7 +404,7 @@ def test_a_run_is_no_target(run, place, tmp_path):
 
 
 def test_targets_that_are_mostly_no_pictures_are_refused(place, tmp_path):
-    photos = target_with(place, tmp_path, 3)
+    photos = target_with(place, tmp_path, 4)
     for k in range(5):
         (photos / f"notes{k}.txt").write_text("no picture")
     refused(["usable"], quick(place), photos, tmp_path / "run")

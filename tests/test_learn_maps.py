@@ -16,8 +16,13 @@ from datagen.jobs.conducted import Conducted
 from datagen.jobs.executors import InProcess
 from datagen.learning import job
 from datagen.learning.job import learn
+from datagen.learning.maps import sheets
+from datagen.learning.maps.statements import statements
 from datagen.learning.run import RunFolder
+from datagen.reading.maps import read_maps
 from datagen.recipe import load
+from datagen.report import colour_of
+from datagen.rng import Stream, rng_for
 
 LEFT = {"layout.safetensors", "appearance.safetensors", "metrics.jsonl", "report.json"}
 STEPS = {"layout": 9, "gate": 6, "appearance": 3 + 2 * 3 + 1}
@@ -96,6 +101,34 @@ def test_the_report_says_what_was_learned_and_shows_it(run):
         assert title in page
 
 
+def test_classes_that_no_layout_shows_are_said_to_be_missing(place, run):
+    recipe, maps = load(place / "dreamed/yard.toml"), read_maps(place / "pairs", load(run).world())
+    plain = load(run, ["generator.smallest=100000"])  # one class for the whole of a layout
+    with plain.generator.component("generators").open(plain.world()) as generate:
+        rngs = [rng_for(0, k, Stream.SCENE) for k in range(8)]
+        assert {len(np.unique(one.class_map)) for one in generate(rngs)} == {1}
+    said = [one.text for one in statements(recipe, maps, plain) if one.kind == "not learned"]
+    assert any("None of 64 layouts shows" in text and "crate" in text for text in said)
+
+
+def test_label_maps_on_a_sheet_have_a_legend_of_what_they_show(place, run):
+    maps = read_maps(place / "pairs", load(run).world())
+    sheet = sheets.given_maps(maps)
+    legend = sheet[-30:].reshape(-1, 3)
+    for name, is_told in (("crate", True), ("post", False), ("sky", True)):
+        number = (*maps.categories, *maps.stuff).index(name) + 1
+        assert (legend == colour_of(number)).all(1).any() == is_told, name
+
+
+def test_an_appearance_without_styles_is_shown_once(place, drawn_run):
+    maps = read_maps(place / "pairs", load(drawn_run).world())
+    widths = []
+    for sets in ((), ("learn.appearance.style=0", "learn.appearance.draws=1")):
+        recipe = load(drawn_run, sets)
+        widths.append(sheets.learned_pairs(recipe, recipe.parts["renderers.1"], maps).shape[1])
+    assert widths == [5 * 170 + 10, 3 * 170 + 10]  # map and photo, and what was learned
+
+
 def test_the_classes_that_look_like_another_one_are_not_said_to_be_missing(place, tmp_path):
     recipe = load(place / "drawn/yard.toml", ["learn.appearance.like={post='crate'}"])
     report = learn(recipe, place / "pairs", tmp_path / "run")
@@ -149,6 +182,8 @@ def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, tmp_path):
     assert not (tmp_path / "run").exists()
     order.claim()
     assert (tmp_path / "run/meta.json").is_file()
+    with pytest.raises(RecipeError, match="of `learn` that has not ended; go on with --resume"):
+        load(tmp_path / "run")
     told = []
     means = Conducted(InProcess, lambda done, total, words: told.append(done), print)
     report = job.conduct(json.loads(json.dumps(order.arguments)), means)
@@ -220,7 +255,9 @@ def test_a_recipe_that_has_not_learned_yet_says_so_in_one_line(place, cli, tmp_p
     done = cli(verb, place / "dreamed/yard.toml", *out)
     done.refused(2, "generator: `semgan` has not learned anything yet", "`datagen learn`")
     assert not (tmp_path / "d").exists()
-    assert cli("check", place / "dreamed/yard.toml").code == 0
+    done = cli("check", place / "dreamed/yard.toml")
+    assert done.code == 0 and "`semgan` takes names and the canvas from this grammar" in done.out
+    assert "an image holds" not in done.out
 
 
 def test_targets_that_cannot_teach_are_refused_before_anything_is_written(place, tmp_path):

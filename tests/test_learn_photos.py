@@ -23,6 +23,7 @@ from datagen.jobs.executors import InProcess
 from datagen.labels import annotate
 from datagen.learning import job
 from datagen.learning.job import learn
+from datagen.learning.parts.material import first_images
 from datagen.learning.photos.statements import statements
 from datagen.learning.spec import Spec, read_spec
 from datagen.recipe import load
@@ -57,6 +58,7 @@ def run(place, method, ticks) -> Path:
     out = place / f"run-{method}"
     report = learn(recipe_of(place, method), place / "photos", out, progress=ticks.append)
     assert report.targets == 24 and report.rejected == 0
+    assert report.to_json()["makes_images"]
     return out
 
 
@@ -101,6 +103,14 @@ def test_the_report_says_what_was_learned_and_shows_photos_and_things(run, metho
     assert shown == ["photos.png", *read, "things.png", "images.png"]
     assert page.count("data:image/webp") == len(shown)
     assert {"relate": "RELATE: a generator", "gnm": "GNM: a model"}[method] in page
+
+
+def test_pictures_are_shown_as_they_are_beside_their_labels(run):
+    (sheet,) = first_images(load(run))
+    plain, beside = sheet.pixels[10:170, 10:170], sheet.pixels[10:170, 180:340]
+    image = pipeline.first(load(run), 1)[0].image  # five times as large on the sheet
+    assert np.array_equal(plain, image.repeat(5, 0).repeat(5, 1))
+    assert not np.array_equal(beside, plain)
 
 
 # --------------------------------------------------------------------------------------- datasets
@@ -190,11 +200,14 @@ def test_a_model_that_shows_no_object_says_so_makes_nothing_and_leaves_a_report(
     place, cli, tmp_path
 ):
     sets = ("learn.gnm.steps=1", "generator.threshold=0.99")
-    report = learn(recipe_of(place, "gnm", *sets), place / "photos", tmp_path / "run")
-    kinds = [one.kind for one in report.statements]
-    assert kinds == ["learned", "not learned", "unknown", "warning"]
-    assert "shows no object" in report.statements[1].text
+    recipe, told = place / "gnm/table.toml", [word for one in sets for word in ("--set", one)]
+    done = cli("learn", recipe, "--target", place / "photos", "--out", tmp_path / "run", *told)
+    assert done.code == 0, done.err
+    assert done.err.splitlines()[-1].endswith("report.html; it makes no images")
     data = json.loads((tmp_path / "run/report.json").read_text())
+    kinds = [one["kind"] for one in data["statements"]]
+    assert kinds == ["learned", "not learned", "unknown", "warning"]
+    assert "shows no object" in data["statements"][1]["text"]
     assert [sheet["file"] for sheet in data["sheets"]] == ["photos.png", "read.png"]
     done = cli("generate", tmp_path / "run", "--out", tmp_path / "d")
     done.refused(2, "shows no object in any sample")
@@ -238,7 +251,8 @@ def test_a_recipe_that_has_not_learned_yet_says_so_in_one_line(place, method, cl
     words = (f"generator: `{method}` has not learned anything yet", "and photos to `datagen learn`")
     done.refused(2, *words)
     assert not (tmp_path / "d").exists()
-    assert cli("check", place / method / "table.toml").code == 0
+    done = cli("check", place / method / "table.toml")
+    assert done.code == 0 and f"`{method}` takes names and the canvas" in done.out
 
 
 def test_label_maps_are_no_photos(place, method, tmp_path):
@@ -261,7 +275,7 @@ def test_label_maps_are_no_photos(place, method, tmp_path):
 
 def test_a_folder_of_too_few_photos_is_refused(place, method, tmp_path):
     few = write_photos(tmp_path / "few", 15)
-    with pytest.raises(InputError, match="need at least 16 photos to learn from, found 15"):
+    with pytest.raises(InputError, match="need at least 16 images; found 15 in"):
         learn(recipe_of(place, method), few, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -230,6 +230,15 @@ def test_another_format_is_refused(file):
     file.refused("header", "`format`", "datagen-other-1", header={"format": "datagen-other-1"})
 
 
+@pytest.mark.parametrize(("name", "of"), [("gnm", "RELATE model"), ("relate", "GNM")])
+def test_a_model_of_another_kind_is_refused_by_its_format_and_not_by_its_other_keys(
+    saved, name, of
+):
+    other = "relate" if name == "gnm" else "gnm"
+    with refused("header", f"`format` is 'datagen-{name}-1', which is no {of}; give another"):
+        KINDS[other].load(saved(name).path, WORLD)
+
+
 def test_an_entry_that_nobody_knows_is_refused(file):
     file.refused("header", "unknown key `colour`", header={"colour": "red"})
 

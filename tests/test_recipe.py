@@ -7,7 +7,7 @@ import sys
 import pytest
 from faulty import ROOT, WORLD, write_recipe
 
-from datagen import recipe
+from datagen import plugins, recipe
 from datagen.errors import InputError, RecipeError
 from datagen.recipe import Recipe
 
@@ -25,7 +25,7 @@ def with_assets(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", ["aerial", "multi_mnist", "colored_shapes"])
+@pytest.mark.parametrize("name", plugins.names("configs"))
 def test_every_shipped_recipe_loads_and_survives_a_round_trip(name):
     loaded = recipe.load(name)
     again = Recipe.decode(json.loads(json.dumps(loaded.encode())))
@@ -64,6 +64,8 @@ def test_a_recipe_holds_the_text_of_its_grammar(tmp_path):
         ("[learn.reinforcement]\nstop_at_floor = 1", ["must be true or false"]),
         ("[learn.attributes]\ntask = 'foo'", ['must be text such as "package.module:Class"']),
         ("[learn.features]\nuse = 'json:JSONDecoder'", ["is no datagen.interfaces.Component"]),
+        ("[learn.gnm]\nbackground = 3", ["`learn.gnm`: a background needs alpha = true"]),
+        ("[learn.appearance]\nstyle = 0", ["`learn.appearance`: with style = 0", "or draws = 1"]),
         ("shard_size = 0", ["`shard_size` must be a whole number from 1 to 10,000"]),
         ("count = 1979-05-27", ["`count`"]),
         ("count = ", ["is not TOML"]),

@@ -320,7 +320,7 @@ def test_a_model_whose_background_paints_is_refused_whatever_the_gate(tmp_path, 
 def test_a_model_is_refused_where_the_gate_lets_few_pictures_pass(weights):
     Component(weights=weights).check_worth(parse(WORLD))
     for gate in ({}, {"gate": 0.5}):
-        with refused(weights, "of 30 to 30, below 40%; ask for fewer `objects`, lower `gate`"):
+        with refused(weights, "of 30, below 40%; ask for fewer `objects`, lower `gate`"):
             Component(weights=weights, objects=(30, 30), **gate).check_worth(parse(WORLD))
     Component(weights=weights, objects=(30, 30), gate=0.0).check_worth(parse(WORLD))
 

@@ -68,6 +68,14 @@ def test_images_of_several_sizes_share_a_sheet():
     assert count_of(sheet, (0, 0, 0)) == 30_000
 
 
+def test_a_legend_may_be_given_and_may_be_none():
+    things, colour = labelled([(8, 8, 20, 16)]), (1, 2, 3)
+    given = contact_sheet([grey()], legend={"sea": colour})
+    assert count_of(given, colour) > 50 and count_of(contact_sheet([grey()]), colour) == 0
+    bare = contact_sheet([grey()], [things], boxes=False, masks=False, legend={})
+    assert np.array_equal(bare, contact_sheet([grey()]))
+
+
 def test_outline_box_and_fill_have_the_colour_of_the_category():
     things = labelled([(8, 8, 20, 16)])
     plain = contact_sheet([grey()], [things], boxes=False, masks=False)

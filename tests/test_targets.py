@@ -327,6 +327,15 @@ def test_one_image_is_too_few(tmp_path):
         load_targets(tmp_path, (24, 24))
 
 
+def test_who_needs_more_images_hears_why_others_were_left_out(tmp_path):
+    good(tmp_path, 3)
+    (tmp_path / "bad.png").write_bytes(b"")
+    words = r"need at least 4 images; found 3 in .*'bad.png': the file is empty"
+    with pytest.raises(InputError, match=words):
+        load_targets(tmp_path, (24, 24), fewest=4)
+    assert len(load_targets(tmp_path, (24, 24), fewest=3).images) == 3
+
+
 def test_less_than_half_usable_is_refused_with_the_first_reasons(tmp_path):
     good(tmp_path, 2)
     for k in range(2):

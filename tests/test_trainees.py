@@ -46,7 +46,8 @@ STOPS = {
 def test_a_checkpoint_holds_all_that_the_next_step_needs(name, tmp_path):
     readings = goes_on(lambda: TRAINEES[name](tmp_path), STOPS[name], tmp_path)
     if name == "relate":
-        assert [k for k, reading in enumerate(readings, 1) if "attempt" in reading] == [2]
+        told = [reading.get("attempt") for reading in readings]
+        assert told == [None, 1, 2, 2, 2, 2, 2, 2], "else bars would seem to go back"
     if name == "gnm":
         assert [reading["ramps"] for reading in readings[2:9]] == [1, 2, 2, 2, 3, 3, 3]
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -137,7 +138,7 @@ def _for_server(verb: str, command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _help(command: Callable[..., None], summary: str) -> str:
-    return f"{summary}\n\n{command.__doc__ or ''}".strip()
+    return f"{summary}\n\n{cleandoc(command.__doc__ or '')}".strip()
 
 
 def _not_loaded() -> None:

@@ -72,7 +72,9 @@ def tell(screen: Screen, out: Path, json: bool, report: dict[str, Any]) -> None:
     """Show what came of it."""
     for text in said(report):
         screen.say(text)
-    screen.say(f"see {out / 'report.html'}; make images: datagen generate {out} --out DIR")
+    can = report.get("makes_images", True)
+    then = f"make images: datagen generate {out} --out DIR" if can else "it makes no images"
+    screen.say(f"see {out / 'report.html'}; {then}")
     screen.result(str(out), report | {"run": str(out)}, as_json=json)
 
 

@@ -19,8 +19,7 @@ def is_dataset(folder: Path) -> bool:
 
 def images_of_dataset(folder: Path) -> list[str]:
     """Names of its images; its passes are pictures too, and are not meant."""
-    if not (folder / COMPLETE).is_file():
-        raise InputError(f"{folder}: is not finished; run `datagen generate` with --resume first")
+    refuse_unfinished(folder)
     names = [str(image.get("file_name")) for image in coco.read(folder)["images"]]
     for name in names:
         place = PurePosixPath(name)
@@ -30,6 +29,12 @@ def images_of_dataset(folder: Path) -> list[str]:
                 f"`datagen verify {folder}` says more"
             )
     return names
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """A dataset of ours has labels only when it is finished."""
+    if is_dataset(folder) and not (folder / COMPLETE).is_file():
+        raise InputError(f"{folder}: is not finished; run `datagen generate` with --resume first")
 
 
 def refuse_run(folder: Path) -> None:
@@ -63,6 +68,15 @@ def is_train_run(folder: Path) -> bool:
         return meta.is_file() and read_json(meta).get("verb") == "train"
     except InputError:  # another tool's
         return False
+
+
+def is_unfinished_run(folder: Path) -> bool:
+    """Is it a run of `datagen learn` that has not ended?"""
+    try:
+        meta = read_json(folder / "meta.json")
+    except InputError:  # none, or another tool's
+        return False
+    return {"recipe", "target"} <= meta.keys() and not (folder / "recipe.json").is_file()
 
 
 def is_evaluation(folder: Path) -> bool:

@@ -46,16 +46,19 @@ class Targets:
     digest: str  # sha256 over the names and bytes of the files used
 
 
-def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) -> Targets:
+def load_targets(
+    folder: Path, size: tuple[int, int], limit: int | None = None, fewest: int = MIN_IMAGES
+) -> Targets:
     """Photos under `folder` at `size` (width, height), in the order of their names.
 
     With `limit`, at most so many, spread evenly over the folder (the first frames of a video
-    look alike); a file that cannot be used is replaced by another one.
+    look alike); a file that cannot be used is replaced by another one. Fewer than `fewest` that
+    can be used are refused.
     """
     rejected: list[tuple[bytes, str]] = []
     files = _files(folder, rejected)
     wanted = len(files) if limit is None else min(limit, len(files))
-    _check_request(folder, len(files), size, limit, wanted)
+    _check_request(folder, len(files), size, limit, wanted, fewest)
     images: dict[bytes, np.ndarray] = {}
     digests: dict[bytes, bytes] = {}
     with warnings.catch_warnings():
@@ -71,7 +74,7 @@ def load_targets(folder: Path, size: tuple[int, int], limit: int | None = None) 
             except UnusableError as error:
                 rejected.append((name, str(error)))
     shown = tuple((display_name(name), reason) for name, reason in sorted(rejected))
-    _check_enough(folder, len(images), shown)
+    _check_enough(folder, len(images), shown, fewest)
     names = sorted(images)
     return Targets(
         images=np.stack([images[name] for name in names]),
@@ -92,7 +95,7 @@ def first_size(folder: Path) -> tuple[int, int]:
             continue
         return width, height
     shown = [(display_name(name), reason) for name, reason in rejected]
-    _check_enough(folder, 0, shown)
+    _check_enough(folder, 0, shown, 1)
     raise AssertionError("no image is too few")
 
 
@@ -166,7 +169,12 @@ def _walk(
 
 
 def _check_request(
-    folder: Path, found: int, size: tuple[int, int], limit: int | None, wanted: int
+    folder: Path,
+    found: int,
+    size: tuple[int, int],
+    limit: int | None,
+    wanted: int,
+    fewest: int,
 ) -> None:
     where = repr(display_name(os.fsencode(folder)))
     if min(size) < 1:
@@ -174,7 +182,7 @@ def _check_request(
     if limit is not None and limit < MIN_IMAGES:
         raise InputError(f"limit of target images is {limit}; give {MIN_IMAGES} or more")
     if found == 0:
-        raise InputError(f"target folder {where} has no files; need at least {MIN_IMAGES} images")
+        raise InputError(f"target folder {where} has no files; need at least {fewest} images")
     need = wanted * size[0] * size[1] * 3
     if need > MAX_ARRAY_BYTES:
         most = MAX_ARRAY_BYTES // (size[0] * size[1] * 3)
@@ -184,12 +192,14 @@ def _check_request(
         )
 
 
-def _check_enough(folder: Path, usable: int, rejected: Sequence[tuple[str, str]]) -> None:
+def _check_enough(
+    folder: Path, usable: int, rejected: Sequence[tuple[str, str]], fewest: int
+) -> None:
     where = repr(display_name(os.fsencode(folder)))
     reasons = "; ".join(f"{name!r}: {reason}" for name, reason in rejected[:3])
-    if usable < MIN_IMAGES:
+    if usable < fewest:
         tail = f" (left out: {reasons})" if reasons else ""
-        raise InputError(f"need at least {MIN_IMAGES} images; found {usable} in {where}{tail}")
+        raise InputError(f"need at least {fewest} images; found {usable} in {where}{tail}")
     if usable < len(rejected):
         tried = usable + len(rejected)
         raise InputError(

@@ -21,21 +21,22 @@ _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # torch.save: as it is, and before torch
 _NAMED = "`learn.features.weights` in a recipe or `--weights` of `datagen compare`"
 
 
-def find(given: str | None, cached: str, of: str) -> Path:
+def find(given: str | None, cached: str, of: str, named: str = _NAMED) -> Path:
     """The file that is given, or else torchvision's own, of the name `cached`, in its cache.
 
-    `of` is what the message calls the weights, such as "SqueezeNet's ImageNet weights".
+    `of` is what the message calls the weights, such as "SqueezeNet's ImageNet weights", and `named`
+    says how a user names a file.
     """
     if given is not None:
         path = Path(given)
         if not path.is_file():
-            raise InputError(f"{path}: is no file; name one with {of} by {_NAMED}")
+            raise InputError(f"{path}: is no file; name one with {of} by {named}")
         return path
     path = Path(torch.hub.get_dir(), "checkpoints", cached)
     if not path.is_file():
         raise MissingError(
             f"{of} are not in torchvision's cache ({path}), and nothing is downloaded; "
-            f"put them there, or name a .safetensors or .pth file of them by {_NAMED}"
+            f"put them there, or name a .safetensors or .pth file of them by {named}"
         )
     digest = re.search(r"-([0-9a-f]{8,})\.", cached)
     if digest is not None and not sha256_of(path).startswith(digest[1]):

@@ -118,8 +118,8 @@ def _looked_at(recipe: Recipe, target: Path, out: Path, truth: Path | None) -> _
     grammar = recipe.world()
     _check_parts(recipe)
     keep_apart(target, out)
-    targets = load_targets(target, grammar.canvas)
-    _check(grammar, target, targets)
+    _check(grammar)
+    targets = load_targets(target, grammar.canvas, fewest=_FEWEST)
     try_on(recipe, targets)
     known = None if truth is None else _known(truth, count_heads(grammar), len(targets.images))
     return _Given(targets, known, Spec(recipe, targets.digest, __version__))
@@ -154,16 +154,12 @@ def _refuse_truth(truth: Path | None) -> None:
         )
 
 
-def _check(grammar: Grammar, folder: Path, targets: Targets) -> None:
+def _check(grammar: Grammar) -> None:
     """Refuses at once what would fail after hours."""
     if not grammar.categories:
         raise InputError(
             f"{grammar.world} has no `category`, so nothing can be counted in its pictures; "
             "give one to each symbol that is a thing"
-        )
-    if len(targets.images) < _FEWEST:
-        raise InputError(
-            f"{folder}: need at least {_FEWEST} images to learn from, found {len(targets.images)}"
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 import torch
 from safetensors.torch import load_file, save
@@ -74,5 +74,13 @@ def open_model(path: Path, kind: type[Header], of: str) -> ModelFile[Header]:
     if _ENTRY not in entries:
         raise InputError(f"{path}: is no {of} written by `datagen learn`")
     where = f"{path}: header"
-    header = decode(kind, parse_json(entries[_ENTRY], where), where)
-    return ModelFile(path, header, shapes)
+    data = parse_json(entries[_ENTRY], where)
+    _check_format(kind, data.get("format"), where, of)
+    return ModelFile(path, decode(kind, data, where), shapes)
+
+
+def _check_format(kind: type[Component], said: object, where: str, of: str) -> None:
+    """Of another kind of model first its other keys would be told, which say less."""
+    (known,) = get_args(kind.model_fields["format"].annotation)
+    if isinstance(said, str) and said != known:
+        raise InputError(f"{where}: `format` is {said[:40]!r}, which is no {of}; give another file")

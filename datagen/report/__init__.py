@@ -1,5 +1,7 @@
 """What people look at: contact sheets, the gallery of a dataset, the report of a learning run."""
 
+Colour = tuple[int, int, int]  # R, G, B
+
 # Okabe and Ito's seven colours, told apart with every common colour blindness, then five
 # that keep their distance from those on paper and on screen. (R, G, B)
 PALETTE = (
@@ -18,12 +20,12 @@ PALETTE = (
 )
 
 
-def colour_of(category_id: int) -> tuple[int, int, int]:
+def colour_of(category_id: int) -> Colour:
     """The colour (R, G, B) of a category (ids count from 1), the same in sheets and galleries."""
     return PALETTE[(category_id - 1) % len(PALETTE)]
 
 
-def ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+def ink_on(colour: Colour) -> Colour:
     """Black or white, whichever can be read on `colour`."""
     red, green, blue = colour
     light = 0.299 * red + 0.587 * green + 0.114 * blue > 130

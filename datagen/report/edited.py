@@ -38,14 +38,13 @@ def edited_sheet(
         boxes=boxes,
         masks=masks,
         captions=captions,
+        legend={},
     )
 
 
 def _numbered(things: Sequence[Annotation]) -> list[Annotation]:
     """Each with its number for a name, and for a colour."""
     return [
-        replace(
-            thing, category=f"{thing.category} {thing.instance_id}", category_id=thing.instance_id
-        )
+        replace(thing, category=str(thing.instance_id), category_id=thing.instance_id)
         for thing in things
     ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from datagen.dataset import coco
 from datagen.dataset.export.outline import Ring, rings
+from datagen.dataset.folders import refuse_unfinished
 from datagen.dataset.targets import display_name
 from datagen.errors import InputError
 from datagen.files import write_atomic
@@ -55,6 +56,7 @@ def write_gallery(dataset: Path, out: Path | None = None, limit: int = 200) -> P
     It goes to `out`/index.html, by default `<dataset>-view` beside the dataset: a file inside the
     dataset would not be in its manifest. The page points at the images, it does not copy them.
     """
+    refuse_unfinished(dataset)
     labels = coco.read(dataset)
     out = out or dataset.resolve().with_name(dataset.resolve().name + "-view")
     if out.resolve().is_relative_to(dataset.resolve()):

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from datagen import rle
 from datagen.errors import InputError
 from datagen.files import write_atomic
-from datagen.report import colour_of, ink_on
+from datagen.report import Colour, colour_of, ink_on
 
 PAPER = (250, 250, 249)
 INK = (32, 36, 42)
@@ -50,10 +50,12 @@ def contact_sheet(
     boxes: bool = True,
     masks: bool = True,
     captions: Sequence[str] | None = None,
+    legend: Mapping[str, Colour] | None = None,
 ) -> np.ndarray:
     """uint8 [H, W, 3] RGB: the images (each uint8 [h, w, 3]) in rows, with a legend below.
 
     `scale` None: pictures under 160 px are enlarged by a whole number, over 480 px shrunk.
+    `legend` None: how many annotations there are of each category.
     """
     _check_sheet(images, annotations, captions)
     scale = scale or _readable_scale(images)
@@ -62,10 +64,9 @@ def contact_sheet(
         for cell, image, things in zip(cells, images, annotations, strict=True):
             _draw_things(cell, things, image.shape[:2], boxes=boxes, masks=masks)
     sheet = _grid(cells, columns, captions)
-    if annotations is None:
-        return sheet
-    legend = _legend([thing for things in annotations for thing in things], sheet.shape[1])
-    return np.concatenate([sheet, legend])
+    if legend is None and annotations is not None:
+        legend = _counted([thing for things in annotations for thing in things])
+    return np.concatenate([sheet, _legend(legend, sheet.shape[1])]) if legend else sheet
 
 
 def save_png(path: Path, sheet: np.ndarray) -> None:
@@ -243,22 +244,26 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _legend(things: Sequence[Thing], width: int) -> np.ndarray:
-    """A swatch, the name and the number of things for each category, on as many lines as needed."""
+def _counted(things: Sequence[Thing]) -> dict[str, Colour]:
+    """The name and the number of things of each category."""
     counts = Counter((thing.category_id, thing.category) for thing in things)
-    entries = [(number, f"{name}  {n}") for (number, name), n in sorted(counts.items())]
+    return {f"{name}  {n}": colour_of(number) for (number, name), n in sorted(counts.items())}
+
+
+def _legend(entries: Mapping[str, Colour], width: int) -> np.ndarray:
+    """A swatch and a text for each entry, on as many lines as needed."""
     font = _font(13)
-    placed: list[tuple[int, int, int, str]] = []
+    placed: list[tuple[int, int, Colour, str]] = []
     x, y = GAP, 0
-    for number, text in entries:
+    for text, colour in entries.items():
         step = 18 + math.ceil(font.getlength(text)) + 18
         if x > GAP and x + step > width:
             x, y = GAP, y + 22
-        placed.append((x, y, number, text))
+        placed.append((x, y, colour, text))
         x += step
     page = Image.fromarray(_paper(y + 22 + GAP, width))
     draw = ImageDraw.Draw(page)
-    for x, y, number, text in placed:
-        draw.rounded_rectangle((x, y + 4, x + 12, y + 16), 3, fill=colour_of(number))
+    for x, y, colour, text in placed:
+        draw.rounded_rectangle((x, y + 4, x + 12, y + 16), 3, fill=colour)
         draw.text((x + 18, y + 10), text, fill=INK, font=font, anchor="lm")
     return np.array(page)

@@ -1,8 +1,8 @@
 """The [learn.appearance] section of a recipe: conditional IMLE, with measured defaults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datagen.interfaces import Component
 from datagen.parts import Source
@@ -61,3 +61,12 @@ class AppearanceLearning(Component):
     gate_steps: int = Field(default=400, ge=0, le=1_000_000)  # of the segmenter; 0: no gate
     gate_width: int = Field(default=16, ge=4, le=512)  # channels of the segmenter's finest maps
     gate_learning_rate: float = Field(default=3e-3, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _choosing(self) -> Self:
+        if not self.style and self.draws > 1:
+            raise ValueError(
+                "with style = 0 all draws of a layout are alike, and none can be chosen; set style "
+                "above 0, or draws = 1"
+            )
+        return self

@@ -15,7 +15,7 @@ _OF = "the ImageNet weights of VGG-19 or SqueezeNet 1.0 with torchvision's names
 
 def opened_stages(weights: str | None) -> Stages:
     """VGG-19 or SqueezeNet 1.0, as the file tells; None: the latter in torchvision's cache."""
-    path = _weights.find(weights, _CACHED, _OF)
+    path = _weights.find(weights, _CACHED, _OF, "--set learn.appearance.weights=FILE")
     found = _weights.read(path, _CAP)
     stages = _built(found, path)
     _weights.fill(stages.body, found, "features.", path, _OF)

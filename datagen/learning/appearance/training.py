@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.errors import DatagenError, InputError
+from datagen.errors import DatagenError
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.epochs import Epoch, Epochs
 from datagen.learning.appearance.pairs import Cache, Pairs
@@ -33,11 +33,6 @@ class AppearanceTrainee:
     """
 
     def __init__(self, maps: Pairs, settings: AppearanceLearning, seed: int) -> None:
-        if not settings.style and settings.draws > 1:
-            raise InputError(
-                "learn.appearance: with style = 0 all draws of a layout are alike, and none can be "
-                "chosen; set style above 0, or draws = 1"
-            )
         self.settings, self.seed = settings, seed
         self.pairs = Cache(maps, settings.cache << 20)
         self.sizes = sizes_of(maps, settings)

@@ -61,7 +61,7 @@ class MapsMaterial:
         return train_parts(self.recipe, self.maps, run, progress)
 
     def statements(self, taught: Recipe) -> list[Statement]:
-        return statements(self.recipe, self.maps)
+        return statements(self.recipe, self.maps, taught)
 
     def sheets(self, taught: Recipe) -> Iterator[Sheet]:
         yield Sheet("maps.png", "Label maps of the target", sheets.given_maps(self.maps))
@@ -70,7 +70,7 @@ class MapsMaterial:
                 title = "Learned layouts, as they come"
                 yield Sheet("layouts.png", title, sheets.learned_layouts(taught))
             else:
-                title = "A label map, its photo, and three styles of what was learned"
+                title = "A label map, its photo, and what was learned, in up to three styles"
                 pixels = sheets.learned_pairs(taught, taught.parts[key], self.maps)
                 yield Sheet("pairs.png", title, pixels)
 

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from datagen.learning.appearance.weights import unseen_classes
 from datagen.learning.statements import Statement
 from datagen.reading.maps import LabelMaps
 from datagen.recipe import Recipe
+from datagen.rng import Stream, rng_for
 from datagen.taught import Section
 
+_SAMPLES = 64
+_UNSEEN = 1 << 41  # their numbers begin here
 _FEW = 200  # pairs below which little variety can be expected
 
 
-def statements(recipe: Recipe, maps: LabelMaps) -> list[Statement]:
+def statements(recipe: Recipe, maps: LabelMaps, taught: Recipe) -> list[Statement]:
     """Of the run as a whole; pictures are looked at in the report."""
     asked = set(recipe.untaught().values())
-    found = [*_learned(asked, maps), *_unseen(recipe, asked, maps)]
+    found = [*_learned(asked, maps)]
+    if "layout" in asked:
+        found += _left_out(taught, maps)
+    found += _unseen(recipe, asked, maps)
     if len(maps) < _FEW:
         found.append(
             Statement("warning", f"There are {len(maps)} label maps; a few hundred teach more.")
@@ -40,6 +48,22 @@ def _learned(asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:
         )
     if "appearance" in asked:
         yield Statement("learned", f"What layouts look like, from {len(maps)} pairs.")
+
+
+def _left_out(taught: Recipe, maps: LabelMaps) -> Iterator[Statement]:
+    """Classes that label maps show and samples of the layouts do not."""
+    shown: set[int] = set()
+    with taught.generator.component("generators").open(taught.world()) as generate:
+        for k in range(_SAMPLES):
+            rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)
+            shown.update(np.unique(generate([rng])[0].class_map).tolist())
+    if missing := sorted(set(maps.present) - shown - {0}):
+        names = [(*maps.categories, *maps.stuff)[k - 1] for k in missing]
+        yield Statement(
+            "not learned",
+            f"None of {_SAMPLES} layouts shows {', '.join(names)}, which label maps show: a "
+            "dataset will have none of these, or few. More steps may teach them.",
+        )
 
 
 def _unseen(recipe: Recipe, asked: set[Section], maps: LabelMaps) -> Iterator[Statement]:

@@ -25,10 +25,12 @@ class PartsReport:
     targets: int  # label maps or photos used
     rejected: int  # files that could not be used
     statements: tuple[Statement, ...]
+    makes_images: bool  # false: `generate` would refuse it, and the statements say why
 
     def to_json(self) -> dict[str, Any]:
         head = {"run": str(self.run), "targets": self.targets, "rejected": self.rejected}
-        return head | {"statements": [one.to_json() for one in self.statements]}
+        said = {"statements": [one.to_json() for one in self.statements]}
+        return head | said | {"makes_images": self.makes_images}
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def learn_parts(
     with opened_run(out, spec=given.spec, resume=resume) as run, one_thread():
         write_rejected(out / "rejected.jsonl", material.rejected)
         weights = material.teach(run, progress)
-        said = publish(recipe, material, out, weights)
-    return PartsReport(out, len(material), len(material.rejected), tuple(said))
+        said, usable = publish(recipe, material, out, weights)
+    return PartsReport(out, len(material), len(material.rejected), tuple(said), usable)
 
 
 def looked_at(recipe: Recipe, target: Path, out: Path) -> Looked:

@@ -58,11 +58,11 @@ class Material(Protocol):
 
 
 def first_images(recipe: Recipe) -> Iterator[Sheet]:
-    """The first images of the dataset that `datagen generate` makes, with their labels."""
-    frames = first(recipe, SHOWN)
-    things = [labels.annotate(frame) for frame in frames]
-    title = "The first images that the run generates, with labels"
-    images = [frame.image for frame in frames]
+    """The first images of the dataset that `datagen generate` makes: labels hide what is below."""
+    frames = first(recipe, SHOWN // 2)
+    things = [shown for frame in frames for shown in ([], labels.annotate(frame))]
+    title = "The first images that the run generates, each beside itself with labels"
+    images = [frame.image for frame in frames for _ in range(2)]
     yield Sheet("images.png", title, contact_sheet(images, things, columns=COLUMNS))
 
 

@@ -18,8 +18,11 @@ from datagen.taught import Section
 
 def publish(
     recipe: Recipe, material: Material, run: Path, weights: Mapping[Section, Path]
-) -> list[Statement]:
-    """Write the results into the run folder, each at once; what can be said of them."""
+) -> tuple[list[Statement], bool]:
+    """Write the results into the run folder, each at once.
+
+    What can be said of them, and whether images can be made.
+    """
     taught = recipe.with_weights(weights)
     shown, failed = _sheets(material, taught, run)
     said = material.statements(taught)
@@ -45,7 +48,7 @@ def publish(
     write_atomic(run / "report.json", json.dumps(report, indent=1, allow_nan=False))
     write_report(run)
     write_atomic(run / "recipe.json", json.dumps(_frozen(taught, weights), indent=1))
-    return said
+    return said, not failed
 
 
 def _sheets(material: Material, taught: Recipe, run: Path) -> tuple[dict[str, str], str]:

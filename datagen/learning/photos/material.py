@@ -37,12 +37,7 @@ class PhotosMaterial:
         """Everything that can be refused is, before anything is written."""
         section = recipe.untaught()["generator"]
         _refuse_folder_of_maps(recipe, target)
-        targets = load_targets(target, recipe.world().canvas)
-        if len(targets.images) < _FEWEST:
-            raise InputError(
-                f"{target}: need at least {_FEWEST} photos to learn from, found "
-                f"{len(targets.images)}"
-            )
+        targets = load_targets(target, recipe.world().canvas, fewest=_FEWEST)
         _refuse_class_numbers(recipe, target, targets)
         windows = None
         if section == "relate_clips":

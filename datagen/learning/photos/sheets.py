@@ -36,7 +36,7 @@ def drawn(taught: Recipe, section: Section, targets: Targets) -> Iterator[Sheet]
         title = "Clips with labels, one in a row"
         yield Sheet("clips.png", title, _clips(taught))
         return
-    title = "Samples with labels, then without each of their things, at last without any"
+    title = "Samples with labels, as they are, without each of their things, and without any"
     yield Sheet("things.png", title, _taken_apart(taught))
 
 
@@ -57,7 +57,7 @@ def _read(taught: Recipe, targets: Targets) -> np.ndarray:
 
 
 def _clips(taught: Recipe) -> np.ndarray:
-    """A row for a clip."""
+    """A row for a clip, whatever its labels are worth."""
     frames = COLUMNS if taught.clips is None else taught.clips.frames
     model = taught.generator.component("generators").model_copy(update={"gate": 0.0})
     with model.open_clips(taught.world(), frames) as generate:
@@ -68,13 +68,14 @@ def _clips(taught: Recipe) -> np.ndarray:
 
 
 def _taken_apart(taught: Recipe) -> np.ndarray:
-    """A row for a sample: with its labels, without each thing, and without any."""
+    """A row for a sample: with labels, without them, then without each thing, and without any."""
     most = min(_MOST, max(len(row[0].instances) for row in _samples(taught, NO_EDITS)))
     dropped = [*({n} for n in range(1, most + 1)), set(range(1, _ALL))]
-    rows = _samples(taught, NO_EDITS, *(Edits(dropped=frozenset(d)) for d in dropped))
+    gone = [Edits(dropped=frozenset(d)) for d in dropped]
+    rows = _samples(taught, NO_EDITS, NO_EDITS, *gone)
     images = [frame.image for row in rows for frame in row]
     things = [labels.annotate(row[0]) if k == 0 else [] for row in rows for k in range(len(row))]
-    return contact_sheet(images, things, columns=2 + most)
+    return contact_sheet(images, things, columns=3 + most)
 
 
 def _samples(taught: Recipe, *variants: Edits) -> list[list[Frame]]:

@@ -32,7 +32,8 @@ def windows_of(
     if len(found) < _FEWEST:
         raise InputError(
             f"{folder}: has {len(found)} runs of {frames} frames that follow each other, and "
-            f"{_FEWEST} are needed; give a dataset with [clips], or a folder for each clip's frames"
+            f"{_FEWEST} are needed; give a dataset with [clips], or a folder for each clip's "
+            "frames, or lower learn.relate_clips.frames"
         )
     return np.array(found)
 

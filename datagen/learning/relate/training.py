@@ -154,6 +154,8 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             readings |= self._build(made)
         self._follow(here, s.average)
         told = {name: float(value) for name, value in readings.items()}
+        if self.attempt > 1:
+            told["attempt"] = self.attempt
         if here + 1 == round(_TRIED * s.steps) and self.attempt < s.attempts:
             told |= {"sound": self._sound(), "attempt": self.attempt}
             if told["sound"] < LEAST:

@@ -39,10 +39,14 @@ def refuse_worthless(
     share = sound_share(samples, model.usual, cut, gate)
     if share < LEAST:
         raise InputError(
-            f"{path}: toggling finds all objects in {share:.0%} of its pictures of {objects[0]} "
-            f"to {objects[1]}, below {LEAST:.0%}; {fewer}lower `gate`, or learn again with "
+            f"{path}: toggling finds all objects in {share:.0%} of its pictures of "
+            f"{_span(*objects)}, below {LEAST:.0%}; {fewer}lower `gate`, or learn again with "
             "another `seed` or for longer"
         )
+
+
+def _span(fewest: int, most: int) -> str:
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
 
 
 def reject_unsound(scores: Sequence[float], gate: float) -> None:
