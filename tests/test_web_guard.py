@@ -8,6 +8,7 @@ import pytest
 from servers import SECRET, app, digest_of, server
 
 from datagen.errors import InputError
+from datagen.files import locked as writing
 from datagen.web.guard import known
 
 ORDER = {"verb": "generate", "world": {"recipe": "aerial"}, "count": 4}
@@ -191,3 +192,35 @@ def test_ten_gigabytes_are_refused_in_little_memory_and_a_slow_body_in_time(tmp_
         assert time.monotonic() - began < 10
         assert resident(one.process.pid) < 64
         assert one.stop() == 0
+
+
+# ------------------------------------------------------------------------------------------ words
+
+
+def test_what_the_library_says_names_addresses_and_no_path_of_the_server(tmp_path):
+    shared = tmp_path / "photos"
+    shared.mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "real")
+    jobs = str(tmp_path / "queue")
+    with app(tmp_path / "home", jobs=jobs, targets={"oslo": str(shared)}) as client:
+        said = client.app.state.service.home.named
+        for folder in ("home", "real"):
+            text = f"{tmp_path / folder}/runs/a: another run (pid 7) is writing here"
+            assert said(text) == "runs/a: another run (pid 7) is writing here"
+        assert said(f"{jobs}/abc/state.json: is damaged") == "jobs/abc/state.json: is damaged"
+        assert said(f"{shared}: holds no picture") == "targets/oslo: holds no picture"
+        assert said(f"`{shared}/a.png`") == "`targets/oslo/a.png`"
+        assert said(f"{shared}-2: is not ours") == f"{shared}-2: is not ours"
+
+
+def test_who_is_refused_since_another_writes_there_is_told_the_name(tmp_path):
+    with app(tmp_path / "home") as client:
+        folder = tmp_path / "home" / "datasets" / "town"
+        folder.mkdir()
+        (folder / "recipe.json").write_text("{}")
+        order = {"verb": "generate", "world": {"recipe": "colored_shapes"}, "name": "town"}
+        with writing(folder):
+            answer = client.post("/api/v1/jobs", json=order)
+        is_problem(answer, 503, "datasets/town: another run")
+        assert "/tmp" not in answer.text

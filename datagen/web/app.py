@@ -38,7 +38,7 @@ def make_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.traffic = Traffic()
-    problems.install(app)
+    problems.install(app, service.home)
     for router in ROUTERS:
         app.include_router(router)
     pages.install(app)
