@@ -10,7 +10,7 @@ import pytest
 from servers import app
 
 from datagen import pipeline, recipe
-from datagen.dataset import export
+from datagen.dataset import archive, export
 from datagen.storage.address import quoted
 from datagen.web.sending import TAR
 
@@ -134,6 +134,22 @@ def test_a_download_is_not_sent_twice_and_goes_on_where_it_broke_off(client):
         assert rest.headers["content-range"] == f"bytes {start}-{size - 1}/{size}"
         assert rest.content == whole.content[start:]
     is_problem(client.get(f"{API}/boxes/download", headers={"Range": f"bytes={size}-"}), 416)
+
+
+def test_head_of_a_download_reads_no_file(client, monkeypatch):
+    got = client.get(f"{API}/boxes/download")
+    monkeypatch.setattr(archive, "stream", unread)
+    head = client.head(f"{API}/boxes/download")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-length", "etag", "accept-ranges", "content-disposition"):
+        assert head.headers[name] == got.headers[name]
+    part = client.head(f"{API}/boxes/download", headers={"Range": "bytes=9-"})
+    assert (part.status_code, part.content) == (206, b"")
+
+
+def unread(*asked):
+    raise AssertionError("read for a body that nobody gets")
+    yield b""
 
 
 def test_another_export_of_the_same_name_is_never_gone_on_with(client, copied):
