@@ -379,7 +379,7 @@ def serving(tmp_path_factory):
         yield one
 
 
-def test_a_job_goes_its_way(serving):
+def test_a_job_goes_its_way(serving, tmp_path):
     said: list[str] = []
     with Client(serving.url) as asks:
         job = asks.submit(ORDER.model_copy(update={"name": "first"}))
@@ -396,6 +396,14 @@ def test_a_job_goes_its_way(serving):
         exported = asks.submit(types.Export(dataset="first", format="yolo", name="out"))
         *_, last = asks.follow(exported.id)
         assert last.result["annotations"] == asks.job(job.id).result["annotations"]
+        assert [(one.name, one.images) for one in asks.exports()] == [("out", 12)]
+        brought = asks.download(last.makes, tmp_path / "out")
+        made = serving.home / last.makes
+        names = [path.relative_to(made) for path in made.rglob("*") if path.is_file()]
+        assert len(names) > 24  # a picture and its labels each
+        assert all((brought / one).read_bytes() == (made / one).read_bytes() for one in names)
+        with pytest.raises(InputError, match="no export `nowhere`"):
+            asks.download("exports/nowhere", tmp_path / "nowhere")
         asks.remove(job.id)
         with pytest.raises(InputError, match=f"no job `{job.id}`"):
             asks.job(job.id)

@@ -260,6 +260,17 @@ def test_a_folder_with_other_things_is_not_touched(small, tmp_path, resume):
     assert {path: after[path] for path in before} == before
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_was_killed_in_its_first_file_does_not_stand_in_the_way(small, tmp_path, resume):
+    out = tmp_path / "d"
+    out.mkdir()
+    (out / ".lock").touch()
+    (out / ".recipe.json.123.tmp").write_bytes(b"{")
+    pipeline.generate(small, out, resume=resume)
+    assert pipeline.verify(out).findings == ()
+    assert not list(out.glob(".*.tmp"))
+
+
 def test_a_filled_folder_without_resume_is_left_as_it_is(small, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     before = snapshot(tmp_path)

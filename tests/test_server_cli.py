@@ -152,7 +152,7 @@ def test_a_dataset_is_brought(at, cli, town, tmp_path, monkeypatch, serving):
     assert cli("fetch", "datasets/town", "--out", tmp_path / "e", "--json").code == 0
 
 
-def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town):
+def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town, tmp_path):
     words = ["--format", "coco", "--min-pixels", 4, "--merge", "circle=square"]
     name = submitted(
         at(
@@ -173,6 +173,11 @@ def test_an_export_is_ordered_by_the_options_of_the_command(at, serving, town):
     done = at("jobs", "show", name, "--follow")
     assert done.out == "exports/c\n"
     assert "left out" in done.err
+    assert "fetch exports/c --out c" in done.err
+    assert at("list", "exports").out == "c\n"
+    assert at("fetch", "exports/c", "--out", tmp_path / "c").out == f"{tmp_path / 'c'}\n"
+    exported = serving.home / "exports" / "c" / "export.json"
+    assert (tmp_path / "c" / "export.json").read_bytes() == exported.read_bytes()
 
 
 def test_other_verbs_are_ordered_with_names_of_the_server(at):

@@ -1,5 +1,6 @@
 """What is refused before any of the server's own code sees it (RELIABILITY's bad input 36)."""
 
+import asyncio
 import socket
 import time
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from servers import SECRET, app, digest_of, server
 
 from datagen.errors import InputError
+from datagen.files import locked as writing
 from datagen.web.guard import known
+from datagen.web.heads import Heads
 
 ORDER = {"verb": "generate", "world": {"recipe": "aerial"}, "count": 4}
 
@@ -191,3 +194,112 @@ def test_ten_gigabytes_are_refused_in_little_memory_and_a_slow_body_in_time(tmp_
         assert time.monotonic() - began < 10
         assert resident(one.process.pid) < 64
         assert one.stop() == 0
+
+
+# ------------------------------------------------------------------------------------------ heads
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/v1/jobs", "/api/v1/openapi.json", "/health/live", "/metrics"),
+        *("/api/v1/jobs/none", "/api/v1/nothing", "/api/v1/check"),
+        *("/", "/datasets", "/datasets/none", "/login", "/static/pages.css"),
+    ],
+)
+def test_head_answers_as_get_does_without_the_body(client, path):
+    got, head = client.get(path), client.head(path)
+    assert head.status_code == got.status_code
+    assert head.content == b""
+    assert got.content
+    for name in ("content-type", "etag", "allow", "content-security-policy"):
+        assert head.headers.get(name) == got.headers.get(name)
+    if path != "/metrics":  # which counts what was asked
+        assert head.headers["content-length"] == str(len(got.content))
+
+
+def test_head_needs_a_token_where_get_does(locked):
+    assert locked.head("/api/v1/jobs").status_code == 401
+    browser = {"Accept": "text/html"}
+    there = locked.head("/jobs", headers=browser, follow_redirects=False)
+    assert (there.status_code, there.headers["location"]) == (303, "/login?to=/jobs")
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+    assert locked.head("/api/v1/jobs", headers=bearer).status_code == 200
+
+
+def test_head_is_counted_as_what_it_is(client):
+    client.head("/api/v1/jobs")
+    assert 'datagen_http_requests_total{method="HEAD",status="200"}' in client.get("/metrics").text
+
+
+def test_head_of_what_has_no_end_is_answered_at_once(client):
+    jobs = client.app.state.service.jobs
+    job = jobs.make("generate", {"out": "/elsewhere"}, None)  # nobody carries it out
+    answer = client.head(f"/api/v1/jobs/{job.id}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.content == b""
+
+
+def test_head_ends_who_would_send_more():
+    sent: list[str] = []
+
+    async def long(scope, receive, send):
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        sent.append("a body that nobody gets")
+
+    async def told(message):
+        sent.append(message["type"])
+
+    async def nothing():
+        raise AssertionError("HEAD has no body")
+
+    asyncio.run(Heads(long)({"type": "http", "method": "HEAD"}, nothing, told))
+    assert sent == ["http.response.start", "http.response.body"]
+
+
+def test_head_leaves_a_connection_that_can_be_used(tmp_path):
+    """What a real server makes of it: nothing of a body comes before the next answer."""
+    with server(tmp_path / "home", "--workers", "0") as one:
+        with socket.create_connection(("127.0.0.1", one.port), timeout=10) as connection:
+            for path in ("/api/v1/openapi.json", "/api/v1/jobs/none", "/health/live"):
+                asked = f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+                connection.sendall(asked.encode())
+                answer = b""
+                while b"\r\n\r\n" not in answer:
+                    answer += connection.recv(1 << 16)
+                assert answer.startswith(b"HTTP/1.1 ")
+                assert answer.endswith(b"\r\n\r\n")
+        assert one.stop() == 0
+
+
+# ------------------------------------------------------------------------------------------ words
+
+
+def test_what_the_library_says_names_addresses_and_no_path_of_the_server(tmp_path):
+    shared = tmp_path / "photos"
+    shared.mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "real")
+    jobs = str(tmp_path / "queue")
+    with app(tmp_path / "home", jobs=jobs, targets={"oslo": str(shared)}) as client:
+        said = client.app.state.service.home.named
+        for folder in ("home", "real"):
+            text = f"{tmp_path / folder}/runs/a: another run (pid 7) is writing here"
+            assert said(text) == "runs/a: another run (pid 7) is writing here"
+        assert said(f"{jobs}/abc/state.json: is damaged") == "jobs/abc/state.json: is damaged"
+        assert said(f"{shared}: holds no picture") == "targets/oslo: holds no picture"
+        assert said(f"`{shared}/a.png`") == "`targets/oslo/a.png`"
+        assert said(f"{shared}-2: is not ours") == f"{shared}-2: is not ours"
+
+
+def test_who_is_refused_since_another_writes_there_is_told_the_name(tmp_path):
+    with app(tmp_path / "home") as client:
+        folder = tmp_path / "home" / "datasets" / "town"
+        folder.mkdir()
+        (folder / "recipe.json").write_text("{}")
+        order = {"verb": "generate", "world": {"recipe": "colored_shapes"}, "name": "town"}
+        with writing(folder):
+            answer = client.post("/api/v1/jobs", json=order)
+        is_problem(answer, 503, "datasets/town: another run")
+        assert "/tmp" not in answer.text

@@ -167,6 +167,10 @@ class Client:
         """
         return [one.name for one in self._listed(_Named, f"/api/v1/{quote(kind, safe='')}")]
 
+    def exports(self) -> Iterator[types.Exported]:
+        """Datasets in other formats, those that are complete; the newest first."""
+        return self._listed(types.Exported, "/api/v1/exports")
+
     # -------------------------------------------------------------------------- what jobs are given
 
     def targets(self) -> Iterator[types.Target]:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from datagen import recipe as recipes
@@ -61,9 +62,15 @@ def _prepare(out: Path, resume: bool) -> bool:
     return True
 
 
+def _holds_anything(out: Path) -> bool:
+    """Beside the lock, and what a claim that was killed has left of its first file."""
+    names = (entry.name for entry in out.iterdir())
+    return not all(name == store.LOCK or fnmatch(name, ".recipe.json.*.tmp") for name in names)
+
+
 def _refuse_filled(out: Path) -> None:
     try:
-        filled = any(entry.name != store.LOCK for entry in out.iterdir())
+        filled = _holds_anything(out)
     except OSError as error:
         raise InputError(f"{out}: cannot read this folder ({error.strerror})") from error
     if not filled:
@@ -103,7 +110,7 @@ def _begun(asked: Recipe, out: Path) -> Recipe | None:
     """The recipe that the dataset was begun with, which must be for the same images."""
     path = out / "recipe.json"
     if not path.is_file():
-        if any(entry.name != store.LOCK for entry in out.iterdir()):
+        if _holds_anything(out):
             raise InputError(f"{out} holds no recipe.json: it is no dataset that can be resumed")
         return None
     before = Recipe.decode(store.read_json(path), str(path))
@@ -123,5 +130,5 @@ def _is_finished(recipe: Recipe, out: Path) -> bool:
 
 def _remove_unused(out: Path) -> None:
     """A folder that this run made and could not use for anything goes away again."""
-    if not any(entry.name != store.LOCK for entry in out.iterdir()):
+    if not _holds_anything(out):
         shutil.rmtree(out, ignore_errors=True)

@@ -9,6 +9,7 @@ from datagen import __version__
 from datagen.web import pages, problems
 from datagen.web.api import ROUTERS
 from datagen.web.guard import Guard
+from datagen.web.heads import Heads
 from datagen.web.service import Service
 from datagen.web.traffic import Counted, Traffic
 
@@ -38,10 +39,11 @@ def make_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.traffic = Traffic()
-    problems.install(app)
+    problems.install(app, service.home)
     for router in ROUTERS:
         app.include_router(router)
     pages.install(app)
     app.add_middleware(Guard, settings=service.settings)
+    app.add_middleware(Heads)
     app.add_middleware(Counted, traffic=app.state.traffic)
     return app

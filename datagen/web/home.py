@@ -58,6 +58,15 @@ class Home:
             raise NotHere(f"there is no {kind.removesuffix('s')} `{name}`")
         return path
 
+    def named(self, text: str) -> str:
+        """Words for strangers: what lies here by its address, such as runs/oslo, not its path."""
+        places = {path: f"targets/{name}" for name, path in self.shared.items()}
+        places |= {self.folder / kind: kind for kind in KINDS} | {self.jobs: "jobs"}
+        for path, address in places.items():
+            for one in {path, path.resolve()}:  # a job's arguments are without links
+                text = re.sub(rf"{re.escape(str(one))}(?![\w-])", address, text)
+        return text
+
     def names(self, kind: Kind, ending: str = "") -> Iterator[str]:
         """Of all that lie there, sorted."""
         found = {p.name.removesuffix(ending) for p in (self.folder / kind).glob(f"*{ending}")}

@@ -17,7 +17,7 @@ from datagen.errors import (
     InputError,
     MissingError,
 )
-from datagen.web.home import NotHere
+from datagen.web.home import Home, NotHere
 
 log = logging.getLogger(__name__)
 
@@ -47,24 +47,25 @@ def problem(
     return JSONResponse(body, status, headers, MEDIA)
 
 
-def told(error: DatagenError) -> JSONResponse:
-    """The answer for an error of ours."""
+def told(error: DatagenError, home: Home) -> JSONResponse:
+    """The answer for an error of ours; the library names paths, which are nobody's here."""
+    text = home.named(str(error))
     if isinstance(error, Refused):
-        return problem(error.status, str(error), error.headers)
+        return problem(error.status, text, error.headers)
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     more = {}
     if isinstance(error, GrammarError):
         names = ("message", "path", "line", "column", "remedy")
         more = {name: getattr(error, name) for name in names}
-    return problem(status, str(error), **more)
+    return problem(status, text, **more)
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, home: Home) -> None:
     """From now on every error of this app is such an answer."""
 
     @app.exception_handler(DatagenError)
     async def ours(request: Request, error: DatagenError) -> JSONResponse:
-        return told(error)
+        return told(error, home)
 
     @app.exception_handler(NotHere)
     async def absent(request: Request, error: NotHere) -> JSONResponse:

@@ -61,6 +61,13 @@ def told(home: Home, kind: Kind, name: str) -> types.Run:
     return shown(home, kind, name).model_copy(update=about)
 
 
+def complete(home: Home, kind: Kind, name: str) -> Path:
+    """Its folder; Refused before all of it is there."""
+    if not shown(home, kind, name).complete:
+        raise Refused(409, f"{kind}/{name} is not complete; ask again when its job is done")
+    return home.find(kind, name)
+
+
 def file_of(home: Home, kind: Kind, name: str, file: str) -> Path:
     """A file of one of them; NotHere, also for what is no plain file."""
     path = home.find(kind, name) / file

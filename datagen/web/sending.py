@@ -1,6 +1,7 @@
 """A folder as one tar file, from any byte on: a client goes on where its connection was lost."""
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from starlette.types import Send
 from datagen.dataset import archive
 from datagen.errors import DatagenError
 from datagen.web.described import Answers, content, problem
-from datagen.web.paging import known, named
+from datagen.web.home import NotHere
+from datagen.web.paging import known, named, tag_of
 from datagen.web.problems import Refused
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,31 @@ def resumable(
     headers |= {"Accept-Ranges": "bytes", "Content-Length": str(size - start)}
     headers |= {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
     return Archive(archive.stream(folder, members, start), 206 if start else 200, headers)
+
+
+def everything(request: Request, folder: Path) -> Response:
+    """The archive of a folder that nobody writes to: all plain files but hidden ones; no links."""
+    try:
+        found = list(_files(folder))
+    except FileNotFoundError as error:  # removed meanwhile
+        raise NotHere(f"there is no {folder.parent.name}/{folder.name} any more") from error
+    members = [
+        archive.Member(f"{folder.name}/{name}", status.st_size, name) for name, status in found
+    ]
+    tag = tag_of(*(f"{name} {one.st_size} {one.st_mtime_ns} {one.st_ino}" for name, one in found))
+    return resumable(request, folder, members, archive.size_of(members), tag)
+
+
+def _files(folder: Path, inner: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Below `inner`, in a fixed order."""
+    for entry in sorted(os.scandir(folder / inner), key=lambda one: one.name):
+        name = f"{inner}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(folder, f"{name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield name, entry.stat(follow_symlinks=False)
 
 
 def _headers(file: str, tag: str) -> dict[str, str]:

@@ -200,6 +200,18 @@ class Image(Message):
     frame: int | None = None  # its place in the clip, from 0
 
 
+class Exported(Message):
+    """A dataset in another format."""
+
+    name: Name
+    format: str
+    images: int
+    annotations: int
+    dropped: int  # labels that did not pass what was asked for
+    splits: dict[str, int]  # images of each
+    made: float
+
+
 class Finding(Message):
     """What `verify` or `check` found."""
 

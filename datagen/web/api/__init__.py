@@ -1,6 +1,6 @@
 """One module for each kind of thing that has addresses."""
 
-from datagen.web.api import datasets, health, jobs, metrics, runs, targets, worlds
+from datagen.web.api import datasets, exports, health, jobs, metrics, runs, targets, worlds
 
 ROUTERS = (
     health.router,
@@ -10,4 +10,5 @@ ROUTERS = (
     targets.router,
     runs.router,
     datasets.router,
+    exports.router,
 )

@@ -11,6 +11,7 @@ from datagen.web.described import content, problem
 from datagen.web.paging import known, named, page, tag_of, tagged
 from datagen.web.removal import put_away_unused, sweep
 from datagen.web.results import Kind
+from datagen.web.sending import DESCRIBED, Archive, everything
 from datagen.web.service import Here
 
 Cursor = Annotated[str | None, Query(max_length=40)]
@@ -27,7 +28,7 @@ def _routes(kind: Kind) -> APIRouter:
         tags=[kind],
         responses={
             404: problem("There is none of this name, or it is not made yet."),
-            409: problem("A job needs it that has not ended."),
+            409: problem("It is not complete, or a job needs it that has not ended."),
         },
     )
 
@@ -72,6 +73,11 @@ def _routes(kind: Kind) -> APIRouter:
         """A picture that GET of one names, larger than in the report."""
         path = results.picture(service.home, kind, name, file)
         return _file(request, path, results.PICTURES[path.suffix])
+
+    @router.get("/{name}/download", response_class=Archive, responses=DESCRIBED)
+    def download(name: types.Name, service: Here, request: Request) -> Response:
+        """Its folder as tar, once it is complete."""
+        return everything(request, results.complete(service.home, kind, name))
 
     @router.delete("/{name}", status_code=204)
     def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None:
