@@ -66,6 +66,24 @@ def test_a_job_is_carried_out_and_gives_its_result(worked):
     assert about["result"]["count"] == 4
 
 
+def test_who_asks_for_jobs_reads_no_path_of_the_server(worked):
+    service = worked.app.state.service
+    name = finished(worked, submitted(worked)["id"])["id"]
+    job = Job(service.jobs.folder / name)
+    here = str(service.home.folder / "datasets" / "x")
+    job.write_result({"report": {"folder": here, "parts": [here]}})
+    job.write(Standing(State.DONE, time.time(), exit_code=0, error=f"{here}: is full"))
+    job.log.write_text(f"looks at {here}\n")
+    service.overview.forget()
+    told = worked.get(f"/api/v1/jobs/{name}").json()
+    assert told["result"] == {"report": {"folder": "datasets/x", "parts": ["datasets/x"]}}
+    assert told["error"] == "datasets/x: is full"
+    for address in ("log", "events"):
+        text = worked.get(f"/api/v1/jobs/{name}/{address}").text
+        assert "looks at datasets/x" in text and here not in text
+    assert here not in worked.get("/api/v1/jobs").text + worked.get(f"/jobs/{name}").text
+
+
 def test_events_tell_every_change_until_the_end(worked):
     name = submitted(worked, count=20)["id"]
     told = []

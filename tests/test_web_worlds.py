@@ -266,6 +266,23 @@ def test_an_errand_that_takes_too_long_is_ended(home):
     assert time.monotonic() - began < 20
 
 
+def test_a_server_that_ends_waits_for_no_errand(home):
+    clerks = clerk(patience=60.0)
+    slow = "grammar = 'aerial'\n" + ".".join("a" * 100_000) + " = 1"
+
+    async def both():
+        errands = [clerks.run(errand(home, "recipe", text=slow)) for _ in range(3)]
+        under_way = asyncio.gather(*errands, return_exceptions=True)
+        await asyncio.sleep(1)
+        clerks.close()
+        return await under_way
+
+    began = time.monotonic()
+    found = asyncio.run(both())
+    assert time.monotonic() - began < 20
+    assert all(isinstance(one, Refused | asyncio.CancelledError) for one in found)
+
+
 # ------------------------------------------------------------------------------------------ attacks
 
 # Everything here names the folder or the module `canary`, which lie where a careless reader looks.

@@ -12,6 +12,7 @@ abort or go on with half an answer.
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from resource import getpagesize
 from typing import Any
@@ -29,38 +30,45 @@ class Clerks:
     def __init__(self, number: int, patience: float, memory: int) -> None:
         """Patience: seconds after which an errand is given up; memory: bytes, in the same way."""
         self._patience, self._memory = patience, memory
-        self._free = threading.Semaphore(number)
+        # Its own threads: errands that wait would else keep all who read a file in a thread.
+        self._threads = ThreadPoolExecutor(number, "clerk")
         self._idle: list[Member] = []
+        self._busy: list[Member] = []
         self._lock = threading.Lock()
 
     async def run(self, errand: dict[str, Any], seconds: float | None = None) -> Any:
         """What comes of an errand of datagen.web.errands; raises the error that it ended with."""
-        return await asyncio.to_thread(self._run, errand, seconds or self._patience)
+        loop, patience = asyncio.get_running_loop(), seconds or self._patience
+        return await loop.run_in_executor(self._threads, self._run, errand, patience)
 
     def close(self) -> None:
-        """Let the processes go."""
+        """Let the processes go, and errands that are under way or wait."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            for member in self._busy:
+                member.kill()
             for member in self._idle:
                 member.kill()
                 member.end()
             self._idle.clear()
 
     def _run(self, errand: dict[str, Any], seconds: float) -> Any:
-        with self._free:
+        with self._lock:
+            member = self._idle.pop() if self._idle else Member("errand")
+            self._busy.append(member)
+        stays = False
+        try:
+            report = _report(member, errand, seconds, self._memory)
+            # What one errand has taken and not given back would be missing to the next.
+            stays = _resident(member.pid) < self._memory / 2
+        finally:
             with self._lock:
-                member = self._idle.pop() if self._idle else Member("errand")
-            stays = False
-            try:
-                report = _report(member, errand, seconds, self._memory)
-                # What one errand has taken and not given back would be missing to the next.
-                stays = _resident(member.pid) < self._memory / 2
-            finally:
-                if not stays:
-                    member.kill()
-                    member.end()
-            if stays:
-                with self._lock:
+                self._busy.remove(member)
+                if stays:
                     self._idle.append(member)
+            if not stays:
+                member.kill()
+                member.end()
         if "error" in report:
             raise raised(report["error"])
         return report["result"]

@@ -8,7 +8,6 @@ from datagen.errors import BusyError
 from datagen.jobs.ledger import Job, drawn_id, id_of
 from datagen.web import types
 from datagen.web.home import MADE
-from datagen.web.overview import shown
 from datagen.web.problems import Refused
 from datagen.web.service import Service
 
@@ -38,7 +37,7 @@ async def submit(
         there = _asked_before(service, name, request)
         assert there is not None
         return there, False
-    return shown(job), True
+    return service.overview.shown(job), True
 
 
 async def _made(
@@ -79,7 +78,7 @@ def _asked_before(service: Service, name: str, request: str) -> types.Job | None
         return None
     if job.request != request:
         raise Refused(409, "this Idempotency-Key came with another request before; take a new one")
-    return shown(job)
+    return service.overview.shown(job)
 
 
 def _refuse_over_quota(service: Service, by: str, order: types.AnyOrder) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from datagen.errors import DatagenError
 from datagen.jobs.ledger import Job, Jobs
 from datagen.storage.address import place_in
 from datagen.web import types
-from datagen.web.home import MADE
+from datagen.web.home import MADE, Home
 
 _FRESH = 0.25  # seconds for which what was read is given again
 _RARELY = 8  # of so many looks, one at jobs that have ended: somebody else may have retried one
@@ -29,8 +31,8 @@ class _Known:
 class Overview:
     """All jobs, the newest first; safe to be asked from several threads."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, home: Home) -> None:
+        self._jobs, self._home = jobs, home
         self._known: dict[str, _Known] = {}
         self._newest_first: list[types.Job] = []
         self._read, self._looks = float("-inf"), 0
@@ -87,7 +89,7 @@ class Overview:
             if known is not None and known.shown.state.is_final and not every:
                 continue
             try:
-                fresh = _read_anew(known, Job(self._jobs.folder / name))
+                fresh = self._read_anew(known, Job(self._jobs.folder / name))
             except (DatagenError, OSError):
                 self._known.pop(name, None)  # damaged, or removed meanwhile
                 continue
@@ -97,34 +99,44 @@ class Overview:
             shown = [known.shown for known in self._known.values()]
             self._newest_first = sorted(shown, key=lambda job: (-job.created, job.id))
 
+    def _read_anew(self, known: _Known | None, job: Job) -> _Known:
+        """The same object where nothing was written since."""
+        stamps = job.written(), job.progressed()
+        if known is not None and known.stamps == stamps:
+            return known
+        told = self.shown(job)
+        line = whole = told.model_dump_json().encode()
+        if told.state.is_final:
+            result = _named(self._home, job.result())
+            whole = told.model_copy(update={"result": result}).model_dump_json().encode()
+        return _Known(job, stamps, told, line, whole)
 
-def _read_anew(known: _Known | None, job: Job) -> _Known:
-    """The same object where nothing was written since."""
-    stamps = job.written(), job.progressed()
-    if known is not None and known.stamps == stamps:
-        return known
-    told = shown(job)
-    line = whole = told.model_dump_json().encode()
-    if told.state.is_final:
-        whole = told.model_copy(update={"result": job.result()}).model_dump_json().encode()
-    return _Known(job, stamps, told, line, whole)
+    def shown(self, job: Job) -> types.Job:
+        """A job as it stands on the disk, as answers show it, without its result."""
+        standing = job.standing()
+        return types.Job(
+            id=job.id,
+            verb=job.verb,
+            state=standing.state,
+            since=standing.since,
+            created=job.created,
+            makes=_made(job),
+            by=job.by,
+            progress=types.Progress.model_validate(job.progress()),
+            error=standing.error and self._home.named(standing.error),
+            exit_code=standing.exit_code,
+        )
 
 
-def shown(job: Job) -> types.Job:
-    """A job as answers show it, without its result."""
-    standing = job.standing()
-    return types.Job(
-        id=job.id,
-        verb=job.verb,
-        state=standing.state,
-        since=standing.since,
-        created=job.created,
-        makes=_made(job),
-        by=job.by,
-        progress=types.Progress.model_validate(job.progress()),
-        error=standing.error,
-        exit_code=standing.exit_code,
-    )
+def _named(home: Home, result: Any) -> Any:
+    """The server's paths in it by their addresses."""
+    if isinstance(result, str):
+        return home.named(result)
+    if isinstance(result, Mapping):
+        return {key: _named(home, value) for key, value in result.items()}
+    if isinstance(result, list):
+        return [_named(home, value) for value in result]
+    return result
 
 
 def _made(job: Job) -> str | None:

@@ -103,7 +103,7 @@ def make_service(settings: Serve, broker: Broker | None) -> Service:
     ledger = Jobs(jobs)
     clerks = Clerks(2, settings.limits.preview, settings.limits.memory)
     albums = Albums(home, settings.limits)
-    return Service(settings, home, broker, ledger, Overview(ledger), clerks, keeper, albums)
+    return Service(settings, home, broker, ledger, Overview(ledger, home), clerks, keeper, albums)
 
 
 def _target(name: str, at: str) -> Path:

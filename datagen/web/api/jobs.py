@@ -13,7 +13,6 @@ from datagen.jobs.following import Tail
 from datagen.jobs.ledger import Job, State
 from datagen.web import orders, types
 from datagen.web.home import NotHere
-from datagen.web.overview import shown
 from datagen.web.paging import page, tagged
 from datagen.web.problems import Refused
 from datagen.web.service import By, Here, Service
@@ -67,7 +66,8 @@ async def job(name: types.Name, service: Here, request: Request) -> Response:
     await service.overview.fresh()
     whole = service.overview.whole(name)
     if whole is None:
-        shown(_found(service, name))  # raises for one that is damaged, or not there
+        # Raises for one that is damaged, or not there.
+        service.overview.shown(_found(service, name))
         raise NotHere(f"there is no job `{name}`")
     return tagged(request, whole, "application/json")
 
@@ -78,7 +78,7 @@ def cancel(name: types.Name, service: Here) -> types.Job:
     found = _found(service, name)
     found.cancel()
     service.overview.forget()
-    return shown(found)
+    return service.overview.shown(found)
 
 
 @router.post("/{name}/retry")
@@ -90,7 +90,7 @@ def retry(name: types.Name, service: Here) -> types.Job:
     except InputError as error:  # it is about to stop
         raise Refused(409, str(error)) from error
     service.overview.forget()
-    return shown(found)
+    return service.overview.shown(found)
 
 
 @router.delete("/{name}", status_code=204)
@@ -108,7 +108,8 @@ def remove(name: types.Name, service: Here) -> None:
 def log(name: types.Name, service: Here) -> types.Log:
     """What happened to it: the last thousand lines."""
     lines = list(Tail(_found(service, name).log).lines())
-    return types.Log(lines=lines[-_LINES:], left_out=max(0, len(lines) - _LINES))
+    told = [service.home.named(line) for line in lines[-_LINES:]]
+    return types.Log(lines=told, left_out=max(0, len(lines) - _LINES))
 
 
 @router.get("/{name}/events")
@@ -133,7 +134,7 @@ async def _events(service: Service, name: str, request: Request) -> AsyncIterato
             told, quiet = now, 0.0
             yield f"event: job\ndata: {now.model_dump_json()}\n\n"
         for line in await asyncio.to_thread(lambda: list(tail.lines())):
-            yield f"event: log\ndata: {json.dumps(line)}\n\n"
+            yield f"event: log\ndata: {json.dumps(service.home.named(line))}\n\n"
         if now.state.is_final:
             return
         quiet += _PAUSE

@@ -82,7 +82,7 @@ async def preview(draft: Filled, request: Request, service: Here, by: By) -> Res
             with service.checking(by):
                 found["sheet"] = await service.errand("sketches", asked.model_dump(mode="json"))
         except DatagenError as error:
-            found["refusal"] = str(error)
+            found["refusal"] = service.home.named(str(error))
     if is_part(request):
         return page(request, "_preview.html", draft=draft, **found)
     return _page(request, service, draft, **found)
@@ -124,7 +124,7 @@ async def _refused(
     """The editor again with what was written, and why that is not done."""
     if isinstance(error, GrammarError):
         return _page(request, service, draft, **await _checked(service, by, draft))
-    return _page(request, service, draft, refusal=str(error))
+    return _page(request, service, draft, refusal=service.home.named(str(error)))
 
 
 async def _checked(service: Service, by: str, draft: Draft) -> dict[str, Any]:

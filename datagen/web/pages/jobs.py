@@ -64,7 +64,7 @@ def job(name: types.Name, request: Request, service: Here) -> Response:
         tag=tagged(found),
         sheet=_sheet(service, found),
         landed=[],
-        log=list(Tail(Job(service.jobs.folder / name).log).lines())[-_LINES:],
+        log=_log(service, name),
     )
 
 
@@ -123,6 +123,12 @@ def _sheet(service: Service, job: types.Job) -> Sheet | None:
         return contact.sheet(service.home, name, _CELLS) if kind == "datasets" else None
     except NotHere:  # it was removed
         return None
+
+
+def _log(service: Service, name: str) -> list[str]:
+    """The last lines of it."""
+    lines = list(Tail(Job(service.jobs.folder / name).log).lines())
+    return [service.home.named(line) for line in lines[-_LINES:]]
 
 
 def tagged(*shown: types.Job) -> str:

@@ -104,7 +104,7 @@ async def sketches(name: AnyName, request: Request, service: Here, by: By) -> Re
         with service.checking(by):
             sheet = await service.errand("sketches", asked.model_dump(mode="json"))
     except DatagenError as error:
-        return page(request, "_sketches.html", sheet=None, refusal=str(error))
+        return page(request, "_sketches.html", sheet=None, refusal=service.home.named(str(error)))
     return page(request, "_sketches.html", sheet=sheet, refusal=None)
 
 
