@@ -40,19 +40,13 @@ def targets(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Any:
     """Targets by name."""
-    found = []
-    for name in service.home.names("targets"):
-        try:
-            found.append(_shown(service, name))
-        except NotHere:  # removed meanwhile
-            continue
-    return page(request, found, cursor, limit, key=lambda one: one.name)
+    return page(request, listed(service), cursor, limit, key=lambda one: one.name)
 
 
 @router.get("/{name}", response_model=types.Target)
 def target(name: types.Name, service: Here, request: Request) -> Any:
     """One target."""
-    return tagged(request, _shown(service, name).model_dump_json().encode(), "application/json")
+    return tagged(request, shown(service, name).model_dump_json().encode(), "application/json")
 
 
 @router.put(
@@ -74,7 +68,7 @@ async def put_picture(
             await received(request, part, take)
             is_new = await run_in_threadpool(_put, service, name, album, file, part)
     response.status_code = 201 if is_new else 200
-    return await run_in_threadpool(_shown, service, name)
+    return await run_in_threadpool(shown, service, name)
 
 
 @router.post("/{name}/archive", openapi_extra=body("application/octet-stream", "application/x-tar"))
@@ -93,7 +87,7 @@ async def put_archive(name: types.Name, service: Here, request: Request) -> type
             await run_in_threadpool(_put_all, service, name, album, found)
     reasons = [types.LeftOut(name=one, reason=why) for one, why in found.reasons]
     return types.Unpacked(
-        target=await run_in_threadpool(_shown, service, name),
+        target=await run_in_threadpool(shown, service, name),
         taken=len(found.pictures),
         left_out=found.left_out,
         reasons=reasons,
@@ -110,7 +104,19 @@ def remove(name: types.Name, service: Here, afterwards: BackgroundTasks) -> None
     afterwards.add_task(sweep, folder.parent)
 
 
-def _shown(service: Service, name: str) -> types.Target:
+def listed(service: Service) -> list[types.Target]:
+    """All targets, by name."""
+    found = []
+    for name in service.home.names("targets"):
+        try:
+            found.append(shown(service, name))
+        except NotHere:  # removed meanwhile
+            continue
+    return found
+
+
+def shown(service: Service, name: str) -> types.Target:
+    """One of them; NotHere."""
     pictures, size = service.albums.size(name)
     uploaded = name not in service.home.shared
     return types.Target(name=name, pictures=pictures, bytes=size, uploaded=uploaded)

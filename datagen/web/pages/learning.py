@@ -6,7 +6,8 @@ from fastapi import APIRouter, Form, Request, Response
 from pydantic import Field
 
 from datagen.web import texts, types
-from datagen.web.pages import ordering, targets
+from datagen.web.api import targets
+from datagen.web.pages import ordering
 from datagen.web.pages.recipes import ALONE, GRAMMAR, MAPS, told
 from datagen.web.pages.rendering import page
 from datagen.web.pages.results import listed

@@ -31,24 +31,12 @@ _ENDINGS = (".png", ".jpg", ".jpeg")
 Place = Annotated[int, Path(ge=0, lt=_SHOWN)]
 
 
-def listed(service: Service) -> list[types.Target]:
-    """All targets, by name."""
-    return [shown(service, name) for name in service.home.names("targets")]
-
-
-def shown(service: Service, name: str) -> types.Target:
-    """One of them."""
-    pictures, size = service.albums.size(name)
-    uploaded = name not in service.home.shared
-    return types.Target(name=name, pictures=pictures, bytes=size, uploaded=uploaded)
-
-
 @router.get("/{name}")
 def target(name: types.Name, request: Request, service: Here) -> Response:
     """Some of its photos."""
     folder = service.home.find("targets", name)
     photos = range(len(_photos(folder, folder.stat().st_mtime_ns)))
-    return page(request, "target.html", target=shown(service, name), photos=photos)
+    return page(request, "target.html", target=api.shown(service, name), photos=photos)
 
 
 @router.get("/{name}/thumbs/{place}")
