@@ -12,7 +12,7 @@ from faulty import write_recipe
 from datagen import recipe
 from datagen.dataset import store
 from datagen.errors import DiskFullError, InputError
-from datagen.jobs import markers, work
+from datagen.jobs import making, markers, work
 from datagen.jobs.attending import Attendant
 from datagen.jobs.batch import CANCEL, begin, folder_id, folder_of, opened
 from datagen.jobs.making import shard_payloads
@@ -287,7 +287,7 @@ def test_components_stay_open_for_the_messages_of_a_session_only(jobs, shards, m
 
 def counted():
     _opened.append(1)  # noqa: F821  set by the test
-    return work.shard_making()
+    return making.shard_making()
 
 
 def test_a_disk_that_takes_no_report_leaves_no_half_of_one(jobs, shards, monkeypatch):

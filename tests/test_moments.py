@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from resuming import readings_of
 from toys import (
     ARROW,
     apart,
@@ -13,7 +14,6 @@ from toys import (
     see_moments,
     target,
     things,
-    trained,
 )
 
 from datagen.learning.attributes.moments import Round, fit
@@ -24,7 +24,7 @@ def test_laws_are_shifted_turned_and_spread_to_the_targets():
     changes = {"normal(8, 1)": "normal(14, 2)", "normal(0, 10)": "normal(40, 10)"}
     real, scenes = target(see_moments, changes)
     one = law_trainee(grammar_of(), see_moments, real, rounds=10, step=0.3)
-    readings = trained(one)
+    readings = readings_of(one)
     x, yaw = (things(moved(one), name) for name in ("x", "yaw"))
     assert abs(x.mean() - 14) < 0.7
     assert 1.4 < x.std() < 3
@@ -53,7 +53,7 @@ def test_a_law_of_many_things_is_learned_and_one_that_no_picture_shows_stays():
     there = grammar_of(CROWD, **{"uniform(0, 32)": "uniform(0, 16)"})
     real = see_places(prior_scenes(there, 200, 77), range(200))
     one = law_trainee(grammar_of(CROWD), see_places, real)
-    trained(one)
+    readings_of(one)
     assert abs(things(moved(one, 50), "x").mean() - 8) < 1
     turn, spread = one.transformer.laws[1].tolist()
     assert abs(turn) < 0.15 and abs(spread) < 0.15
@@ -67,7 +67,7 @@ def test_what_no_law_explains_makes_steps_small():
     clear, blurred = (law_trainee(grammar_of(), see_moments, r, rounds=1) for r in (real, off))
     shifts, doubts = [], []
     for one in (clear, blurred):
-        (reading,) = trained(one)
+        (reading,) = readings_of(one)
         shifts.append(one.transformer.laws[0, 0].item())
         doubts.append(reading["unexplained"])
     assert doubts[1] > 100 * doubts[0]
@@ -94,7 +94,7 @@ def test_a_symbol_that_is_in_no_scene_keeps_its_laws():
     text = ARROW.replace("bg arrow\n", "bg arrow [0.999999999] | bg ghost [1e-9]\n") + ghost
     real, _ = target(see_moments, {})
     one = law_trainee(grammar_of(text), see_moments, real, rounds=2)
-    trained(one)
+    readings_of(one)
     ghost = one.scenery.known.kinds["ghost", "x"]
     assert not one.transformer.laws[ghost].any()
     assert one.transformer.laws.isfinite().all()
