@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -35,7 +36,12 @@ SMALL_WORLD = """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who has no OpenGL can still test everything else; CI has to have it."""
+    """Long files come first: whole files go to processes, and one that is last is waited for.
+
+    Who has no OpenGL can still test everything else; CI has to have it.
+    """
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
     if find_library("EGL") or find_library("OSMesa") or os.environ.get("CI"):
         return
     skip = pytest.mark.skip(reason="no OpenGL here: apt install libegl1 libgl1-mesa-dri")
