@@ -11,7 +11,9 @@ import pytest
 from servers import SECRET, app, digest_of
 
 from datagen import pipeline, recipe
+from datagen.dataset import export
 from datagen.jobs.ledger import Job, Standing, State
+from datagen.web.pages.exporting import FORMATS
 
 SCENE = """world dots
 canvas 32 x 32
@@ -23,7 +25,7 @@ dot { category: "dot"  draw: ellipse  x: uniform(4, 28) px  y: uniform(4, 28) px
 ring { category: "ring"  draw: ellipse  x: 16 px  y: 16 px  width: 12 px  height: 12 px }
 """
 JOB = "makinghalf00"
-SECTIONS = ("/jobs", "/datasets", "/editor", "/recipes", "/learn", "/detectors")
+SECTIONS = ("/jobs", "/datasets", "/exports", "/editor", "/recipes", "/learn", "/detectors")
 WRONG = SCENE.replace("uniform_int(0, 1)", "unifrom_int(0, 1)")
 HOSTILE = '"><script>alert(1)</script>'
 DRAFT = {"text": SCENE, "name": "dots", "count": "6", "seed": "3", "number": "4", "key": "k"}
@@ -346,6 +348,35 @@ def test_a_grammar_is_kept_and_opened_again(asked):
     assert "came with datagen" in text_of(
         asked.post("/editor/save", data={**DRAFT, "name": "aerial"})
     )
+
+
+def test_a_dataset_is_exported_and_fetched(dots, tmp_path):
+    assert tuple(FORMATS) == export.FORMATS
+    with app(tmp_path) as client:
+        home = client.app.state.service.home.folder
+        shutil.copytree(dots, home / "datasets" / "dots")
+        page = client.get("/datasets/dots").text
+        form = page[page.index('action="/datasets/dots/export"') :]
+        key = re.search('name="key" value="([^"]*)"', form)[1]
+        order = {"format": "yolo", "visible": "0.5", "split": "true", "name": "boxes", "key": key}
+        page = client.post("/datasets/dots/export", data=order)
+        assert page.url.path.startswith("/jobs/") and "boxes" in text_of(page)
+        assert "/exports/boxes" not in page.text  # there is no such page yet
+        job = Job(client.app.state.service.jobs.folder / page.url.path.rpartition("/")[2])
+        assert job.arguments["format"] == "yolo"
+        assert job.arguments["min_visible_fraction"] == 0.5
+        assert list(job.arguments["splits"]) == ["train", "val", "test"]
+
+        export.export(dots, "yolo", home / "exports" / "done")
+        assert "YOLO, boxes" in text_of(client.get("/exports"))
+        page = client.get("/exports/done")
+        assert "12 images" in text_of(page)
+        fetched = client.get(re.search(r'href="([^"]*/download)"', page.text)[1])
+        assert fetched.headers["content-type"] == "application/x-tar"
+        assert client.post("/exports/done/remove").url.path == "/exports"
+        assert client.get("/exports/done").status_code == 404
+        wrong = client.post("/datasets/dots/export", data={**order, "format": "<b>", "name": "c"})
+        assert "unknown format" in text_of(wrong, 422)
 
 
 def photos(dots):

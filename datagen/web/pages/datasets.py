@@ -9,8 +9,9 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from datagen.web import datasets, types
 from datagen.web.api import datasets as api
-from datagen.web.pages import cards
+from datagen.web.pages import cards, ordering
 from datagen.web.pages.contact import CRISP, listed, shape, thumbnail
+from datagen.web.pages.exporting import FORMATS
 from datagen.web.pages.rendering import go, is_part, page
 from datagen.web.service import Here
 
@@ -68,6 +69,8 @@ def dataset(
         following=None if following is None else urlencode({**asked, "cursor": following}),
         asked=urlencode(asked),
         layers={layer for image in shown for layer in image.layers},
+        formats=FORMATS,
+        key=ordering.new_key(),
         **_looks(shown),
     )
 
