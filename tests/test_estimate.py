@@ -15,7 +15,7 @@ from faulty import ROOT, TESTS, write_recipe
 from datagen import pipeline, recipe
 from datagen.estimating import forecast
 from datagen.estimating.forecast import mean_of, shard_size
-from datagen.estimating.rehearsal import LEAST, PREFIX, spread
+from datagen.estimating.rehearsal import PREFIX, spread
 from datagen.estimating.told import told
 from datagen.files import locked
 from datagen.rng import Stream, rng_for
@@ -96,7 +96,7 @@ def test_images_are_chosen_evenly_over_the_dataset_wherever_the_choice_ends(coun
 
 
 def test_cheap_images_are_tried_for_seconds_and_dear_ones_once(found):
-    assert LEAST / PAUSE / 2 < found.tried <= 60
+    assert 2 * 5 < found.tried <= 60  # each worker tried more than it was asked to
     assert len(spread(10**6, 25 * 20)) >= 400
 
 

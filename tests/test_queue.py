@@ -251,7 +251,7 @@ def test_a_broker_that_is_away_is_waited_for_and_named_once_in_a_while(place, tm
 def test_a_killed_worker_a_flushed_and_a_killed_broker_lose_nothing(other, tmp_path, digest):
     """One run after another, so that the workers need come up once only."""
     first = other.hire()
-    run = Run(other, tmp_path / "worker", pause=0.1)
+    run = Run(other, tmp_path / "worker", pause=0.3)
 
     def kill():
         children = first.children()
