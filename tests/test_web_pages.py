@@ -419,6 +419,7 @@ def test_what_can_be_learned_is_told_by_what_it_needs_and_ordered(dots, tmp_path
         order = {"world": "grammars/kept", "target": "place", "name": "fitted", "key": "k"}
         page = client.post("/learn", data=order)
         assert page.url.path.startswith("/jobs/") and "fitted" in text_of(page)
+        assert "#sheet" not in page.text  # there is none, and htmx would complain
         for world in ("grammars/none", "recipes/none", "grammars/../kept", ""):
             wrong = {**order, "world": world, "name": "other"}
             assert client.post("/learn", data=wrong).status_code in (404, 422)
