@@ -188,6 +188,12 @@ def test_ten_gigabytes_are_refused_in_little_memory_and_a_slow_body_in_time(tmp_
         head = order + b"Transfer-Encoding: chunked\r\n\r\n"
         told = ask(one.port, head, (piece for _ in range(10_000)))
         assert b" 413 " in told.split(b"\r\n")[0]
+        # Also where the app answers before it has read the body, which nobody reads then.
+        upload = b"PUT /api/v1/targets/No_Name/pictures/a.png HTTP/1.1\r\nHost: localhost\r\n"
+        told = ask(
+            one.port, upload + b"Transfer-Encoding: chunked\r\n\r\n", (piece for _ in range(99))
+        )
+        assert b" 422 " in told.split(b"\r\n")[0] and b"onnection: close" in told
         began = time.monotonic()
         told = ask(one.port, order + b"Content-Length: 100\r\n\r\n", [b"{"])
         assert b" 408 " in told.split(b"\r\n")[0]

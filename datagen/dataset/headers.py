@@ -1,14 +1,18 @@
 """What a picture file says of itself before any of it is decoded, and which are refused for it.
 
-Neither numpy nor OpenCV is loaded for this: a server judges uploads by it.
+Neither numpy nor OpenCV is loaded for this: a server judges uploads by it. Pillow is, with the
+first picture, so that a server that has none yet is the smaller for it.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 MAX_PIXELS = 40_000_000  # below Pillow's own warning at 89 million
@@ -25,6 +29,8 @@ def opened(
     file: bytes | Path | IO[bytes], formats: tuple[str, ...] = FORMATS
 ) -> Iterator[Image.Image]:
     """A picture whose header is sound; what goes wrong with it becomes an UnusableError."""
+    from PIL import Image
+
     try:
         with Image.open(file, formats=formats) as picture:
             _check_header(picture.size)

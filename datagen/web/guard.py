@@ -56,7 +56,7 @@ class Guard:
             await refusal(scope, receive, _dressed(send))
             return
         limits = self._settings.limits
-        answer = _Answer(scope, _dressed(send))
+        answer = _Answer(scope, _dressed(send), _has_body(Headers(scope=scope)))
         metered = _Metered(receive, answer, self._cap(scope), limits.patience)
         with contextlib.suppress(_Broken):
             await self._app(scope, metered, answer)
@@ -131,6 +131,10 @@ def _is_foreign(headers: Headers, host: str) -> bool:
     return origin is not None and urlsplit(origin).netloc != host
 
 
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read
 
 
@@ -141,14 +145,19 @@ def _too_much(cap: int) -> Response:
 class _Answer:
     """What is sent; once it is refused, what the app says goes nowhere."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, is_more: bool) -> None:
+        """Whether there is more of the body to come than was read."""
+        self._scope, self._send, self.is_more = scope, send, is_more
         self._begun = self._refused = False
 
     async def __call__(self, message: Message) -> None:
-        if not self._refused:
-            self._begun = True
-            await self._send(message)
+        if self._refused:
+            return
+        if message["type"] == "http.response.start" and self.is_more:
+            # Who sends on before reading would wait for ever: nobody reads the rest of the body.
+            MutableHeaders(scope=message).update(_CLOSE)
+        self._begun = True
+        await self._send(message)
 
     async def refuse(self, response: Response, receive: Receive) -> None:
         """Frameworks turn errors of a body into answers of their own; this one is sent at once."""
@@ -177,6 +186,7 @@ class _Metered:
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
+            self._answer.is_more = not self._whole
         if self._size > self._cap:
             await self._answer.refuse(_too_much(self._cap), self._receive)
             raise _Broken

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import Request
-from PIL import UnidentifiedImageError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -230,6 +229,8 @@ def one_picture(original: str, part: Path) -> Picture:
     try:
         return Picture(original, part, judged(part))
     except UnusableError as error:
+        from PIL import UnidentifiedImageError
+
         is_another = isinstance(error.__cause__, UnidentifiedImageError)
         raise Refused(415 if is_another else 422, f"{original[:80]}: {error}") from error
 

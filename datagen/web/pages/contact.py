@@ -1,14 +1,14 @@
 """A dataset at a glance: some of its pictures, spread over all of it, as far as they are made."""
 
+from __future__ import annotations
+
 import io
 import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, Literal
 
 from datagen.dataset import store
 from datagen.dataset.store import Shard
@@ -16,6 +16,9 @@ from datagen.errors import DatagenError
 from datagen.web import datasets, types
 from datagen.web.home import Home, NotHere
 from datagen.web.problems import Refused
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CRISP = 200  # px of a picture's longer side up to which its pixels are shown as they are
 _SIDE = 320  # px of a thumbnail's longer side, at most
@@ -90,6 +93,8 @@ def thumbnail(path: Path) -> tuple[bytes, str]:
 
     Refused for one that is too large for that, or broken.
     """
+    from PIL import Image  # here, as in datagen.dataset.headers
+
     try:
         with _AT_ONCE, Image.open(path, formats=("PNG", "JPEG")) as picture:
             return _small(picture, path)
@@ -99,7 +104,7 @@ def thumbnail(path: Path) -> tuple[bytes, str]:
 
 def _small(picture: Image.Image, path: Path) -> tuple[bytes, str]:
     if max(picture.size) <= CRISP and picture.format is not None:
-        return path.read_bytes(), Image.MIME[picture.format]
+        return path.read_bytes(), f"image/{picture.format.lower()}"
     picture.draft("RGB", (_SIDE, _SIDE))  # of a JPEG no more is decoded than is needed
     if picture.width * picture.height > _LARGEST:
         raise ValueError(picture.size)
