@@ -50,6 +50,7 @@ ARMS = {
     "dense-no-residual": Arm(DENSE, 3000, {"residual": False}),
     "dense-blockgan2d": Arm(DENSE, 3000, BLOCKGAN),
     "large-relate": Arm(LARGE, 4500, {}),
+    "large-window": Arm(LARGE, 4500, {"window": 0.3125}),
     "large-blockgan2d": Arm(LARGE, 4500, BLOCKGAN),
 }
 

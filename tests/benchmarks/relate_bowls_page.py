@@ -15,6 +15,7 @@ _NAMES = {
     "no-position": "without position loss",
     "no-additive": "without additivity",
     "no-residual": "without residual",
+    "window": "window of 5/16",
     "blockgan2d": "BlockGAN2D",
 }
 _WORLDS = {"sparse": "sparse", "dense": "dense", "large": "sparse 64 px"}
