@@ -130,10 +130,11 @@ def named(index: int) -> Iterator[None]:
         raise ImageError(f"{type(error).__name__}: {error}", index) from error
 
 
-def first(recipe: Recipe, number: int, edits: Edits = NO_EDITS) -> list[Frame]:
-    """The first images of the dataset that the recipe makes, with these edits."""
+def first(recipe: Recipe, number: int, edits: Edits = NO_EDITS) -> Iterator[Frame]:
+    """The first images of the dataset that the recipe makes, with these edits, one by one."""
     with opened(recipe, edits=edits) as make_frame:
-        return [make_frame(index).frame for index in range(number)]
+        for index in range(number):
+            yield make_frame(index).frame
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def test_the_report_says_what_was_learned_and_shows_photos_and_things(run, metho
 def test_pictures_are_shown_as_they_are_beside_their_labels(run):
     (sheet,) = first_images(load(run))
     plain, beside = sheet.pixels[10:170, 10:170], sheet.pixels[10:170, 180:340]
-    image = pipeline.first(load(run), 1)[0].image  # five times as large on the sheet
+    image = next(pipeline.first(load(run), 1)).image  # five times as large on the sheet
     assert np.array_equal(plain, image.repeat(5, 0).repeat(5, 1))
     assert not np.array_equal(beside, plain)
 
@@ -146,9 +146,9 @@ def test_the_things_of_a_run_are_moved_dropped_and_given_another_look(run, cli, 
 
 
 def test_an_edit_changes_the_picture_that_would_have_been_made(run):
-    plain = pipeline.first(load(run), 3)
+    plain = list(pipeline.first(load(run), 3))
     for edits in (Edits(dropped=frozenset({1})), Edits(recoloured=frozenset({1}))):
-        changed = pipeline.first(load(run), 3, edits)
+        changed = list(pipeline.first(load(run), 3, edits))
         for before, after in zip(plain, changed, strict=True):
             assert not np.array_equal(before.image, after.image)
             left = {thing.id for thing in before.instances} - edits.dropped

@@ -48,10 +48,10 @@ def command(
     loaded = recipe.load(source, overrides(sets, assets, seed=seed), allow_empty=True)
     edits = Edits.parse(move or [], drop or [], recolour or [])
     loaded.check_worth()
-    frames = pipeline.first(loaded, number)
+    frames = list(pipeline.first(loaded, number))
     things = [labels.annotate(frame) for frame in frames]
     if edits:
-        changed = pipeline.first(loaded, number, edits)
+        changed = list(pipeline.first(loaded, number, edits))
         sheet = edited_sheet(frames, changed, edits, boxes=boxes, masks=masks)
     else:
         sheet = contact_sheet([f.image for f in frames], things, boxes=boxes, masks=masks)

@@ -184,12 +184,10 @@ def _first(home: Home, request: types.Preview) -> Iterator[Frame]:
     from datagen import pipeline
 
     sets = [] if request.seed is None else [f"seed={request.seed}"]
-    with pipeline.opened(world_of(home, request.world, sets)) as make_frame:
-        for index in range(request.number):
-            try:
-                yield make_frame(index).frame
-            except ImageError as error:  # the recipe asks for what cannot be drawn
-                raise InputError(str(error)) from error
+    try:
+        yield from pipeline.first(world_of(home, request.world, sets), request.number)
+    except ImageError as error:  # the recipe asks for what cannot be drawn
+        raise InputError(str(error)) from error
 
 
 def verify(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +199,7 @@ def verify(home: Home, asked: dict[str, Any]) -> dict[str, Any]:
         findings = pipeline.verify(folder).findings
         found = [{"severity": one.severity, "text": one.message} for one in findings]
     except InputError as error:  # what it begins with is broken; the server's path is nobody's
-        found = [{"severity": "error", "text": str(error).replace(str(folder), folder.name)}]
+        found = [{"severity": "error", "text": home.named(str(error))}]
     more = len(found) - _MOST_FOUND
     shown = found[:_MOST_FOUND]
     if more > 0:

@@ -137,7 +137,7 @@ def _plain(scene: Path) -> Recipe:
 
 
 def _first(world: Recipe, number: int) -> list[Frame]:
-    return pipeline.first(world, number)
+    return list(pipeline.first(world, number))
 
 
 def _labelled(frame: Frame, width: int) -> Image.Image:

@@ -59,7 +59,7 @@ class Material(Protocol):
 
 def first_images(recipe: Recipe) -> Iterator[Sheet]:
     """The first images of the dataset that `datagen generate` makes: labels hide what is below."""
-    frames = first(recipe, SHOWN // 2)
+    frames = list(first(recipe, SHOWN // 2))
     things = [shown for frame in frames for shown in ([], labels.annotate(frame))]
     title = "The first images that the run generates, each beside itself with labels"
     images = [frame.image for frame in frames for _ in range(2)]
