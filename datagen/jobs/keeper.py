@@ -60,7 +60,8 @@ class Keeper(Thread):
         # Without a broker each conductor has all the processes that there are.
         self._at_once = AT_ONCE if broker else dict.fromkeys(AT_ONCE, 1)
         self._conductors: dict[str, _Conductor] = {}
-        self._final: dict[str, int] = {}  # job -> when its final state was written, ns
+        # Job -> when its state was written, ns, and the job where it then was one to carry out.
+        self._seen: dict[str, tuple[int, Job | None]] = {}
         self._failures: dict[str, tuple[int, float]] = {}  # job -> number, when to try again
         self._done = Event()
 
@@ -124,15 +125,15 @@ class Keeper(Thread):
         job = Job(self._jobs.folder / name)
         try:
             written = job.written()
-            if self._final.get(name) == written:
-                return None
-            if job.standing().state.is_final:
-                self._final[name] = written
-                return None
+            seen, waiting = self._seen.get(name, (None, None))
+            if seen == written:
+                return waiting
             ours = duty_of(job.verb) in self._duties and job.broker in (None, self._name)
+            waiting = job if ours and not job.standing().state.is_final else None
         except (DatagenError, FileNotFoundError):
             return None  # damaged, or removed meanwhile
-        return job if ours else None
+        self._seen[name] = written, waiting
+        return waiting
 
     def _start(self, job: Job) -> _Conductor:
         theirs, ours = os.pipe()

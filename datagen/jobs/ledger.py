@@ -122,12 +122,12 @@ class Job:
 
     def written(self) -> int:
         """When the state was last replaced, ns; cheaper than to read it."""
-        return (self.folder / STATE).stat().st_mtime_ns
+        return os.stat(f"{self.folder}/{STATE}").st_mtime_ns  # to join paths costs more than this
 
     def progressed(self) -> int:
         """When the progress was last replaced, ns; 0 before it was written."""
         try:
-            return (self.folder / PROGRESS).stat().st_mtime_ns
+            return os.stat(f"{self.folder}/{PROGRESS}").st_mtime_ns
         except FileNotFoundError:
             return 0
 

@@ -89,7 +89,7 @@ class Overview:
             if known is not None and known.shown.state.is_final and not every:
                 continue
             try:
-                fresh = self._read_anew(known, Job(self._jobs.folder / name))
+                fresh = self._read_anew(known, name)
             except (DatagenError, OSError):
                 self._known.pop(name, None)  # damaged, or removed meanwhile
                 continue
@@ -99,11 +99,12 @@ class Overview:
             shown = [known.shown for known in self._known.values()]
             self._newest_first = sorted(shown, key=lambda job: (-job.created, job.id))
 
-    def _read_anew(self, known: _Known | None, job: Job) -> _Known:
+    def _read_anew(self, known: _Known | None, name: str) -> _Known:
         """The same object where nothing was written since."""
-        stamps = job.written(), job.progressed()
-        if known is not None and known.stamps == stamps:
+        if known is not None and known.stamps == _stamps(known.job):
             return known
+        job = Job(self._jobs.folder / name)  # not the one that is known: this may be another
+        stamps = _stamps(job)
         told = self.shown(job)
         line = whole = told.model_dump_json().encode()
         if told.state.is_final:
@@ -126,6 +127,10 @@ class Overview:
             error=standing.error and self._home.named(standing.error),
             exit_code=standing.exit_code,
         )
+
+
+def _stamps(job: Job) -> tuple[int, int]:
+    return job.written(), job.progressed()
 
 
 def _named(home: Home, result: Any) -> Any:

@@ -2,10 +2,11 @@
 
 Run: python -m pytest -q -s tests/benchmarks/bench_service.py
 
-1,000 jobs lie in the folder. 200 clients, in a process of their own, each ask once a second how
-one of them stands, now and then for the first page of the list, over connections that are kept. A
-job of one process renders meanwhile; the same job without clients is what it is held against. All
-share the machine's cores, the clients too.
+1,000 jobs lie in the folder: ended ones, of which a server keeps what it has read, or ones that
+wait for workers elsewhere, which it looks at anew four times a second. 200 clients, in a process of
+their own, each ask once a second how one of them stands, now and then for the first page of the
+list, over connections that are kept. A job of one process renders meanwhile; the same job without
+clients is what it is held against. All share the machine's cores, the clients too.
 """
 
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import httpx2
 import numpy as np
+import pytest
 from servers import server
 from service_crowd import CLIENTS
 
@@ -29,8 +31,9 @@ PAIRS = 2
 SLOWEST, LEAST = 0.100, 0.9  # s at the 99 % quantile; of the speed alone
 
 
-def test_many_ask_and_a_job_renders_as_before(tmp_path):
-    lie_there(Jobs(tmp_path / "home" / "jobs"))
+@pytest.mark.parametrize("state", [State.DONE, State.QUEUED])
+def test_many_ask_and_a_job_renders_as_before(tmp_path, state):
+    lie_there(Jobs(tmp_path / "home" / "jobs"), state)
     ratios, waits = [], []
     with server(tmp_path / "home", "--workers", "1") as one:
         for _ in range(PAIRS):
@@ -42,18 +45,18 @@ def test_many_ask_and_a_job_renders_as_before(tmp_path):
     names = ("median", "95 %", "99 %", "slowest")
     told = ", ".join(f"{name} {value:.1f}" for name, value in zip(names, spread, strict=True))
     sys.stdout.write(
-        f"\n{len(waits)} answers to {CLIENTS} clients about {JOBS} jobs, ms: {told}\n"
+        f"\n{len(waits)} answers to {CLIENTS} clients about {JOBS} {state} jobs, ms: {told}\n"
         f"speed of a job beside them / alone: {', '.join(f'{ratio:.3f}' for ratio in ratios)}\n"
     )
     assert spread[2] < 1000 * SLOWEST
     assert statistics.median(ratios) >= LEAST
 
 
-def lie_there(jobs: Jobs) -> None:
-    """Jobs that have ended, as a folder has them after a year."""
+def lie_there(jobs: Jobs, state: State) -> None:
     for _ in range(JOBS):
-        job: Job = jobs.make("generate", {"out": "somewhere"}, None, by="", request="")
-        job.write(Standing(State.DONE, time.time(), exit_code=0))
+        job: Job = jobs.make("generate", {"out": "somewhere"}, "elsewhere", by="others", request="")
+        if state.is_final:
+            job.write(Standing(state, time.time(), exit_code=0))
         job.write_progress({"done": 10, "total": 10})
 
 

@@ -22,8 +22,7 @@ async def crowd(url: str) -> list[float]:
     end = asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
     limits = httpx2.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
     async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
-        part = (await client.get("/api/v1/jobs", params={"limit": 200})).json()
-        names = [job["id"] for job in part["items"]]
+        names = await _all(client)
 
         async def one(number: int) -> None:
             rng = rng_for(0, number, Stream.EVALUATE)
@@ -37,6 +36,18 @@ async def crowd(url: str) -> list[float]:
 
         await asyncio.gather(*(one(k) for k in range(CLIENTS)))
     return waits
+
+
+async def _all(client: httpx2.AsyncClient) -> list[str]:
+    """The ids of all jobs."""
+    names: list[str] = []
+    asked = {"limit": "200"}
+    while True:
+        part = (await client.get("/api/v1/jobs", params=asked)).json()
+        names += [job["id"] for job in part["items"]]
+        if part["next"] is None:
+            return names
+        asked["cursor"] = part["next"]
 
 
 if __name__ == "__main__":
