@@ -8,6 +8,7 @@ from resuming import readings_of, same
 
 from datagen.errors import InputError
 from datagen.language import parse
+from datagen.learning.relate.apart import Apart
 from datagen.learning.relate.toggling import looked_at, toggled, usual_of
 from datagen.learning.relate.training import RelateTrainee, sizes_of
 from datagen.learning.relate.weights import load_relate_model, save_relate_model
@@ -66,6 +67,8 @@ def plain():
         {"residual": False},
         {"position": 0.0},
         {"additive": 0.0},
+        {"centred": 0.0},
+        {"additive": 0.0, "centred": 0.0},
         {"attempts": 2},
         {"style": 1.0},
         {"scale": True},
@@ -124,12 +127,44 @@ def test_objects_add_up_where_only_one_of_them_paints():
     @torch.no_grad()
     def unlike(scene):
         pictures = trainee.generator.picture(scene)
-        return float(trainee._parts(scene, pictures, rows, chosen)[1])
+        return float(trainee._parted(scene, pictures, rows, chosen)[1].unlike())
 
     one = scene.objects * torch.tensor([1.0, 0.0])[:, None, None, None]
     assert unlike(scene._replace(objects=one)) == pytest.approx(0, abs=1e-6)
     # All the more not, the more both paint in one place.
     assert 1e-4 < unlike(scene) < unlike(scene._replace(objects=10 * scene.objects))
+
+
+def beside(*offsets, looks=None, strength=1.0):
+    """How far astray dots of 2 x 2 px are in black pictures of 16 x 16 px, beside poses of 0, 0."""
+    lone = torch.zeros(len(offsets), 3, 16, 16)
+    for picture, (right, down) in zip(lone, offsets, strict=True):
+        picture[:, 7 + down : 9 + down, 7 + right : 9 + right] = strength
+    none, poses = torch.zeros_like(lone), torch.zeros(len(offsets), 2)
+    numbers = torch.tensor(looks or [0] * len(offsets))
+    return float(Apart(lone, none, lone, none, poses, numbers).astray())
+
+
+def test_what_is_always_beside_its_pose_is_astray():
+    assert beside((0, 0)) == pytest.approx(0)
+    # 4 px are half of a half-side; a change of 1 in all colours outweighs what is weak.
+    assert beside((4, 0)) == pytest.approx(0.25, rel=0.05)
+    assert beside((0, -4), (0, -4)) == pytest.approx(0.25, rel=0.05)
+    assert beside((4, 4), (4, 4)) == pytest.approx(0.5, rel=0.05)
+
+
+def test_what_is_now_on_this_side_and_now_on_that_one_is_not_astray_but_looks_are_apart():
+    assert beside((4, 0), (-4, 0)) == pytest.approx(0)
+    assert beside((4, 0), (-4, 0), looks=[0, 1]) == pytest.approx(0.5, rel=0.05)
+    assert beside((4, 0), strength=0.1) < 0.5 * beside((4, 0))
+
+
+def test_it_counts_from_the_pose():
+    moved = torch.zeros(1, 3, 16, 16)
+    moved[:, :, 3:5, 11:13] = 1.0
+    at = torch.tensor([[0.5, -0.5]])
+    none = torch.zeros_like(moved)
+    assert float(Apart(moved, none, moved, none, at, torch.tensor([0])).astray()) < 1e-6
 
 
 def test_networks_that_show_no_objects_are_given_up_as_often_as_is_said():

@@ -13,9 +13,9 @@ LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-relate",)
 _NAMES = {
     "relate": "RELATE",
     "no-position": "without position loss",
+    "not-centred": "not centred",
     "no-additive": "without additivity",
     "no-residual": "without residual",
-    "window": "window of 5/16",
     "blockgan2d": "BlockGAN2D",
 }
 _WORLDS = {"sparse": "sparse", "dense": "dense", "large": "sparse 64 px"}
@@ -25,10 +25,11 @@ _HEAD = """# RELATE, measured
 Two balls that never overlap, in a bowl that is round or oval (`grammars/balls_in_bowl.scene`;
 "dense": balls half as large again, `balls_in_bowl_dense.scene`); 8,000 pictures without labels to
 learn from, two objects. BlockGAN2D is the same networks without the interaction of objects, without
-the position regressor and without additivity; all arms of a world have the same data, seeds, steps
-and settings, and as many attempts.
-Two things are not the paper's: the position regressor looks for each object in whole pictures, too,
-and objects have to change pictures in the same way with the others there and without them.
+the position regressor, without additivity and not centred; all arms of a world have the same data,
+seeds, steps and settings, and as many attempts.
+Three things are not the paper's: the position regressor looks for each object in whole pictures,
+too; objects have to change pictures in the same way with the others there and without them; and
+what an object changes has to lie, in the mean of all pictures, where its pose is.
 What is measured is the running average of the last step's generator, never a better one on the
 way. Values are medians of the seeds, in brackets the lowest and the highest. Sparse balls at 64 px
 have [a page of their own](results-relate-64.md).
@@ -43,7 +44,8 @@ _MEASURES = """## How it is measured
 
 **Distance**: from an object's pose to the pixel that changes most when the object is taken away,
 median, in widths of the picture; **after offset**: once the median offset of each object is taken
-off (a model has a constant one: what it paints need not lie in the middle of its window).
+off (one that is not centred has a constant one: what it paints need not lie in the middle of its
+window).
 **Clean**: share of toggles that leave exactly one ball. **Toggle IoU**: of what a toggle changes,
 cut at .35 of its largest change, with the ball's pixels by colour, where both balls are seen.
 **Valid**: both balls are there once, of about their size, do not overlap and lie inside the bowl,

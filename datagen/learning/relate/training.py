@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datagen.errors import InputError
 from datagen.learning.duel import Duel
+from datagen.learning.relate.apart import Apart
 from datagen.learning.relate.toggling import LEAST, looked_at, sound_share, usual_of
 from datagen.models.relate import (
     Generator,
@@ -81,7 +82,7 @@ class _Made(NamedTuple):
     pictures: Tensor  # N, 3, H, W
     lone: Tensor  # M, 3, H, W: pictures of one object
     asked: tuple[_Asked, ...]  # rows count through `pictures`, then `lone`
-    unlike: Tensor | None = None  # by how much objects change pictures otherwise when alone
+    apart: Apart | None  # some of the scenes, with an object apart
 
     def error(self, said: Opinion) -> Tensor:
         """The position regressor's, of what it said of all of them; each question counts as one."""
@@ -189,12 +190,12 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         scene = self.generator.lay(self._latents(rng))
         pictures = self.generator.picture(scene)
         rows, chosen = self._singled(scene, rng)
-        lone, unlike = pictures[:0], None
+        lone, apart = pictures[:0], None
         looks_at_lone = s.position > 0 and s.interaction != "ordered"
-        if looks_at_lone or s.additive > 0:
-            lone, unlike = self._parts(scene, pictures, rows, chosen)
+        if looks_at_lone or s.additive > 0 or s.centred > 0:
+            lone, apart = self._parted(scene, pictures, rows, chosen)
         asked = self._asked(scene, rows, chosen)
-        return _Made(pictures, lone if looks_at_lone else pictures[:0], asked, unlike)
+        return _Made(pictures, lone if looks_at_lone else pictures[:0], asked, apart)
 
     def _asked(self, scene: Scene, rows: Tensor, chosen: Tensor) -> tuple[_Asked, ...]:
         """Of the scenes, and of lone pictures of their `rows` with the object `chosen`.
@@ -209,9 +210,8 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         if s.interaction == "ordered":  # the base of a whole stack
             there = torch.nonzero(scene.present[:, 0])[:, 0]
             return _some(_Asked(there, torch.zeros_like(there), scene.poses[there, 0]))
-        looks = chosen if s.distinct else torch.zeros_like(chosen)
         numbers = count + torch.arange(len(rows), device=rows.device)
-        alone = _Asked(numbers, looks, scene.poses[rows, chosen])
+        alone = _Asked(numbers, self._looks(chosen), scene.poses[rows, chosen])
         if not s.distinct:
             return _some(alone)
         whole, slots = torch.nonzero(scene.present, as_tuple=True)
@@ -229,23 +229,24 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         rows = torch.nonzero(scene.present[:half].any(1))[:, 0]
         return rows, chosen[rows]
 
-    def _parts(
+    def _parted(
         self, scene: Scene, pictures: Tensor, rows: Tensor, chosen: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Pictures of the one object alone; and by how much it changes otherwise what is there
-        with the others than what is there without: the mean of the absolute difference.
-
-        Objects that paint away what the background paints, or share one thing, do not add up.
-        """
-        count = scene.present.shape[1]
+    ) -> tuple[Tensor, Apart | None]:
+        """Pictures of the one object alone; and whatever else is asked of it apart."""
+        s, count = self.settings, scene.present.shape[1]
         alone = F.one_hot(chosen, count)
         whole = Scene(*(part[rows] for part in scene))
-        if self.settings.additive == 0 or count == 1 or len(rows) == 0:
+        if s.additive == s.centred == 0 or len(rows) == 0:
             return self.generator.picture(_with(whole, alone)), None
         kept = torch.cat([alone, 1 - alone, torch.zeros_like(alone)])
         thrice = Scene(*(torch.cat([part] * 3) for part in whole))
-        lone, without, empty = self.generator.picture(_with(thrice, kept)).chunk(3)
-        return lone, (pictures[rows] - without - lone + empty).abs().mean()
+        lone, others, empty = self.generator.picture(_with(thrice, kept)).chunk(3)
+        poses = scene.poses[rows, chosen]
+        return lone, Apart(pictures[rows], others, lone, empty, poses, self._looks(chosen))
+
+    def _looks(self, objects: Tensor) -> Tensor:
+        """The learned constants of objects by their places in the order."""
+        return objects if self.settings.distinct else torch.zeros_like(objects)
 
     def _judge(self, real: Tensor, made: _Made) -> dict[str, Tensor]:
         """One step of the discriminator, with that of the position regressor."""
@@ -278,8 +279,12 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         if made.asked:
             error = made.error(all_made)
             loss, readings["position"] = loss + s.position * error, error.detach()
-        if made.unlike is not None:
-            loss, readings["additive"] = loss + s.additive * made.unlike, made.unlike.detach()
+        if made.apart is not None and s.additive > 0:
+            unlike = made.apart.unlike()
+            loss, readings["additive"] = loss + s.additive * unlike, unlike.detach()
+        if made.apart is not None and s.centred > 0:
+            astray = made.apart.astray()
+            loss, readings["centred"] = loss + s.centred * astray, astray.detach()
         self.builder.zero_grad()
         loss.backward()
         self.builder.step()
