@@ -18,6 +18,7 @@ from datagen.comparing.world import grammar_of
 from datagen.detecting import evaluation
 from datagen.detecting.evaluation import Request, evaluate
 from datagen.detecting.material import in_its_categories
+from datagen.detecting.misses import worst_pictures
 from datagen.detecting.origins import origins_of
 from datagen.detecting.sides import aligned
 from datagen.detecting.spec import Spec
@@ -25,7 +26,8 @@ from datagen.detecting.work import as_json
 from datagen.labelled import Detections, Labelled, Picture, Thing
 from datagen.reading import read
 from datagen.report.evaluation import summary, worst_slices
-from datagen.scoring.given import Given
+from datagen.scoring.given import Given, read_detections
+from datagen.scoring.matching import match
 from datagen.settings.train import Train
 
 WORLD = """
@@ -147,9 +149,45 @@ def test_names_that_are_no_text_are_shown_as_escapes(made, tmp_path):
 def test_the_page_is_strict_and_the_sheets_are_there(report):
     page = Page(report / "report.html")
     assert_strict(page)
-    assert {path.name for path in report.glob("*.png")} == {"misses.png", "alarms.png"}
-    assert len(page.all("img")) == 2
+    assert {path.name for path in report.glob("*.png")} == {
+        "worst.png",
+        "misses.png",
+        "alarms.png",
+    }
+    assert len(page.all("img")) == 3
     assert len(page.all("svg")) > 3
+
+
+@pytest.mark.parametrize(("threshold", "false"), [(0.5, 0), (0.2, 1)])
+def test_the_pictures_with_the_most_errors_come_first(made, threshold, false):
+    """Every tree is missed, and a car of score 0.3 is in every picture where there is none."""
+    labelled = read(made.dataset)
+    sides = aligned(labelled, read_detections(made.detections, labelled), None, {})
+    worst = worst_pictures(sides, match(sides.truth, sides.found), threshold)
+    trees = [
+        {t.box for t in picture.things if labelled.categories[t.category] == "tree"}
+        for picture in labelled.pictures
+    ]
+    most = sorted((len(boxes) for boxes in trees), reverse=True)[:6]
+    assert most[0] > most[-1] > 0
+    assert [crop.caption for crop in worst] == [f"{n} missed, {false} false" for n in most]
+    for crop in worst:
+        assert set(crop.thick) - {(0, 0, 3, 3)} in trees
+        assert ((0, 0, 3, 3) in crop.thick) == ((0, 0, 3, 3) in crop.detections) == bool(false)
+
+
+def test_a_detector_that_makes_no_errors_has_no_worst_pictures(made):
+    labelled = read(made.dataset)
+    every = tuple(
+        Detections(
+            np.array([t.box for t in p.things], np.float32).reshape(-1, 4),
+            np.ones(len(p.things), np.float32),
+            np.array([t.category for t in p.things], np.int32),
+        )
+        for p in labelled.pictures
+    )
+    sides = aligned(labelled, Given(labelled.categories, every), None, {})
+    assert worst_pictures(sides, match(sides.truth, sides.found), 0.5) == []
 
 
 def test_the_command_says_how_good_and_where_it_is_worst(cli, made, tmp_path):

@@ -1,4 +1,5 @@
-"""Pictures of where a detector fails: easy things that it misses, and what it is surest of."""
+"""Pictures of where a detector fails: the worst ones, easy things that it misses, and what it is
+surest of."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from datagen.reading import load_image
 from datagen.report.crops import Crop, crop_sheet
 from datagen.scoring.matching import NOTHING, Matches
 
-SHOWN = 24  # of each
-MISSES, ALARMS = "misses", "alarms"
+SHOWN, COLUMNS = 24, 6  # cut-outs of each
+PICTURES, WIDE = 6, 3  # whole pictures, and how many beside each other
+WORST, MISSES, ALARMS = "worst", "misses", "alarms"
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,48 @@ class Failures:
 
 
 def failures(sides: Sides, matches: Matches, threshold: float) -> Failures:
-    """Misses are those at the score `threshold`; alarms are the surest at any."""
+    """Errors and misses are those at the score `threshold`; alarms are the surest at any."""
     shown = {
-        MISSES: [_Shown(*_of_target(matches, k)) for k in _worst(matches, threshold)],
+        MISSES: [_Shown(*_of_target(matches, k)) for k in _easiest(matches, threshold)],
         ALARMS: [_Shown(*_of_alarm(matches, k)) for k in _surest(matches)],
     }
-    titles = {
-        MISSES: "Missed things that show most, by category in turn",
-        ALARMS: "Surest detections of what is not there, with their scores",
-    }
     sheets = {
-        name: crop_sheet(_crops(sides, matches, threshold, some))
+        name: crop_sheet(_crops(sides, matches, threshold, some), COLUMNS)
         for name, some in shown.items()
         if some
     }
+    worst = worst_pictures(sides, matches, threshold)
+    if worst:
+        sheets = {WORST: crop_sheet(worst, WIDE), **sheets}
+    titles = {
+        WORST: "Pictures with the most errors; what is missed or a false alarm is thick",
+        MISSES: "Missed things that show most, by category in turn",
+        ALARMS: "Surest detections of what is not there, with their scores",
+    }
     return Failures(sheets, {name: titles[name] for name in sheets})
+
+
+def worst_pictures(sides: Sides, matches: Matches, threshold: float) -> list[Crop]:
+    """Whole pictures, those with the most errors first; none without."""
+    missed = [matches.targets[k] for k in np.flatnonzero(~matches.found(threshold))]
+    sure = matches.score >= threshold
+    wrong = np.flatnonzero(sure & (matches.target == NOTHING))
+    of_missed = Counter(target.picture for target in missed)
+    of_wrong = Counter(matches.picture[wrong].tolist())
+    return [
+        Crop(
+            image=load_image(sides.truth.pictures[number]),
+            about=None,
+            caption=f"{of_missed[number]} missed, {of_wrong[number]} false",
+            labels=[t.box for t in sides.truth.pictures[number].things],
+            detections=[
+                _box(matches.box[k]) for k in np.flatnonzero(sure & (matches.picture == number))
+            ],
+            thick={t.thing.box for t in missed if t.picture == number}
+            | {_box(matches.box[k]) for k in wrong if matches.picture[k] == number},
+        )
+        for number, _ in (of_missed + of_wrong).most_common(PICTURES)
+    ]
 
 
 @dataclass(frozen=True)
@@ -49,7 +78,7 @@ class _Shown:
     caption: str
 
 
-def _worst(matches: Matches, threshold: float) -> list[int]:
+def _easiest(matches: Matches, threshold: float) -> list[int]:
     """Targets that are missed: of each category in turn the one that shows most."""
     missed = np.flatnonzero(~matches.found(threshold)).tolist()
     missed.sort(key=lambda k: -_ease(matches, k))
@@ -94,10 +123,11 @@ def _crops(sides: Sides, matches: Matches, threshold: float, shown: Sequence[_Sh
     return [
         Crop(
             image=images[one.picture],
-            box=one.box,
+            about=one.box,
             caption=one.caption,
             labels=[t.box for t in sides.truth.pictures[one.picture].things],
             detections=_around(matches, threshold, one),
+            thick={one.box},
         )
         for one in shown
     ]
