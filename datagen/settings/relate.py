@@ -36,7 +36,7 @@ class RelateLearning(Component):
     # things hide one another. The paper has none.
     additive: float = Field(default=10.0, ge=0)
     # Weight of the squared offset between objects' poses and what they change, the mean of all
-    # pictures. The paper has none.
+    # pictures, after a third of the steps. The paper has none.
     centred: float = Field(default=10.0, ge=0)
     style: float = Field(default=0.0, ge=0)  # weight of the style discriminators; paper: 1
     scale: bool = False  # each object's window has a size of its own

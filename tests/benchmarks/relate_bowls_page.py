@@ -29,7 +29,8 @@ the position regressor, without additivity and not centred; all arms of a world 
 seeds, steps and settings, and as many attempts.
 Three things are not the paper's: the position regressor looks for each object in whole pictures,
 too; objects have to change pictures in the same way with the others there and without them; and
-what an object changes has to lie, in the mean of all pictures, where its pose is.
+once objects are found, what they change has to lie, in the mean of all pictures, where their poses
+are.
 What is measured is the running average of the last step's generator, never a better one on the
 way. Values are medians of the seeds, in brackets the lowest and the highest. Sparse balls at 64 px
 have [a page of their own](results-relate-64.md).
