@@ -118,11 +118,11 @@ class Draw(nn.Module):
         )  # B, F, h, w
         laws: list[tuple[Gauss | None, Gauss, Tensor]] = []
         for step in range(self.steps):
-            prior, posterior = _law(self.prior(hidden)), None
+            prior, posterior = law_of(self.prior(hidden)), None
             if seen is not None:
                 look = torch.cat([hidden, seen, seen - drawn], 1)
                 read, kept = self.reader(look, read, kept)
-                posterior = _law(self.posterior(read))
+                posterior = law_of(self.posterior(read))
             z = (posterior or prior).sample(noise[:, step])
             hidden, cell = self.writer(self.decode(z), hidden, cell)
             drawn = drawn + self.out(hidden)
@@ -137,7 +137,8 @@ class Draw(nn.Module):
         )
 
 
-def _law(values: Tensor) -> Gauss:
+def law_of(values: Tensor) -> Gauss:
+    """From what a network says [B, 2 n, ...]: means, then spreads."""
     mean, spread = values.chunk(2, 1)
     return Gauss(mean, F.softplus(spread + _START) + 1e-4)
 

@@ -17,14 +17,15 @@ _MOST = 128  # channels of the decoder's smallest map
 
 
 class Made(NamedTuple):
-    """Pictures made again, and how much had to be told for it."""
+    """Pictures made again, how well that fits, and how much had to be told for it."""
 
-    picture: Tensor  # B, C, H, W
+    picture: Tensor  # B, C, H, W: what is expected
+    distortion: Tensor  # B, nats: -log p(x | z), but for a constant
     kl: Tensor  # B, nats
 
 
 class Baseline(Protocol):
-    """A generator of pictures without objects."""
+    """A generator of pictures whose parts have no places."""
 
     noise: tuple[int, ...]  # shape of what it makes one picture of, standard normal
 
@@ -40,7 +41,7 @@ class Vae(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         c, (h, w) = sizes.features, sizes.grid
-        self.noise = (_CODE,)
+        self.noise, self.sigma = (_CODE,), sizes.noise
         self.encoder = Encoder(sizes.channels, sizes.width, sizes.cell)
         self.posterior = nn.Sequential(
             nn.Conv2d(c, 128, 3, padding=1),
@@ -59,7 +60,8 @@ class Vae(nn.Module):
         mean, spread = self.posterior(self.encoder(pictures)).float().chunk(2, 1)
         law = Gauss(mean, F.softplus(spread) + 1e-3)
         free = Gauss(torch.zeros_like(mean), torch.ones_like(mean))
-        return Made(self.generate(law.sample(noise)), gauss_kl(law, free).sum(1))
+        made = self.generate(law.sample(noise))
+        return Made(made, _distortion(pictures, made, self.sigma), gauss_kl(law, free).sum(1))
 
     def generate(self, noise: Tensor) -> Tensor:
         return torch.sigmoid(self.decoder(noise).float())
@@ -70,7 +72,7 @@ class ConvDraw(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        c = sizes.features
+        c, self.sigma = sizes.features, sizes.noise
         self.encoder = Encoder(sizes.channels, sizes.width, sizes.cell)
         self.draw = Draw(c, sizes.grid, sizes.drawing, sizes.latent, 128, "picture")
         self.noise = (sizes.drawing, *self.draw.latent)
@@ -82,7 +84,8 @@ class ConvDraw(nn.Module):
         drawn = self.draw(self.encoder(pictures).float(), noise.float())
         assert drawn.posterior is not None
         kl = gauss_kl(drawn.posterior, drawn.prior).flatten(1).sum(1)
-        return Made(self._shown(drawn.features), kl)
+        made = self._shown(drawn.features)
+        return Made(made, _distortion(pictures, made, self.sigma), kl)
 
     def generate(self, noise: Tensor) -> Tensor:
         return self._shown(self.draw(None, noise).features)
@@ -93,3 +96,8 @@ class ConvDraw(nn.Module):
 
 def _painted(sizes: Sizes) -> Upwards:
     return Upwards(_MOST, sizes.channels, sizes.cell.bit_length() - 1)
+
+
+def _distortion(pictures: Tensor, made: Tensor, sigma: float) -> Tensor:
+    """Of pixels with independent normal laws."""
+    return (made - pictures).square().sum((1, 2, 3)) / (2 * sigma**2)

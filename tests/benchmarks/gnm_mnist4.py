@@ -1,4 +1,4 @@
-"""GNM on MNIST-4 of 64 x 64 px, beside a VAE and ConvDRAW that know no objects.
+"""GNM on MNIST-4 of 64 x 64 px, beside the paper's baselines: a VAE, ConvDRAW and GENESIS.
 
 Run: python tests/benchmarks/gnm_mnist4.py OUT MNIST [--jobs 2] [--seeds 0] [--only ARM ...]
 
@@ -14,7 +14,7 @@ import gnm_mnist4_scores as scores
 import numpy as np
 import runs
 from clock import Clock
-from gnm_mnist4_arms import baseline_samples, trainee_of
+from gnm_mnist4_arms import baseline_samples, components, trainee_of
 from gnm_mnist4_data import Digits, Scenes, digits, scenes
 from gnm_mnist4_page import page
 from pages import Page
@@ -22,6 +22,7 @@ from pages import Page
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.loop import train
 from datagen.learning.run import RunFolder
+from datagen.models.genesis import Genesis
 
 ARMS = {
     "gnm": (0, 1, 2),
@@ -29,6 +30,7 @@ ARMS = {
     "unwatched": (0,),
     **{f"vae-{beta}": (0,) for beta in (1, 2, 5, 10)},
     **{f"convdraw-{beta}": (0,) for beta in (1, 10)},
+    "genesis-10": (0,),
 }
 STEPS = 15_000
 LEARNED = 60_000  # pictures, as many as the paper has
@@ -51,6 +53,10 @@ def run(out: Path, mnist: Path, folder: Path, arm: str, seed: int) -> dict[str, 
     else:
         images = baseline_samples(trainee, scores.SCORED)
         found["pictures"] = scores.of_pictures(images, test.pictures, read)
+        found["parameters"] = sum(p.numel() for p in trainee.model.parameters())
+        if isinstance(trainee.model, Genesis):
+            found["parts"] = scores.of_parts(trainee.model, test)
+            cv2.imwrite(str(folder / "parts.png"), sheet(*components(trainee.model, test.pictures)))
     cv2.imwrite(str(folder / "sample.png"), sheet(images))
     return found
 
@@ -80,10 +86,10 @@ def _ramps(records: RunFolder) -> list[int]:
     return [step for (step, now), (_, old) in zip(told[1:], told, strict=False) if now > old]
 
 
-def sheet(images: np.ndarray) -> np.ndarray:
-    """The first 12 as one row, BGR."""
-    row = np.concatenate(list(images[:12]), axis=1)[:, :, ::-1]
-    return np.ascontiguousarray(row)
+def sheet(*rows: np.ndarray) -> np.ndarray:
+    """The first 12 of each row, BGR."""
+    whole = np.concatenate([np.concatenate(list(row[:12]), axis=1) for row in rows])
+    return np.ascontiguousarray(whole[:, :, ::-1])
 
 
 def share(out: Path, mnist: Path) -> None:
@@ -106,7 +112,10 @@ PAGE = Page(
     ARMS,
     run,
     page,
-    {"gnm_mnist4.png": ["real.png", "gnm-0/sample.png"]},
+    {
+        "gnm_mnist4.png": ["real.png", "gnm-0/sample.png"],
+        "gnm_mnist4_genesis.png": ["genesis-10-0/parts.png", "genesis-10-0/sample.png"],
+    },
     share,
     {"real": real},
 )

@@ -1,6 +1,7 @@
 """The arms of the MNIST-4 benchmark: how each is trained, and how its pictures are sampled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,32 +10,74 @@ from torch import Tensor
 from datagen.learning.gnm.objects import image_of
 from datagen.learning.gnm.training import GnmTrainee, sizes_of, tensor_of
 from datagen.learning.run import restore, state_of
-from datagen.models.gnm import Gnm, Noise, Objects
+from datagen.models.genesis import Genesis, Mixture
+from datagen.models.gnm import Gnm, Noise, Objects, Sizes
 from datagen.models.gnm_baselines import ConvDraw, Vae
 from datagen.rng import Stream, rng_for
 from datagen.settings.gnm import GnmLearning
 
-_KINDS = {"vae": Vae, "convdraw": ConvDraw}
+
+class Kind(NamedTuple):
+    """How a baseline is built, and, by the share of its steps that are done, how it learns."""
+
+    build: Callable[[Sizes], Vae | ConvDraw | Genesis]
+    rate: Callable[[float], float]  # -> share of GNM's learning rate
+    weight: Callable[[float], float]  # -> share of beta
+
+
+def _genesis(sizes: Sizes) -> Genesis:
+    """For four digits and what is behind them; narrow, and in blocks of 4 x 4 px."""
+    mixture = Mixture(
+        sizes.canvas, sizes.channels, sizes.noise, 5,
+        width=16, mask=32, look=8, hidden=128, painted=16, halved=2,
+    )  # fmt: skip
+    return Genesis(mixture)
+
+
+def _eased(done: float) -> float:
+    """Ever lower, along half a cosine."""
+    return 0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * done)))
+
+
+def _reset(done: float) -> float:
+    """High at first, then low: GNM's authors needed that for GENESIS to find objects."""
+    return 1.0 if done < 0.2 else 0.3
+
+
+def _rising(done: float) -> float:
+    return min(1.0, done / 0.1)
+
+
+def _whole(_: float) -> float:
+    """From the start, as GENESIS has it; beta that rose from 0 let its divergence explode."""
+    return 1.0
+
+
+_KINDS = {
+    "vae": Kind(Vae, _eased, _rising),
+    "convdraw": Kind(ConvDraw, _eased, _rising),
+    "genesis": Kind(_genesis, _reset, _whole),
+}
 # GNM, and two that are made to get stuck: beta_g reaches 1 before the layout knows its objects.
 VARIANTS: Mapping[str, Mapping[str, float]] = {
     "gnm": {},
     "hasty": {"ramp": 0.1},
     "unwatched": {"ramp": 0.1, "stuck": 1.0},
 }
-_WARM = 0.1  # share of the steps in which the KL's weight rises
 _AT_ONCE = 100  # pictures
 
 
 class BaselineTrainee:
-    """A VAE or ConvDRAW; `arm` is its name and beta, such as "vae-2". GNM's batch and rates."""
+    """Of GNM's batch; `arm` is a kind's name and beta, such as "vae-2"."""
 
     def __init__(self, arm: str, pictures: np.ndarray, settings: GnmLearning, seed: int) -> None:
-        kind, beta = arm.split("-")
+        name, beta = arm.split("-")
+        self.kind = _KINDS[name]
         self.settings, self.seed, self.beta = settings, seed, float(beta)
         self.pictures = pictures[..., :1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = _KINDS[kind](sizes_of(settings, self.pictures))
+            model = self.kind.build(sizes_of(settings, self.pictures))
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         rate = settings.learning_rate
         self.optimizer = torch.optim.Adam(self.model.parameters(), rate, fused=True)
@@ -54,16 +97,18 @@ class BaselineTrainee:
         x = tensor_of(self.pictures[chosen]).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bfloat16"):
             made = self.model(x, noise)
-        error, kl = (made.picture - x).square().sum((1, 2, 3)).mean(), made.kl.mean()
-        beta = self.beta * min(1.0, k / (_WARM * s.steps))
+        distortion, kl = made.distortion.mean(), made.kl.mean()
+        beta = self.beta * self.kind.weight(k / s.steps)
         for group in self.optimizer.param_groups:
-            way = 0.5 * (1 + np.cos(np.pi * k / s.steps))
-            group["lr"] = s.learning_rate * (0.05 + 0.95 * way) * min(1.0, (k + 1) / 100)
+            rate = s.learning_rate * self.kind.rate(k / s.steps)
+            group["lr"] = rate * min(1.0, (k + 1) / 100)
         self.optimizer.zero_grad()
-        (error / (2 * s.noise**2) + beta * kl).backward()
+        (distortion + beta * kl).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        return {"error": float(error.detach()), "kl": float(kl.detach())}
+        error = (made.picture.detach() - x).square().sum((1, 2, 3)).mean()
+        told = {"error": error, "distortion": distortion, "kl": kl}
+        return {name: float(value.detach()) for name, value in told.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         return state_of(self.model, self.optimizer)
@@ -100,6 +145,15 @@ def samples(model: Gnm, count: int, style: float) -> np.ndarray:
     return _many(
         lambda rng, n: model.render(model.generate(Noise.of(model.sizes, rng, n), style)), count
     )
+
+
+def components(model: Genesis, pictures: np.ndarray) -> Sequence[np.ndarray]:
+    """The first pictures, and what each component lends to them; nothing is sampled."""
+    x = tensor_of(pictures[:_AT_ONCE, :, :, :1])
+    with torch.inference_mode():
+        read = model.read(x, torch.zeros(len(x), *model.noise))
+    shown = (read.log_masks.exp() * read.means).unbind(1)
+    return [pictures[:_AT_ONCE], *(image_of(one) for one in shown)]
 
 
 def _many(some: Callable[[np.random.Generator, int], Tensor], count: int) -> np.ndarray:

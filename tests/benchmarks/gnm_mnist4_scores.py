@@ -27,6 +27,7 @@ from datagen.metrics.digits import (
 from datagen.metrics.probe import probe_accuracy
 from datagen.metrics.structure import mnist_4
 from datagen.metrics.style import style_diversity
+from datagen.models.genesis import Genesis, responsibilities
 from datagen.models.gnm import Gnm, Noise
 from datagen.models.gnm_losses import log_likelihood
 from datagen.rng import Stream, rng_for
@@ -38,6 +39,7 @@ LIKELY, PARTICLES = 64, 100  # pictures, samples of the posterior for each
 STYLES = (0.0, 0.5, 0.7, 1.0)  # of the generator's option
 _IOUS = np.arange(0.5, 1.0, 0.05)
 _SPECK = 6  # px
+_AT_ONCE = 64  # pictures
 
 
 def reader(out: Path, known: Digits) -> DigitReader:
@@ -196,3 +198,26 @@ def styles(model: Gnm, real: np.ndarray, read: DigitReader) -> dict[str, Mapping
     return {
         f"{style:g}": of_pictures(samples(model, SCORED, style), real, read) for style in STYLES
     }
+
+
+# ----------------------------------------------------------------------------------- of GENESIS
+
+
+def of_parts(model: Genesis, scenes: Scenes) -> dict[str, float]:
+    """Whether each digit has a component of its own. Nothing is sampled.
+
+    "parted": share of pictures whose four digits belong to four components, each to the one that
+    explains most of its light; "whole": how much of its light that is.
+    """
+    best, share = [], []
+    for k in range(0, FOUND, _AT_ONCE):
+        x = tensor_of(scenes.pictures[k : k + _AT_ONCE, :, :, :1])
+        with torch.inference_mode():
+            read = model.read(x, torch.zeros(len(x), *model.noise))
+        light = x[:, None] * responsibilities(x, read, model.sizes.noise)  # B, K, 1, H, W
+        for one, squares in zip(light, scenes.squares[k : k + _AT_ONCE], strict=True):
+            each = torch.stack([one[..., y:b, x:r].sum((1, 2, 3)) for x, y, r, b in squares])
+            best.append(each.argmax(1))
+            share.append(each.amax(1) / each.sum(1))
+    parted = [len(ones.unique()) == len(ones) for ones in best]
+    return {"parted": float(np.mean(parted)), "whole": float(torch.stack(share).mean())}
