@@ -32,7 +32,7 @@ class Mixture:
     look: int = 16  # numbers of z_c
     hidden: int = 384  # of the recurrent networks and perceptrons
     painted: int = 64  # channels of the broadcast decoder
-    halved: int = 0  # times that components are looked at, and painted, at half the resolution
+    halved: int = 0  # times that looks are read and painted, and masks decoded, at half the size
 
     @property
     def coarse(self) -> tuple[int, int]:
