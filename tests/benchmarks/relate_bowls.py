@@ -30,7 +30,7 @@ from datagen.rng import Stream, rng_for
 from datagen.settings.relate import RelateLearning
 
 LEARNED = 8000  # pictures
-BLOCKGAN = {"interaction": "none", "position": 0.0, "additive": 0.0, "centred": 0.0}
+BLOCKGAN = {"interaction": "none", "position": 0.0, "additive": 0.0}
 
 
 class Arm(NamedTuple):
@@ -41,17 +41,19 @@ class Arm(NamedTuple):
 
 ARMS = {
     "sparse-relate": Arm(SPARSE, 3000, {}),
-    "sparse-not-centred": Arm(SPARSE, 3000, {"centred": 0.0}),
+    "sparse-centred": Arm(SPARSE, 3000, {"centred": 10.0}),
     "sparse-no-position": Arm(SPARSE, 3000, {"position": 0.0}),
     "sparse-no-residual": Arm(SPARSE, 3000, {"residual": False}),
     "sparse-blockgan2d": Arm(SPARSE, 3000, BLOCKGAN),
     "dense-relate": Arm(DENSE, 3000, {}),
+    "dense-centred": Arm(DENSE, 3000, {"centred": 10.0}),
     "dense-no-position": Arm(DENSE, 3000, {"position": 0.0}),
     "dense-no-additive": Arm(DENSE, 3000, {"additive": 0.0}),
     "dense-no-residual": Arm(DENSE, 3000, {"residual": False}),
     "dense-blockgan2d": Arm(DENSE, 3000, BLOCKGAN),
     "large-relate": Arm(LARGE, 4500, {}),
-    "large-not-centred": Arm(LARGE, 4500, {"centred": 0.0}),
+    "large-centred": Arm(LARGE, 4500, {"centred": 10.0}),
+    "large-window": Arm(LARGE, 4500, {"window": 0.3125}),
     "large-blockgan2d": Arm(LARGE, 4500, BLOCKGAN),
 }
 

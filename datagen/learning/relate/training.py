@@ -34,9 +34,7 @@ from datagen.settings.relate import RelateLearning
 _SECOND = 0.999  # Adam's second beta
 _LEAST_CHANNELS, _LEAST_WINDOW = 16, 2  # what is normalised over places needs several
 _SMALLEST = 16  # px
-# Of the steps: after them an attempt is looked at, and may be given up. Only then are objects
-# centred: asked of what has no objects yet, it kept them from being found (dense balls, 2 of 3).
-_TRIED = 1 / 3
+_TRIED = 1 / 3  # of the steps: after them an attempt is looked at, and may be given up
 
 
 def sizes_of(settings: RelateLearning, width: int, height: int) -> Sizes:
@@ -147,7 +145,6 @@ class RelateTrainee(Duel[Generator, Discriminator]):
 
     def step(self, k: int) -> Mapping[str, float]:
         s, here = self.settings, k - self.begun
-        tried = round(_TRIED * s.steps)
         rng = self._rng(here)
         real = self._real(rng.integers(len(self.pictures), size=s.batch))
         readings: dict[str, Tensor] = {}
@@ -155,12 +152,12 @@ class RelateTrainee(Duel[Generator, Discriminator]):
             made = self._made(rng)
             if update == 0:
                 readings |= self._judge(real, made)
-            readings |= self._build(made, centred=here >= tried)
+            readings |= self._build(made)
         self._follow(here, s.average)
         told = {name: float(value) for name, value in readings.items()}
         if self.attempt > 1:
             told["attempt"] = self.attempt
-        if here + 1 == tried and self.attempt < s.attempts:
+        if here + 1 == round(_TRIED * s.steps) and self.attempt < s.attempts:
             told |= {"sound": self._sound(), "attempt": self.attempt}
             if told["sound"] < LEAST:
                 self._begin_attempt(self.attempt + 1, k + 1, self.device.type)
@@ -268,7 +265,7 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         self.judge.step()
         return readings
 
-    def _build(self, made: _Made, centred: bool) -> dict[str, Tensor]:
+    def _build(self, made: _Made) -> dict[str, Tensor]:
         """One step of the generator."""
         s = self.settings
         self.discriminator.requires_grad_(False)
@@ -285,7 +282,7 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         if made.apart is not None and s.additive > 0:
             unlike = made.apart.unlike()
             loss, readings["additive"] = loss + s.additive * unlike, unlike.detach()
-        if made.apart is not None and centred and s.centred > 0:
+        if made.apart is not None and s.centred > 0:
             astray = made.apart.astray()
             loss, readings["centred"] = loss + s.centred * astray, astray.detach()
         self.builder.zero_grad()
