@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from brief import shorten
 from hypothesis import settings
 
 from datagen.cli import main
@@ -106,6 +107,14 @@ def one_thread() -> Iterator[None]:
     Of a module that imports torch, and asks for it as `pytestmark`.
     """
     with held():
+        yield
+
+
+@pytest.fixture(scope="module")
+def brief() -> Iterator[None]:
+    """Runs of `learn` in this process draw less for their report."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
         yield
 
 

@@ -1,9 +1,14 @@
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
 import pytest
 
-pytestmark = pytest.mark.opengl
+from datagen.cli import main
+from datagen.learning.extraction import FILE
+
+pytestmark = [pytest.mark.opengl, pytest.mark.slow, pytest.mark.usefixtures("brief")]
 
 SMALL = (
     "grammar=street_simple",
@@ -23,13 +28,32 @@ SMALL = (
 )
 
 
-@pytest.mark.slow
-def test_streets_are_learned_structure_then_attributes_and_regenerated_larger(cli, tmp_path):
-    sets = [word for key in SMALL for word in ("--set", key)]
-    photos, run, made = tmp_path / "target", tmp_path / "run", tmp_path / "made"
-    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
-    done = cli("learn", "street_3d", "--target", photos, "--out", run, *sets)
-    assert done.code == 0, done.err
+def sets(keys: Iterable[str]) -> list[str]:
+    return [word for key in keys for word in ("--set", key)]
+
+
+def ran(*args: object) -> None:
+    """A command before any test: `cli` is one test's own."""
+    assert main([str(arg) for arg in args]) == 0
+
+
+@pytest.fixture(scope="module")
+def photos(brief, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("streets") / "target"
+    ran("generate", "street_3d", "--out", out, "--count", 24, *sets(SMALL))
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(photos) -> Path:
+    """Structure, then attributes; read-only."""
+    out = photos.parent / "run"
+    ran("learn", "street_3d", "--target", photos, "--out", out, *sets(SMALL))
+    return out
+
+
+def test_streets_are_learned_structure_then_attributes_and_regenerated_larger(cli, run, tmp_path):
+    made = tmp_path / "made"
     assert (run / "learned.scene").is_file() and (run / "report.html").is_file()
     assert cli("generate", run, "--out", made, "--count", 2).code == 0
     data = json.loads((made / "annotations.json").read_text())
@@ -40,29 +64,27 @@ def test_streets_are_learned_structure_then_attributes_and_regenerated_larger(cl
     assert cli("verify", made).code == 0
 
 
-@pytest.mark.slow
-def test_a_learned_structure_is_drawn_at_any_size(cli, tmp_path):
-    sets = [word for key in SMALL if "stages" not in key for word in ("--set", key)]
-    photos, run, made = tmp_path / "target", tmp_path / "run", tmp_path / "made"
-    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
-    assert cli("learn", "street_3d", "--target", photos, "--out", run, *sets).code == 0
-    done = cli("generate", run, "--out", made, "--set", "canvas=[192,64]", "--count", 2)
+def test_a_learned_structure_is_drawn_at_any_size(cli, photos, run, tmp_path):
+    """Its features are the other run's, as for a target that comes later."""
+    again, made = tmp_path / "run", tmp_path / "made"
+    alone = [key for key in SMALL if "stages" not in key]
+    seen = f"learn.features.weights={run / FILE}"
+    done = cli("learn", "street_3d", "--target", photos, "--out", again, *sets([*alone, seen]))
+    assert done.code == 0, done.err
+    done = cli("generate", again, "--out", made, "--set", "canvas=[192,64]", "--count", 2)
     assert done.code == 0, done.err
     data = json.loads((made / "annotations.json").read_text())
     assert all(image["camera"]["width"] == 192 for image in data["images"])
 
 
-@pytest.mark.slow
-def test_counts_and_whole_laws_take_turns(cli, tmp_path):
+def test_counts_and_whole_laws_take_turns(cli, photos, tmp_path):
     few = (
         *(key for key in SMALL if "stages" not in key and "attributes" not in key),
         "learn.attributes.moments.rounds=1",
         "learn.attributes.moments.scenes=32",
     )
-    sets = [word for key in few for word in ("--set", key)]
-    photos, run = tmp_path / "target", tmp_path / "run"
-    assert cli("generate", "street_3d", "--out", photos, "--count", 24, *sets).code == 0
-    done = cli("learn", "street_3d_attributes", "--target", photos, "--out", run, *sets)
+    run = tmp_path / "run"
+    done = cli("learn", "street_3d_attributes", "--target", photos, "--out", run, *sets(few))
     assert done.code == 0, done.err
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     phases = list(dict.fromkeys(line["phase"] for line in lines))
