@@ -163,6 +163,13 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(module):
     assert done.stdout.strip() == ""
 
 
+def test_a_grammar_is_learned_without_what_networks_of_photos_need():
+    code = "import sys, datagen.learning.job; print('torchvision' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("library", HEAVY)
 def test_a_heavy_library_is_imported_at_the_top_of_its_own_rooms_only(library):
     """`cv2` by whoever reads or writes pixels, `torch` by models and learning, and so on."""

@@ -6,7 +6,7 @@ Where parts of the recipe have something to learn, `learning.parts` teaches them
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,6 @@ from datagen.jobs.executors import Executor
 from datagen.learning.counts import count_heads
 from datagen.learning.evaluation import Comparison, compare, known_counts
 from datagen.learning.loop import Tick
-from datagen.learning.parts.job import PartsReport, learn_parts
-from datagen.learning.parts.job import looked_at as looked_at_by_parts
 from datagen.learning.publishing import publish
 from datagen.learning.run import keep_apart, opened_run
 from datagen.learning.sharing import helpers
@@ -34,6 +32,9 @@ from datagen.learning.statements import Statement
 from datagen.recipe import Recipe
 from datagen.scene import Scene
 from datagen.storage.address import quoted, unquoted
+
+if TYPE_CHECKING:  # torchvision takes seconds to load, and a grammar learns without it
+    from datagen.learning.parts.job import PartsReport
 
 _FEWEST = 4  # target pictures: the noise floor lies between two halves of them
 
@@ -63,12 +64,14 @@ def learn(
     truth: Path | None = None,
     progress: Callable[[Tick], None] = lambda tick: None,
     executor: Executor | None = None,
-) -> LearnReport | PartsReport:
+) -> "LearnReport | PartsReport":
     """As `learn_parts` where parts of the recipe have yet to learn.
 
     Else as `learn_grammar`, whose `truth` and `executor` these are.
     """
     if recipe.untaught():
+        from datagen.learning.parts.job import learn_parts
+
         _refuse_truth(truth)
         return learn_parts(recipe, target, out, resume=resume, progress=progress)
     return learn_grammar(
@@ -182,8 +185,10 @@ def order(
 
     def claim() -> None:
         if recipe.untaught():
+            from datagen.learning.parts.job import looked_at
+
             _refuse_truth(truth)
-            spec = looked_at_by_parts(recipe, target, out).spec
+            spec = looked_at(recipe, target, out).spec
         else:
             spec = _looked_at(recipe, target, out, truth).spec
         with opened_run(out, spec=spec, resume=resume):
