@@ -317,7 +317,7 @@ def test_15_the_size_in_a_header_is_judged_before_pixels_are_decoded(target):
 
 
 @pytest.mark.slow
-def test_14_learning_goes_on_without_the_bad_images_and_lists_them(learn, target, tmp_path):
+def test_14_learning_goes_on_without_the_bad_images_and_lists_them(brief, learn, target, tmp_path):
     done = learn(target, *TINY_LEARNING)
     assert done.code == 0, done.err
     lines = (tmp_path / "run" / "rejected.jsonl").read_text().splitlines()
@@ -379,14 +379,14 @@ def test_26_an_archive_is_no_target_folder(learn, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory):
+def learned(brief, tmp_path_factory):
     """A run folder whose learning took two steps; tests copy it before they damage it."""
     from PIL import Image
 
     from datagen.cli import main
 
     folder = tmp_path_factory.mktemp("learned")
-    world = SMALL_WORLD.replace("48 x 32", "16 x 16")  # a report draws a thousand images
+    world = SMALL_WORLD.replace("48 x 32", "16 x 16")
     (folder / "small.scene").write_text("\n".join(s.strip() for s in world.splitlines()))
     (folder / "small.toml").write_text('grammar = "small.scene"\ncount = 2\n')
     (folder / "target").mkdir()

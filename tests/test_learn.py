@@ -59,6 +59,18 @@ QUICK = (
     "learn.reinforcement.batch=16",
 )
 ROOT = Path(__file__).resolve().parents[1]
+# As the command line does, in a process of its own.
+LEARN = """
+import sys
+import pytest
+sys.path.append("tests")
+from brief import shorten
+from datagen.cli import main
+shorten(pytest.MonkeyPatch())
+sys.exit(main(["learn", *sys.argv[1:]]))
+"""
+
+pytestmark = pytest.mark.usefixtures("brief")
 
 
 @pytest.fixture(scope="module")
@@ -229,10 +241,9 @@ def test_the_seed_matters(place, tmp_path):
 
 
 def start(place, out):
-    command = ["learn", place / "small.toml", "--target", place / "target", "--out", out]
-    code = "import sys; from datagen.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [place / "small.toml", "--target", place / "target", "--out", out]
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, command), "--resume"],
+        [sys.executable, "-c", LEARN, *map(str, command), "--resume"],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
@@ -252,11 +263,10 @@ def kill_when(process, out, phase, iteration):
 
 def test_nothing_of_a_killed_run_lives_on(place, tmp_path):
     """Its renderers end with it, wherever it was killed."""
-    command = ["learn", place / "small.toml", "--target", place / "target", "--out", tmp_path / "x"]
+    command = [place / "small.toml", "--target", place / "target", "--out", tmp_path / "x"]
     more = ["--set", "learn.helpers=2", "--set", "learn.features.images=100000"]
-    code = "import sys; from datagen.cli import main; sys.exit(main(sys.argv[1:]))"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, command), *more],
+        [sys.executable, "-c", LEARN, *map(str, command), *more],
         cwd=ROOT,
         env=os.environ | {"RUN_OF_TEST": str(tmp_path)},
         stderr=subprocess.PIPE,
@@ -292,7 +302,7 @@ def test_a_run_killed_in_every_phase_ends_as_if_nothing_had_been(run, place, tmp
     newest = max((out / "checkpoints").glob("reinforce-*"))
     (newest / "state.safetensors").write_bytes(b"torn")  # and the checkpoint before it serves
     process = start(place, out)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     for name in ("metrics.jsonl", "model.safetensors", "learned.scene", "recipe.json"):
         assert (out / name).read_bytes() == (run / name).read_bytes(), name
