@@ -8,7 +8,7 @@ from tables import spread, table
 from datagen.learning.relate.toggling import PAINTED
 
 PICTURE, SHOWN = "relate_bowls.jpg", ("sparse-relate", "dense-relate", "dense-blockgan2d")
-LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-relate",)
+LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-centred",)
 
 _NAMES = {
     "relate": "RELATE",
