@@ -28,18 +28,18 @@ class Failures:
 
 def failures(sides: Sides, matches: Matches, threshold: float) -> Failures:
     """Errors and misses are those at the score `threshold`; alarms are the surest at any."""
-    shown = {
-        MISSES: [_Shown(*_of_target(matches, k)) for k in _easiest(matches, threshold)],
-        ALARMS: [_Shown(*_of_alarm(matches, k)) for k in _surest(matches)],
+    missed = [_Shown(*_of_target(matches, k)) for k in _easiest(matches, threshold)]
+    alarms = [_Shown(*_of_alarm(matches, k)) for k in _surest(matches)]
+    crops = {
+        WORST: worst_pictures(sides, matches, threshold),
+        MISSES: _crops(sides, matches, threshold, missed),
+        ALARMS: _crops(sides, matches, threshold, alarms),
     }
     sheets = {
-        name: crop_sheet(_crops(sides, matches, threshold, some), COLUMNS)
-        for name, some in shown.items()
+        name: crop_sheet(some, WIDE if name == WORST else COLUMNS)
+        for name, some in crops.items()
         if some
     }
-    worst = worst_pictures(sides, matches, threshold)
-    if worst:
-        sheets = {WORST: crop_sheet(worst, WIDE), **sheets}
     titles = {
         WORST: "Pictures with the most errors; what is missed or a false alarm is thick",
         MISSES: "Missed things that show most, by category in turn",

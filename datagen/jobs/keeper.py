@@ -128,12 +128,14 @@ class Keeper(Thread):
             seen, waiting = self._seen.get(name, (None, None))
             if seen == written:
                 return waiting
-            ours = duty_of(job.verb) in self._duties and job.broker in (None, self._name)
-            waiting = job if ours and not job.standing().state.is_final else None
+            waiting = None if job.standing().state.is_final or not self._is_ours(job) else job
         except (DatagenError, FileNotFoundError):
             return None  # damaged, or removed meanwhile
         self._seen[name] = written, waiting
         return waiting
+
+    def _is_ours(self, job: Job) -> bool:
+        return duty_of(job.verb) in self._duties and job.broker in (None, self._name)
 
     def _start(self, job: Job) -> _Conductor:
         theirs, ours = os.pipe()

@@ -21,7 +21,7 @@ _CELL = 16  # px, of the maps that masks are read from and decoded to
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a model is built from. The defaults have 13.9 M parameters at 128 px, as the paper's."""
+    """What a model is built from: by default 13.8 M parameters at 128 px, the paper's 13.9."""
 
     canvas: tuple[int, int]  # width, height, px: multiples of 16
     channels: int  # 1: grey; 3: RGB
@@ -69,8 +69,8 @@ class Broadcast(nn.Module):
 
     Spatial broadcast (Watters et al. 2019): the code stands in every place, beside the place. A
     convolution of planes that are constant or linear is affine in them but at the border, so the
-    first layer is that. Light is not squashed: behind a sigmoid all components went black in the
-    first hundred steps, and stayed so.
+    first layer is that. Light is not squashed: behind a sigmoid all components were black after 400
+    steps of a trial.
     """
 
     places: Tensor

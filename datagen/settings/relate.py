@@ -36,8 +36,8 @@ class RelateLearning(Component):
     # things hide one another. The paper has none.
     additive: float = Field(default=10.0, ge=0)
     # Weight of the squared offset between objects' poses and what they change, the mean of all
-    # pictures. The paper has none. With 10 small objects lay where their poses are, and more
-    # pictures were valid; large ones were not found.
+    # pictures. The paper has none. With 10 small objects lay where their poses are; large ones were
+    # found less often.
     centred: float = Field(default=0.0, ge=0)
     style: float = Field(default=0.0, ge=0)  # weight of the style discriminators; paper: 1
     scale: bool = False  # each object's window has a size of its own

@@ -144,11 +144,11 @@ square its slope anywhere; more weight for feature matching; a slower discrimina
 
 Two trials after that, seed 0. Modulated convolutions in the generator, as StyleGAN2 has them,
 without batch norms: after 1,000 steps of a run of 3,000, SWD 32.8 and 23.5, IoU 0.46 0.48 0.29,
-19 % without a square, 9.9 % mismatch; but a step takes two to three times as long, and the
-discriminator is far ahead (its loss is 0.19): for the same minutes nothing is gained. And what is
-used, after 1,500 of 3,000 steps: the discriminator says 6.23 of maps that it learned from, 6.23 of
-others, 4.34 of generated ones. It knows no maps by heart, so to shift or flip them would not help;
-it is the generator that lags.
+19 % without a square, 9.9 % mismatch, its rate not fallen yet; but a step takes two to three times
+as long, and the discriminator is far ahead (its loss is 0.19). What is used has 27.7 and 30.6 and
+8.7 % after 3,000 steps, which take about as long. And what is used, after 1,500 of 3,000 steps: the
+discriminator says 6.23 of maps that it learned from, 6.23 of others, 4.34 of generated ones. It
+knows no maps by heart, so to shift or flip them would not help; it is the generator that lags.
 """
 
 

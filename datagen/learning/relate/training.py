@@ -236,7 +236,8 @@ class RelateTrainee(Duel[Generator, Discriminator]):
         s, count = self.settings, scene.present.shape[1]
         alone = F.one_hot(chosen, count)
         whole = Scene(*(part[rows] for part in scene))
-        if s.additive == s.centred == 0 or len(rows) == 0:
+        adds_up = s.additive == 0 or count == 1  # an object without others does so by itself
+        if (adds_up and s.centred == 0) or len(rows) == 0:
             return self.generator.picture(_with(whole, alone)), None
         kept = torch.cat([alone, 1 - alone, torch.zeros_like(alone)])
         thrice = Scene(*(torch.cat([part] * 3) for part in whole))
