@@ -29,7 +29,15 @@ field { stuff: "field"  draw: ground  shade: black }
 post { category: "post"  draw: rect  x: 4 px  y: 8 px  width: 8 px  height: 16 px  colour: red }
 beam { category: "beam"  draw: rect  x: 8 px  y: 4 px  width: 16 px  height: 8 px  colour: blue }
 """
-QUICK = LayoutLearning(steps=6, batch=8, width=4, latent=8, learning_rate=2e-3, penalty_every=2)
+QUICK = LayoutLearning(
+    steps=6,
+    batch=8,
+    width=4,
+    latent=8,
+    generator_learning_rate=2e-3,
+    discriminator_learning_rate=2e-3,
+    penalty_every=2,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def taught(settings=QUICK, seed=0, **more):
 
 def test_it_learns_two_layouts_and_how_often_each_is_there():
     settings = LayoutLearning(
-        steps=300, batch=32, width=8, latent=8, learning_rate=1e-3, average=0.98
+        steps=300, batch=32, width=8, latent=8, average=0.98, discriminator_learning_rate=1e-3
     )
     trainee, readings = taught(settings, seed=1)
     z = rng_for(5, 0, Stream.EVALUATE).standard_normal((256, 8), "float32")
@@ -109,6 +117,8 @@ def test_statistics_of_what_is_sampled_are_those_of_its_own_maps(plain):
         {"precision": "float32"},
         {"kernel": 5},
         {"average": 0.0},
+        {"generator_learning_rate": 4e-3},
+        {"discriminator_learning_rate": 4e-3},
     ],
     ids=str,
 )

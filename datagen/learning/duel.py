@@ -16,6 +16,8 @@ Judge = TypeVar("Judge", bound=nn.Module)
 class Duel(Generic[Maker, Judge]):
     """A generator, its running average, a discriminator, and Adam for each of the two.
 
+    `rates`: of learning, the generator's and the discriminator's.
+
     What checkpoints keep is all of it.
     """
 
@@ -24,15 +26,15 @@ class Duel(Generic[Maker, Judge]):
         generator: Maker,
         discriminator: Judge,
         device: str,
-        rate: float,
+        rates: tuple[float, float],
         betas: tuple[float, float],
     ) -> None:
         self.device = torch.device(device)
         self.generator = generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = discriminator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.builder = torch.optim.Adam(self.generator.parameters(), rate, betas)
-        self.judge = torch.optim.Adam(self.discriminator.parameters(), rate, betas)
+        self.builder = torch.optim.Adam(self.generator.parameters(), rates[0], betas)
+        self.judge = torch.optim.Adam(self.discriminator.parameters(), rates[1], betas)
 
     def _follow(self, k: int, share: float) -> None:
         """Moves the average, of which `share` is kept; at the start, where all is noise, less."""

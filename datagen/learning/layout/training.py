@@ -48,7 +48,7 @@ class LayoutTrainee(Duel[Generator, Discriminator]):
             torch.manual_seed(seed)
             generator = Generator(maps.size, channels, s.width, s.kernel, s.latent)
             discriminator = Discriminator(maps.size, channels, s.width, s.kernel)
-        super().__init__(generator, discriminator, device, s.learning_rate, _BETAS)
+        super().__init__(generator, discriminator, device, _rates(s), _BETAS)
 
     @property
     def steps(self) -> int:
@@ -91,10 +91,11 @@ class LayoutTrainee(Duel[Generator, Discriminator]):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=reduced)
 
     def _pace(self, k: int) -> None:
-        """Full rate for half of the steps, then a straight fall."""
+        """Full rates for half of the steps, then a straight fall."""
         pace = min(1.0, max(_SLOWEST, 2 * (1 - k / self.steps)))
-        for group in (*self.builder.param_groups, *self.judge.param_groups):
-            group["lr"] = self.settings.learning_rate * pace
+        for network, rate in zip((self.builder, self.judge), _rates(self.settings), strict=True):
+            for group in network.param_groups:
+                group["lr"] = rate * pace
 
     def _judge(self, real: Tensor, fake: Tensor, k: int) -> dict[str, Tensor]:
         """One step of the discriminator."""
@@ -132,3 +133,7 @@ class LayoutTrainee(Duel[Generator, Discriminator]):
         self.builder.step()
         self.discriminator.requires_grad_(True)
         return {"adversarial": opinion.detach(), "matching": distance.detach()}
+
+
+def _rates(settings: LayoutLearning) -> tuple[float, float]:
+    return settings.generator_learning_rate, settings.discriminator_learning_rate

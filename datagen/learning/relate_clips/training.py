@@ -174,7 +174,8 @@ class MotionTrainee(Duel[Motion, PathJudge]):
             torch.manual_seed(seed)
             motion = Motion(sizes.background, sizes.appearance)
             judge = PathJudge(settings.frames, still.settings.objects[1], sizes.background)
-        super().__init__(motion, judge, str(still.device), settings.learning_rate, _BETAS)
+        rates = (settings.learning_rate,) * 2
+        super().__init__(motion, judge, str(still.device), rates, _BETAS)
 
     def step(self, k: int) -> Mapping[str, float]:
         s, still = self.settings, self.finding.still
