@@ -310,9 +310,10 @@ def test_a_missing_folder_is_refused(tmp_path):
         load_targets(tmp_path / "photos", (24, 24))
 
 
-def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
+def test_a_photo_in_place_of_a_folder_is_refused(tmp_path):
     good(tmp_path)
-    with pytest.raises(InputError, match=r"good0.png' is a file; give a folder"):
+    words = r"good0.png': is no MP4.* video; give another video, or a folder of photos"
+    with pytest.raises(InputError, match=words):
         load_targets(tmp_path / "good0.png", (24, 24))
 
 

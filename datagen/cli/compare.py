@@ -13,10 +13,10 @@ from datagen.errors import InputError
 from datagen.learning.gap.measure import ROWS
 
 Generated = Annotated[
-    Path, Argument(metavar="GENERATED", help="A dataset folder, or any folder of pictures.")
+    Path, Argument(metavar="GENERATED", help="A dataset folder, pictures, or a video.")
 ]
 Target = Annotated[
-    Path, Argument(metavar="TARGET", help="A folder of photos, or a dataset folder.")
+    Path, Argument(metavar="TARGET", help="A folder of photos, a video, or a dataset folder.")
 ]
 Out = Annotated[Path, Option("--out", help="A new folder for the report.")]
 Features = Annotated[

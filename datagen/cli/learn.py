@@ -22,7 +22,10 @@ from datagen.cli.screen import Screen
 
 Target = Annotated[
     Path,
-    Option("--target", help="A folder of photos, or of label maps where parts learn from them."),
+    Option(
+        "--target",
+        help="A folder of photos, or of label maps where parts learn from them; or a video.",
+    ),
 ]
 Out = Annotated[Path, Option("--out", help="A new folder for the run.")]
 Truth = Annotated[

@@ -51,6 +51,6 @@ def load_side(
         raise InputError(f"{folder}: need at least {FEWEST} pictures to compare, found {read}")
     if truth is not None:
         labels = labels_of_coco(truth)
-        check_number(truth, labels.labelled, read if read < limit else count_pictures(folder))
+        check_number(truth, labels.labelled, count_pictures(folder))
         return Side(name, folder, pictures, labels)
     return Side(name, folder, pictures, labels_of_dataset(folder) if is_dataset(folder) else None)

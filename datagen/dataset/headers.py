@@ -33,7 +33,7 @@ def opened(
 
     try:
         with Image.open(file, formats=formats) as picture:
-            _check_header(picture.size)
+            check_size(picture.size)
             yield picture
     except UnusableError:
         raise
@@ -57,7 +57,8 @@ def _too_large() -> str:
     return f"more than {MAX_PIXELS // 1_000_000} million pixels"
 
 
-def _check_header(size: tuple[int, int]) -> None:
+def check_size(size: tuple[int, int]) -> None:
+    """UnusableError for a picture of a (width, height) that is not read."""
     width, height = size
     if width * height > MAX_PIXELS:
         raise UnusableError(f"{_too_large()} ({width} x {height})")

@@ -1,6 +1,6 @@
-"""Read a folder of photos into one uint8 array, and say of every file left out why it was.
+"""Read a folder of photos, or a video, into one uint8 array, and say what was left out, and why.
 
-The rules, in the order in which they apply to a file:
+The rules, in the order in which they apply to a file of a folder:
 
 - The content decides, never the extension: PNG, JPEG, WebP and BMP are read, nothing else.
 - Of a dataset folder of `datagen generate` its images are read, not its passes.
@@ -10,6 +10,9 @@ The rules, in the order in which they apply to a file:
   Transparency is laid over black.
 - The largest centred part with the wanted proportions is cut out, then resized (by area when it
   shrinks, bilinear when it grows). Nothing is ever stretched.
+
+A video is its frames: every one, or every n-th where there are very many. The last rule is theirs,
+too.
 """
 
 import hashlib
@@ -19,6 +22,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +30,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from datagen.dataset import videos
 from datagen.dataset.folders import images_of_dataset, is_dataset, refuse_run
 from datagen.dataset.headers import MAX_FILE_BYTES, UnusableError, opened
 from datagen.errors import InputError
-from datagen.files import write_atomic
+from datagen.files import sha256_of, write_atomic
 
 MAX_ARRAY_BYTES = 4 << 30
+MAX_FRAMES = 10_000  # of a video
 MIN_IMAGES = 2
 _ORIENTATION = 0x0112  # EXIF tag
 
@@ -41,24 +47,34 @@ class Targets:
     """Photos of the target place, all of one size."""
 
     images: np.ndarray  # uint8 [N, H, W, 3], RGB
-    names: tuple[str, ...]  # [N], relative to the folder, always valid Unicode
+    names: tuple[str, ...]  # [N], in the folder or in the video, always valid Unicode
     rejected: tuple[tuple[str, str], ...]  # (name, reason)
     digest: str  # sha256 over the names and bytes of the files used
 
 
 def load_targets(
-    folder: Path, size: tuple[int, int], limit: int | None = None, fewest: int = MIN_IMAGES
+    target: Path, size: tuple[int, int], limit: int | None = None, fewest: int = MIN_IMAGES
 ) -> Targets:
-    """Photos under `folder` at `size` (width, height), in the order of their names.
+    """Photos under the folder `target` at `size` (width, height), in the order of their names.
 
     With `limit`, at most so many, spread evenly over the folder (the first frames of a video
     look alike); a file that cannot be used is replaced by another one. Fewer than `fewest` that
     can be used are refused.
+
+    Or the frames of the video `target`, in their order: every one, or every n-th, so that there
+    are at most `limit`, and `MAX_FRAMES`.
     """
+    if target.is_file():
+        return _of_video(target, size, limit, fewest)
+    return _of_folder(target, size, limit, fewest)
+
+
+def _of_folder(folder: Path, size: tuple[int, int], limit: int | None, fewest: int) -> Targets:
     rejected: list[tuple[bytes, str]] = []
     files = _files(folder, rejected)
     wanted = len(files) if limit is None else min(limit, len(files))
-    _check_request(folder, len(files), size, limit, wanted, fewest)
+    _check_request(size, limit)
+    _check_folder(folder, len(files), size, wanted, fewest)
     images: dict[bytes, np.ndarray] = {}
     digests: dict[bytes, bytes] = {}
     with warnings.catch_warnings():
@@ -84,26 +100,61 @@ def load_targets(
     )
 
 
-def first_size(folder: Path) -> tuple[int, int]:
-    """(width, height), upright, of the first file under `folder` that can be used."""
+def _of_video(file: Path, size: tuple[int, int], limit: int | None, fewest: int) -> Targets:
+    _check_request(size, limit)
+    most = min(limit or MAX_FRAMES, MAX_FRAMES, max(MIN_IMAGES, MAX_ARRAY_BYTES // _bytes(size)))
+    with _named(file):
+        frames = videos.every_nth(file, most, lambda frame: _fit(frame, size))
+    _check_enough(file, len(frames), (), fewest)
+    names = [f"frame_{number:08d}" for number in frames]
+    content = bytes.fromhex(sha256_of(file))
+    return Targets(
+        images=np.stack(list(frames.values())),
+        names=tuple(names),
+        rejected=(),
+        digest=_digest([(name.encode(), content) for name in names]),
+    )
+
+
+@contextmanager
+def _named(video: Path) -> Iterator[None]:
+    """What is wrong with a video is an InputError that names it."""
+    try:
+        yield
+    except UnusableError as error:
+        where = repr(display_name(os.fsencode(video)))
+        raise InputError(
+            f"target {where}: {error}; give another video, or a folder of photos"
+        ) from error
+
+
+def first_size(target: Path) -> tuple[int, int]:
+    """(width, height), upright, of the first picture in `target` that can be used."""
+    if target.is_file():
+        with _named(target):
+            height, width = videos.first_frame(target).shape[:2]
+        return width, height
     rejected: list[tuple[bytes, str]] = []
-    for name in _files(folder, rejected):
+    for name in _files(target, rejected):
         try:
-            height, width = _decode(_read(folder, name)).shape[:2]
+            height, width = _decode(_read(target, name)).shape[:2]
         except UnusableError as error:
             rejected.append((name, str(error)))
             continue
         return width, height
     shown = [(display_name(name), reason) for name, reason in rejected]
-    _check_enough(folder, 0, shown, 1)
+    _check_enough(target, 0, shown, 1)
     raise AssertionError("no image is too few")
 
 
-def count_pictures(folder: Path) -> int:
-    """Files under `folder` whose headers are those of pictures; no pixel is decoded."""
+def count_pictures(target: Path) -> int:
+    """Files under `target` whose headers are those of pictures, or the frames of a video."""
+    if target.is_file():
+        with _named(target):
+            return videos.count_frames(target)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in `load_targets`
-        return sum(_has_header(folder, name) for name in _files(folder, []))
+        return sum(_has_header(target, name) for name in _files(target, []))
 
 
 def write_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
@@ -124,9 +175,9 @@ def _files(folder: Path, rejected: list[tuple[bytes, str]]) -> list[bytes]:
     """
     root = os.fsencode(folder)
     if not os.path.isdir(root):
-        what = "is a file" if os.path.exists(root) else "is not there"
+        what = "is no folder" if os.path.exists(root) else "is not there"
         raise InputError(
-            f"target folder {display_name(root)!r} {what}; give a folder that holds photos"
+            f"target {display_name(root)!r} {what}; give a folder that holds photos, or a video"
         )
     if is_dataset(folder):
         return sorted(map(os.fsencode, images_of_dataset(folder)))
@@ -168,28 +219,30 @@ def _walk(
                 yield name, entry
 
 
-def _check_request(
-    folder: Path,
-    found: int,
-    size: tuple[int, int],
-    limit: int | None,
-    wanted: int,
-    fewest: int,
-) -> None:
-    where = repr(display_name(os.fsencode(folder)))
+def _check_request(size: tuple[int, int], limit: int | None) -> None:
     if min(size) < 1:
         raise InputError(f"size of the target images is {size[0]} x {size[1]}; give 1 px or more")
     if limit is not None and limit < MIN_IMAGES:
         raise InputError(f"limit of target images is {limit}; give {MIN_IMAGES} or more")
+
+
+def _check_folder(
+    folder: Path, found: int, size: tuple[int, int], wanted: int, fewest: int
+) -> None:
+    where = repr(display_name(os.fsencode(folder)))
     if found == 0:
         raise InputError(f"target folder {where} has no files; need at least {fewest} images")
-    need = wanted * size[0] * size[1] * 3
+    need = wanted * _bytes(size)
     if need > MAX_ARRAY_BYTES:
-        most = MAX_ARRAY_BYTES // (size[0] * size[1] * 3)
         raise InputError(
             f"{wanted} target images of {size[0]} x {size[1]} px need {need / 2**30:.1f} GiB of "
-            f"memory; limit them to {most}"
+            f"memory; limit them to {MAX_ARRAY_BYTES // _bytes(size)}"
         )
+
+
+def _bytes(size: tuple[int, int]) -> int:
+    """Of one picture."""
+    return size[0] * size[1] * 3
 
 
 def _check_enough(
@@ -221,8 +274,11 @@ def _read(folder: Path, name: bytes) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UnusableError("not a regular file")
+            if videos.is_video(file.read(videos.HEAD)):
+                raise UnusableError("a video; it is read when it is given by itself")
             if status.st_size > MAX_FILE_BYTES:
                 raise UnusableError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+            file.seek(0)
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UnusableError(f"cannot be read: {error.strerror}") from error

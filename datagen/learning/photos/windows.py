@@ -14,16 +14,16 @@ _FEWEST = 16  # windows
 
 
 def windows_of(
-    folder: Path, names: Sequence[str], frames: int, lost: Sequence[str] = ()
+    target: Path, names: Sequence[str], frames: int, lost: Sequence[str] = ()
 ) -> np.ndarray:
     """int [M, T]: all runs of `frames` pictures of a clip, as places in `names`, which are sorted.
 
-    Of a dataset of ours its videos are the clips; elsewhere the folders in `folder` are, whose
-    pictures follow one another by their names. `lost`: names of what could not be read, which ends
-    a run.
+    Of a dataset of ours its videos are the clips, and a video is one; elsewhere the folders in
+    `target` are, whose pictures follow one another by their names. `lost`: names of what could not
+    be read, which ends a run.
     """
     clips: dict[Any, list[tuple[int, int]]] = {}
-    places = _in_videos(folder) if is_dataset(folder) else _in_folders([*names, *lost])
+    places = _places(target, names, lost)
     for k, name in enumerate(names):
         if name in places:
             clip, order = places[name]
@@ -31,11 +31,20 @@ def windows_of(
     found = [run for members in clips.values() for run in _runs(sorted(members), frames)]
     if len(found) < _FEWEST:
         raise InputError(
-            f"{folder}: has {len(found)} runs of {frames} frames that follow each other, and "
-            f"{_FEWEST} are needed; give a dataset with [clips], or a folder for each clip's "
-            "frames, or lower learn.relate_clips.frames"
+            f"{target}: has {len(found)} runs of {frames} frames that follow each other, and "
+            f"{_FEWEST} are needed; give a dataset with [clips], a folder for each clip's frames, "
+            "or a video, or lower learn.relate_clips.frames"
         )
     return np.array(found)
+
+
+def _places(
+    target: Path, names: Sequence[str], lost: Sequence[str]
+) -> Mapping[str, tuple[Any, int]]:
+    """Name -> clip and number in it, of those that are in one."""
+    if target.is_file():
+        return {name: (target.name, k) for k, name in enumerate(names)}
+    return _in_videos(target) if is_dataset(target) else _in_folders([*names, *lost])
 
 
 def _in_videos(folder: Path) -> Mapping[str, tuple[int, int]]:
