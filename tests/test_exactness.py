@@ -25,6 +25,7 @@ SCENES = {  # of those whose pictures are larger and hold more
     "street_simple": 60,
     "street_suburban": 60,
     "street_urban": 60,
+    "traffic": 500,
 }
 MOST = 2000  # of each of the others
 BATCH = 20

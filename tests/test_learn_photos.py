@@ -13,6 +13,7 @@ from PIL import Image
 from resuming import killed_when
 from rewriting import rewritten
 from safetensors.torch import load_file
+from test_videos import filmed
 
 from datagen import pipeline
 from datagen.audit import audit_frame
@@ -278,6 +279,21 @@ def test_a_folder_of_too_few_photos_is_refused(place, method, tmp_path):
     with pytest.raises(InputError, match="need at least 16 images; found 15 in"):
         learn(recipe_of(place, method), few, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_video_is_learned_from_as_photos_are(place, cli, tmp_path):
+    """It goes on under another name; a photo of it is no video, and nothing is written then."""
+    file, source = filmed(tmp_path / "v.avi"), place / "gnm" / "table.toml"
+    done = cli("learn", source, "--target", file, "--out", tmp_path / "run", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["targets"] == 20
+    moved = file.rename(tmp_path / "w.avi")
+    again = cli("learn", source, "--target", moved, "--out", tmp_path / "run", "--resume")
+    assert again.code == 0, again.err
+    photo = next((place / "photos").iterdir())
+    refused = cli("learn", source, "--target", photo, "--out", tmp_path / "no")
+    refused.refused(2, photo.name, "is no MP4", "give another video, or a folder of photos")
+    assert not (tmp_path / "no").exists()
 
 
 def test_truth_is_no_part_of_learning_from_photos_alone(place, method, tmp_path):

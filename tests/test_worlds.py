@@ -30,6 +30,7 @@ WORLDS = (
     "mnist_10",
     "mnist_4_10",
     "digits",
+    "traffic",
 )
 TABLETOPS = ("arrow_room", "balls_in_bowl_3d", "clevr_like", "shape_stacks")  # drawn in 3D
 
