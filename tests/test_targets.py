@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datagen.dataset.targets import count_pictures, first_size, load_targets, write_rejected
+from datagen.dataset.targets import (
+    count_pictures,
+    find_photos,
+    first_size,
+    load_targets,
+    window,
+    write_rejected,
+)
 from datagen.errors import InputError
 from datagen.rng import Stream, rng_for
 
@@ -92,6 +99,29 @@ def test_a_photo_is_cropped_at_its_centre_and_never_stretched(tmp_path):
     wide[:, :20], wide[:, 20:40], wide[:, 40:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     image = loaded(tmp_path, Image.fromarray(wide), "PNG", (10, 10))
     assert (image == (0, 255, 0)).all()
+
+
+@pytest.mark.parametrize("shape", [(20, 60), (60, 20), (31, 31), (8, 999)])
+@pytest.mark.parametrize("size", [(10, 10), (16, 9), (1, 50)])
+def test_the_part_of_a_photo_that_is_seen_has_a_known_place(tmp_path, shape, size):
+    left, top, width, height = window(shape[1], shape[0], size)
+    photo = np.zeros((*shape, 3), np.uint8)
+    photo[top : top + height, left : left + width] = 255
+    assert (loaded(tmp_path, Image.fromarray(photo), "PNG", size) == 255).all()
+    assert 0 <= left <= shape[1] - width - left <= left + 1
+    assert 0 <= top <= shape[0] - height - top <= top + 1
+
+
+def test_photos_one_by_one_keep_their_own_sizes(tmp_path):
+    good(tmp_path / "a", 1)
+    Image.fromarray(picture(1, 30, 50)).save(tmp_path / "b.png")
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / "odd\n.png").write_bytes((tmp_path / "b.png").read_bytes())
+    there = find_photos(tmp_path)
+    assert there.names == ("a/good0.png", "b.png")
+    assert [name for name, _ in there.rejected] == ["notes.txt", "odd\n.png"]
+    for name, pixels in (("a/good0.png", picture(0)), ("b.png", picture(1, 30, 50))):
+        assert np.array_equal(there.load(name), pixels)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (100, 9), (9, 100), (1, 1)])

@@ -1,4 +1,4 @@
-"""Read a folder of photos, or a video, into one uint8 array, and say what was left out, and why.
+"""Read a folder of photos, all of one size or one by one, or a video; say what was left out, and why.
 
 The rules, in the order in which they apply to a file of a folder:
 
@@ -9,7 +9,7 @@ The rules, in the order in which they apply to a file of a folder:
 - 16 bits become 8 by keeping the high byte. Palette, greyscale and CMYK become RGB.
   Transparency is laid over black.
 - The largest centred part with the wanted proportions is cut out, then resized (by area when it
-  shrinks, bilinear when it grows). Nothing is ever stretched.
+  shrinks, bilinear when it grows). Nothing is ever stretched. One by one they stay as they are.
 
 A video is its frames: every one, or every n-th where there are very many. The last rule is theirs,
 too.
@@ -77,15 +77,13 @@ def _of_folder(folder: Path, size: tuple[int, int], limit: int | None, fewest: i
     _check_folder(folder, len(files), size, wanted, fewest)
     images: dict[bytes, np.ndarray] = {}
     digests: dict[bytes, bytes] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; we judge the pixels
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _unwarned():
         for name in _spread(files, wanted):
             if len(images) == wanted:
                 break
             try:
                 data = _read(folder, name)
-                images[name] = _fit(_decode(data), size)
+                images[name] = fitted(_decode(data), size)
                 digests[name] = hashlib.sha256(data).digest()
             except UnusableError as error:
                 rejected.append((name, str(error)))
@@ -152,9 +150,43 @@ def count_pictures(target: Path) -> int:
     if target.is_file():
         with _named(target):
             return videos.count_frames(target)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `load_targets`
-        return sum(_has_header(target, name) for name in _files(target, []))
+    with _unwarned():
+        return sum(_fault(target, name) is None for name in _files(target, []))
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Files of a folder that are pictures by their headers; each keeps its own size."""
+
+    folder: Path
+    names: tuple[str, ...]  # relative to the folder
+    rejected: tuple[tuple[str, str], ...]  # (name, reason)
+
+    def load(self, name: str) -> np.ndarray:
+        """uint8 [H, W, 3] RGB, upright; UnusableError for what its header did not tell."""
+        with _unwarned():
+            return _decode(_read(self.folder, os.fsencode(name)))
+
+
+def find_photos(folder: Path) -> Photos:
+    """The photos under `folder`, in the order of their names; InputError where there is none."""
+    rejected: list[tuple[bytes, str]] = []
+    names: list[str] = []
+    with _unwarned():
+        for name in _files(folder, rejected):
+            fault = _fault(folder, name) or _odd(name)
+            if fault is None:
+                names.append(os.fsdecode(name))
+            else:
+                rejected.append((name, fault))
+    shown = tuple((display_name(name), reason) for name, reason in sorted(rejected))
+    if not names:
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in shown[:3])
+        raise InputError(
+            f"{display_name(os.fsencode(folder))!r} holds no photo{f' ({why})' if why else ''}; "
+            "give a folder of PNG, JPEG, WebP or BMP files"
+        )
+    return Photos(folder, tuple(names), shown)
 
 
 def write_rejected(path: Path, rejected: Sequence[tuple[str, str]]) -> None:
@@ -175,10 +207,8 @@ def _files(folder: Path, rejected: list[tuple[bytes, str]]) -> list[bytes]:
     """
     root = os.fsencode(folder)
     if not os.path.isdir(root):
-        what = "is no folder" if os.path.exists(root) else "is not there"
-        raise InputError(
-            f"target {display_name(root)!r} {what}; give a folder that holds photos, or a video"
-        )
+        what = "is a file" if os.path.exists(root) else "is not there"
+        raise InputError(f"{display_name(root)!r} {what}; give a folder that holds photos")
     if is_dataset(folder):
         return sorted(map(os.fsencode, images_of_dataset(folder)))
     refuse_run(folder)
@@ -205,7 +235,7 @@ def _walk(
         except OSError as error:
             if not place:
                 raise InputError(
-                    f"target folder {display_name(root)!r} cannot be read: {error.strerror}"
+                    f"folder {display_name(root)!r} cannot be read: {error.strerror}"
                 ) from error
             rejected.append((place, f"the folder cannot be read: {error.strerror}"))
             continue
@@ -287,12 +317,29 @@ def _read(folder: Path, name: bytes) -> bytes:
     return data
 
 
-def _has_header(folder: Path, name: bytes) -> bool:
+def _fault(folder: Path, name: bytes) -> str | None:
+    """What is wrong with a file by its header; no pixel is decoded."""
     try:
         with opened(os.path.join(os.fsencode(folder), name)):
-            return True
-    except UnusableError:
-        return False
+            return None
+    except UnusableError as error:
+        return str(error)
+
+
+def _odd(name: bytes) -> str | None:
+    """A label has to name its picture, in a file of plain text."""
+    readable = display_name(name)
+    if readable.isprintable() and os.fsencode(readable) == name:
+        return None
+    return "its name is no plain text; rename it"
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; we judge the pixels
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _decode(data: bytes) -> np.ndarray:
@@ -320,7 +367,7 @@ def rgb(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("RGB"))
 
 
-def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The middle of `image` at `size`, in memory of its own."""
     part = middle(image, size)
     return part.copy() if part.shape[1::-1] == size else resized(part, size)
@@ -328,11 +375,15 @@ def _fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def middle(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The largest centred part of an [H, W, ...] array with the proportions of `size`."""
-    height, width = image.shape[:2]
+    left, top, width, height = window(image.shape[1], image.shape[0], size)
+    return image[top : top + height, left : left + width]
+
+
+def window(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where `middle` lies in a picture: left, top, width, height, px."""
     w = max(1, min(width, round(height * size[0] / size[1])))
     h = max(1, min(height, round(width * size[1] / size[0])))
-    left, top = (width - w) // 2, (height - h) // 2
-    return image[top : top + h, left : left + w]
+    return (width - w) // 2, (height - h) // 2, w, h
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
