@@ -17,7 +17,7 @@ from datagen import rle
 from datagen.audit import audit_coco
 from datagen.dataset.export import FORMATS, export, outline
 from datagen.dataset.export.selection import split_of
-from datagen.dataset.export.to_coco import polygons_of
+from datagen.dataset.export.to_coco import polygons_of, simpler_polygons_of
 from datagen.errors import InputError
 from datagen.frame import Layout
 
@@ -119,6 +119,27 @@ def test_polygons_are_measured_against_the_mask():
     mask = ring(0, 0, 15, 5).mask
     rings, iou = polygons_of(rle.encode(mask))
     assert (len(rings), iou) == (1, 1.0)
+
+
+def test_polygons_to_correct_have_few_points_and_keep_the_mask():
+    rows, columns = np.mgrid[:200, :300]
+    disc = (columns - 150.3) ** 2 / 2 + (rows - 99.8) ** 2 < 80**2
+    speck = (columns > 280) & (rows < 9)
+    mask = rle.encode(disc | speck)
+    rings = simpler_polygons_of(mask)
+    assert [len(one) // 2 for one in rings[1:]] == [4], "the largest part comes first"
+    assert 20 < len(rings[0]) // 2 < 60
+    assert max(len(one) // 2 for one in polygons_of(mask)[0]) > 300
+    (drawn,) = rle.of_segmentations([rings], 200, 300)
+    assert (rle.decode([drawn])[0] != rle.decode([mask])[0]).mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (3, 1)])
+def test_polygons_to_correct_of_the_smallest_masks_are_exact(size):
+    mask = np.zeros((12, 12), bool)
+    mask[4 : 4 + size[0], 5 : 5 + size[1]] = True
+    (drawn,) = rle.of_segmentations([simpler_polygons_of(rle.encode(mask))], 12, 12)
+    assert drawn == rle.encode(mask)
 
 
 # COCO.

@@ -9,6 +9,7 @@ pixels belong to different parts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 Point = tuple[int, int]  # x, y in pixels; (0, 0) is the top left border of the first pixel
@@ -59,6 +60,18 @@ def joined(rings: Sequence[Ring]) -> Ring:
         a, b = _nearest(whole, ring)
         whole[a:a] = [whole[a], *ring[b:], *ring[: b + 1]]
     return whole
+
+
+def area(ring: Ring) -> float:
+    """px."""
+    return cv2.contourArea(np.array(ring, np.int32))
+
+
+def simpler(ring: Ring) -> Ring:
+    """The ring by Douglas and Peucker, within a pixel of itself; as it is where no area is left."""
+    kept = cv2.approxPolyDP(np.array(ring, np.int32), 1.0, True)[:, 0]
+    found = [(int(x), int(y)) for x, y in kept]
+    return found if len(found) >= 3 and area(found) > 0 else ring
 
 
 def _nearest(whole: Ring, ring: Ring) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from datagen.dataset.export.publish import Written, place_images
 from datagen.dataset.export.selection import Item, Selection
 
 EXACT_ENOUGH = 0.99  # IoU; below it a polygon is not the thing any more
+_ALIKE = 0.9  # IoU of a polygon that is there to be corrected
 
 
 def image_path(_: Selection, part: str, item: Item) -> str:
@@ -89,10 +90,30 @@ def polygons_of(mask: rle.RLE) -> tuple[list[list[int]], float]:
     inside = masks.pixels([mask])[0]
     if not inside.any():
         return [], 0.0
-    rings = [[v for point in ring for v in point] for ring in rings_of(inside)]
+    rings = _flat(rings_of(inside))
+    return rings, _iou(rings, mask)
+
+
+def simpler_polygons_of(mask: rle.RLE) -> list[list[int]]:
+    """Polygons that a person can drag: few points, the largest part first.
+
+    They leave the mask's outline by a pixel at most; a mask that would lose too much by it keeps
+    its exact ones.
+    """
+    inside = masks.pixels([mask])[0]
+    exact = sorted(rings_of(inside), key=outline.area, reverse=True)
+    rings = _flat([outline.simpler(ring) for ring in exact])
+    return rings if _iou(rings, mask) >= _ALIKE else _flat(exact)
+
+
+def _flat(rings: Sequence[outline.Ring]) -> list[list[int]]:
+    return [[v for point in ring for v in point] for ring in rings]
+
+
+def _iou(rings: list[list[int]], mask: rle.RLE) -> float:
     drawn = rle.of_segmentations([rings], *mask["size"])[0]
     iou = coco_mask.iou(cast(Any, [drawn]), cast(Any, [mask]), [False])
-    return rings, float(np.asarray(iou)[0, 0])
+    return float(np.asarray(iou)[0, 0])
 
 
 def rings_of(inside: np.ndarray) -> list[outline.Ring]:
