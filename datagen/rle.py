@@ -30,6 +30,18 @@ def encode(mask: np.ndarray) -> RLE:
     return as_text(cast(RLE, coco_mask.encode(np.asfortranarray(mask, np.uint8))))
 
 
+def boxes(masks: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """float64 [N, 4]: x, y, width, height of what each mask covers, px."""
+    if not masks:
+        return np.zeros((0, 4))
+    return np.asarray(coco_mask.toBbox(cast(Any, list(masks))))
+
+
+def area(mask: Mapping[str, Any]) -> int:
+    """Pixels that a mask covers."""
+    return int(coco_mask.area(cast(Any, mask)))
+
+
 def as_text(rle: Mapping[str, Any]) -> RLE:
     """The same mask with `counts` as text, as JSON wants it."""
     counts = rle["counts"]

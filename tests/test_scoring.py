@@ -310,6 +310,53 @@ def test_coco_results_of_masks_alone_have_the_boxes_of_their_masks(tmp_path):
         read_detections(write(tmp_path / "r.json", json.dumps([one])), truth, ids)
 
 
+def as_coco(**changes):
+    """What `datagen predict` writes of two pictures, under ids of its own; lists with a change."""
+    images = [
+        {"id": k, "file_name": name, "width": SIZE, "height": SIZE}
+        for k, name in ((5, "1.png"), (4, "0.png"), (6, "other.png"))
+    ]
+    label = {"id": 1, "image_id": 4, "category_id": 2, "bbox": [*CAR], "score": 0.5, "iscrowd": 0}
+    corners = [10, 10, 50, 10, 50, 50, 10, 50]
+    data = {
+        "images": images,
+        "annotations": [{**label, "segmentation": [corners]}],
+        "categories": [{"id": 1, "name": "tree"}, {"id": 2, "name": "car"}],
+    }
+    for key, new in changes.items():
+        data[key] = [] if new is None else [data[key][0] | new, *data[key][1:]]
+    return json.dumps(data)
+
+
+def test_a_coco_file_with_scores_is_read_by_the_names_in_it(tmp_path):
+    truth = labelled([thing(0, CAR, mask=True)], [], masks=True)
+    made = read_detections(write(tmp_path / "l.json", as_coco()), truth)
+    assert made.categories == ("tree", "car")
+    assert [len(one.scores) for one in made.found] == [1, 0]
+    assert made.found[0].boxes.tolist() == [list(CAR)]
+    assert made.found[0].categories.tolist() == [1]
+    assert made.found[0].masks == (box_mask(CAR, SIZE, SIZE),)
+    plain = write(tmp_path / "p.json", as_coco(annotations={"segmentation": []}))
+    assert read_detections(plain, truth).found[0].masks is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": None}, r"has nothing about 2 of 2 pictures of set \(the first: 0.png\)"),
+        ({"images": {"width": 40}}, "found in 1.png at 40 x 200 px, but its labels are for 200 x"),
+        ({"annotations": {"score": None}}, "holds no detections, but labels without a `score`"),
+        ({"annotations": {"category_id": 9}}, "category 9"),
+        ({"annotations": {"bbox": [0, 0, -1, 5]}}, "not x, y, width, height"),
+    ],
+    ids=str,
+)
+def test_a_coco_file_that_does_not_fit_the_labels_is_refused(tmp_path, changes, words):
+    truth = labelled([thing(0, CAR)], [])
+    with pytest.raises(InputError, match=words):
+        read_detections(write(tmp_path / "l.json", as_coco(**changes)), truth)
+
+
 def ours(boxes="[[0, 0, 5, 5]]", scores="[0.5]", categories="[0]", masks="null"):
     row = f'"boxes": {boxes}, "scores": {scores}, "categories": {categories}, "masks": {masks}'
     return f'{{"categories": ["car"], "pictures": [{{"name": "0.png", {row}}}]}}'

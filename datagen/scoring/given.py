@@ -1,13 +1,12 @@
-"""Detections in a file, of `datagen` or of any tool that writes COCO's results, checked."""
+"""Detections in a file, of `datagen` or of any tool that writes them as COCO has them, checked."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from datagen import rle
 from datagen.errors import InputError
@@ -33,7 +32,8 @@ class Numbered:
 
 
 def read_detections(path: Path, labelled: Labelled, numbered: Numbered | None = None) -> Given:
-    """`path`: our detections.json, or a list of COCO results, for which ids are `numbered`.
+    """`path`: our detections.json; a COCO file whose annotations have scores, as `predict` writes
+    it; or a list of COCO results, for which ids are `numbered`.
 
     InputError for numbers that are none, pictures or categories that are not there, broken masks.
     """
@@ -46,14 +46,15 @@ def read_detections(path: Path, labelled: Labelled, numbered: Numbered | None = 
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {_REMEDY}") from error
-    if isinstance(data, dict) and not {"categories", "pictures"} <= data.keys():
-        raise InputError(
-            f"{path}: holds no detections; give the detections.json of an evaluation, or a list "
-            "of COCO results"
-        )
+    keys = data.keys() if isinstance(data, dict) else set()
+    is_coco = {"images", "annotations", "categories"} <= keys
+    if isinstance(data, dict) and not (is_coco or {"categories", "pictures"} <= keys):
+        raise _no_detections(path)
     try:
         if isinstance(data, list):
             return _of_results(path, data, labelled, numbered)
+        if is_coco:
+            return _of_coco(path, data, labelled)
         return _of_ours(path, data, labelled)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
@@ -61,17 +62,47 @@ def read_detections(path: Path, labelled: Labelled, numbered: Numbered | None = 
         ) from error
 
 
+def _no_detections(path: Path, why: str = "") -> InputError:
+    return InputError(
+        f"{path}: holds no detections{why}; give the detections.json of an evaluation, what "
+        "`datagen predict` wrote, or a list of COCO results"
+    )
+
+
 def _of_ours(path: Path, data: Mapping[str, Any], labelled: Labelled) -> Given:
     categories = tuple(map(str, data["categories"]))
     rows = {str(row["name"]): row for row in data["pictures"]}
-    missing = [one.name for one in labelled.pictures if one.name not in rows]
+    _check_complete(path, rows.keys(), labelled)
+    found = [_detections(path, one, rows[one.name], len(categories)) for one in labelled.pictures]
+    return Given(categories, tuple(found))
+
+
+def _check_complete(path: Path, known: Container[str], labelled: Labelled) -> None:
+    missing = [one.name for one in labelled.pictures if one.name not in known]
     if missing:
         raise InputError(
             f"{path}: has nothing about {len(missing)} of {len(labelled.pictures)} pictures of "
-            f"{labelled.folder} (the first: {missing[0]}); give the dataset it was made for"
+            f"{labelled.folder} (the first: {missing[0]}); give the dataset it was made for, or "
+            "detect in that folder"
         )
-    found = [_detections(path, one, rows[one.name], len(categories)) for one in labelled.pictures]
-    return Given(categories, tuple(found))
+
+
+def _of_coco(path: Path, data: Mapping[str, Any], labelled: Labelled) -> Given:
+    """Pictures and categories meet those of the labels by name."""
+    names = {one["id"]: str(one["file_name"]) for one in data["images"]}
+    _check_complete(path, set(names.values()), labelled)
+    sides = {str(one["file_name"]): (one["width"], one["height"]) for one in data["images"]}
+    for one in labelled.pictures:
+        if sides[one.name] != (one.width, one.height):
+            width, height = sides[one.name]
+            raise InputError(
+                f"{path}: things were found in {one.name} at {width} x {height} px, but its labels "
+                f"are for {one.width} x {one.height}; save it as it is shown, upright, for both"
+            )
+    known = {one["id"]: str(one["name"]) for one in data["categories"]}
+    if any(one.get("score") is None for one in data["annotations"]):
+        raise _no_detections(path, ", but labels without a `score`")
+    return _by_name(path, data["annotations"], labelled, Numbered(names, known))
 
 
 def _of_results(
@@ -82,8 +113,15 @@ def _of_results(
             f"{path}: is a list of COCO results, whose ids only a COCO dataset explains, and "
             f"{labelled.folder} is none; give datagen's detections.json"
         )
+    return _by_name(path, data, labelled, numbered)
+
+
+def _by_name(
+    path: Path, data: Sequence[Mapping[str, Any]], labelled: Labelled, numbered: Numbered
+) -> Given:
+    """Detections by their pictures' names; they have masks where each of them has one."""
     place = {number: k for k, number in enumerate(numbered.categories)}
-    masks = bool(data) and all(one.get("segmentation") is not None for one in data)
+    masks = bool(data) and all(one.get("segmentation") for one in data)
     boxed = not masks or all("bbox" in one for one in data)  # COCO's results of masks have none
     rows: dict[str, dict[str, list[Any]]] = {}
     for one in data:
@@ -112,7 +150,7 @@ def _detections(path: Path, picture: Picture, row: Mapping[str, Any], known: int
     """The surest first, as Detections are."""
     where = f"{path}: picture {picture.name}"
     masks = None if row["masks"] is None else tuple(_masks(where, picture, row["masks"]))
-    boxes = _around(masks or ()) if row["boxes"] is None else row["boxes"]
+    boxes = rle.boxes(masks or ()) if row["boxes"] is None else row["boxes"]
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     scores = np.array(row["scores"], np.float64).reshape(-1)
     categories = np.array(row["categories"], np.int64).reshape(-1)
@@ -133,11 +171,6 @@ def _detections(path: Path, picture: Picture, row: Mapping[str, Any], known: int
         categories[order].astype(np.int32),
         None if masks is None else tuple(masks[k] for k in order),
     )
-
-
-def _around(masks: Sequence[rle.RLE]) -> np.ndarray:
-    """[N, 4]: the box of each mask, as COCO takes it."""
-    return np.asarray(coco_mask.toBbox(cast(Any, list(masks))))
 
 
 def _masks(where: str, picture: Picture, masks: Sequence[Any]) -> Iterator[rle.RLE]:
