@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -43,6 +44,21 @@ class Component(BaseModel):
         """Does this generator make clips of its own, by `open_clips`, as `Generator` says?"""
         return False
 
+    def may_find(self) -> bool:
+        """Does this generator find its things in photos, by `open_finder`, as `Generator` says?"""
+        return False
+
+
+Find = Callable[[Sequence[np.ndarray]], list[Detections]]  # as `Detector` says
+
+
+@dataclass(frozen=True)
+class Finder:
+    """What finds things in pictures, open."""
+
+    categories: tuple[str, ...]  # detections name them by their place
+    find: Find
+
 
 class Generator(Protocol):
     """Starts from noise.
@@ -54,6 +70,9 @@ class Generator(Protocol):
     One that makes clips, by its `may_move()`, has `open_clips(grammar, frames)`: of each rng it
     gives a list of so many frames. What it gives for more frames begins with what it gives for
     fewer, where it does not reject them.
+
+    One that finds its things in photos, by its `may_find()`, has `open_finder(grammar)`, which
+    yields a Finder.
     """
 
     gives: ClassVar[type[Scene] | type[Layout] | type[Frame]]
@@ -98,9 +117,7 @@ class Detector(Protocol):
 
     weights: str | None  # the file of a trained one; it names its categories
 
-    def open(
-        self,
-    ) -> AbstractContextManager[Callable[[Sequence[np.ndarray]], list[Detections]]]: ...
+    def open(self) -> AbstractContextManager[Find]: ...
 
 
 class Executor(Protocol):

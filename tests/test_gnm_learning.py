@@ -12,7 +12,8 @@ from datagen.errors import InputError
 from datagen.generators.gnm import Generator
 from datagen.language import parse
 from datagen.learning.gnm import schedule
-from datagen.learning.gnm.objects import frame_of, infer
+from datagen.learning.gnm.finding import found_in
+from datagen.learning.gnm.objects import THRESHOLD, frame_of, infer
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
@@ -248,6 +249,12 @@ def test_it_finds_digits_that_nobody_has_labelled():
     assert np.mean([len(one.boxes) == 4 for one in found]) >= 0.9
     best = [iou(boxes[k], one.boxes).max(1) for k, one in enumerate(found) if len(one.boxes)]
     assert np.mean(np.concatenate(best) >= 0.5) >= 0.9
+    for k in range(4):  # as photos of another size and shape, in whose pixels things are told
+        large = cv2.resize(pictures[k], (320, 320), interpolation=cv2.INTER_CUBIC)
+        photo = np.pad(large, ((0, 0), (50, 51), (0, 0)))
+        at = found_in(trainee.sampler(), photo, THRESHOLD).boxes - [50, 0, 0, 0]
+        at[:, 2:] += at[:, :2]
+        assert np.median(iou(boxes[k] * 5, at).max(1)) >= 0.5
 
 
 # --------------------------------------------------------------------------- generator and labels

@@ -16,13 +16,11 @@ from datagen.detecting.teaching import looked_at
 from datagen.digest import canonical
 from datagen.errors import InputError
 from datagen.files import write_atomic
-from datagen.interfaces import Component
+from datagen.interfaces import Component, Find
 from datagen.jobs.work import Payload, Run
 from datagen.labelled import Detections, Picture
 from datagen.storage.address import quoted, unquoted
 from datagen.threads import one_thread
-
-Find = Callable[[Sequence[np.ndarray]], list[Detections]]
 
 PICTURES = "pictures.json"  # in the folder of an evaluation: which to look at
 SHARDS = "shards"
@@ -94,15 +92,17 @@ def as_json(name: str, found: Detections) -> dict[str, Any]:
     """What is found in one picture, as detections.json holds it; no bit of a number is lost."""
     return {
         "name": name,
-        "boxes": [_numbers(box) for box in found.boxes],
-        "scores": _numbers(found.scores),
+        "boxes": exact(found.boxes),
+        "scores": exact(found.scores),
         "categories": found.categories.tolist(),
         "masks": None if found.masks is None else [dict(mask) for mask in found.masks],
     }
 
 
-def _numbers(values: np.ndarray) -> list[float]:
-    """float32 as the shortest decimals that are the same float32."""
+def exact(values: np.ndarray) -> list[Any]:
+    """float32 of any shape, as the shortest decimals that are the same float32."""
+    if values.ndim > 1:
+        return [exact(row) for row in values]
     return [float(str(value)) for value in values.astype(np.float32)]
 
 

@@ -13,8 +13,9 @@ from datagen.edits import NO_EDITS, Edits
 from datagen.errors import InputError
 from datagen.frame import Frame
 from datagen.grammar import Grammar
-from datagen.interfaces import Component, Rngs
+from datagen.interfaces import Component, Finder, Rngs
 from datagen.learning.gnm.editing import edited
+from datagen.learning.gnm.finding import found_in
 from datagen.learning.gnm.objects import THRESHOLD, filled, frame_of, numbered
 from datagen.learning.gnm.weights import load_gnm_model
 from datagen.models.gnm import Noise, Objects
@@ -78,6 +79,16 @@ class Generator(Component):
             return frame_of(model, objects, number, names, self.threshold, numbers)
 
         yield lambda rngs: [frame for rng in rngs for frame in made(rng)]
+
+    def may_find(self) -> bool:
+        return True
+
+    @contextmanager
+    def open_finder(self, grammar: Grammar) -> Iterator[Finder]:
+        model, category = load_gnm_model(self._file, grammar)
+        yield Finder(
+            (category,), lambda photos: [found_in(model, one, self.threshold) for one in photos]
+        )
 
     @property
     def _file(self) -> Path:

@@ -1,7 +1,7 @@
 """From what GNM has made to labels, and from pictures to the objects that it finds in them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from datagen.rng import Stream, rng_for
 
 THRESHOLD = 0.3  # light, or opacity, from which on a pixel is part of an object; of 0..1
 _AT_ONCE = 64  # pictures
+
+Window = tuple[float, float, float, float]  # left, top, width, height, px
 _LOOKED_AT = 16  # samples that tell whether a model makes objects at all
 
 
@@ -24,7 +26,8 @@ class Found:
     """What was found in one picture, in the order of the cells."""
 
     boxes: np.ndarray  # float32 [N, 4] px: left, top, right, bottom; of what is drawn
-    squares: np.ndarray  # likewise: of the glimpse around it, with its margin
+    shapes: tuple[Silhouette | None, ...]  # [N]: what is drawn; None: nothing, and so the square
+    squares: np.ndarray  # as boxes: of the glimpse around it, with its margin
     scores: np.ndarray  # float32 [N]: probability of presence
     what: np.ndarray  # float32 [N, numbers]: the mean of z_what
 
@@ -39,11 +42,18 @@ class _Layer:
     mask: np.ndarray  # bool [h, w]
 
 
-def infer(model: Gnm, pictures: np.ndarray, threshold: float = THRESHOLD) -> list[Found]:
+def infer(
+    model: Gnm,
+    pictures: np.ndarray,
+    threshold: float = THRESHOLD,
+    windows: Sequence[Window] | None = None,
+) -> list[Found]:
     """Objects in pictures uint8 [N, H, W, 3], as the model reads them: no sampling.
 
-    A pixel belongs to an object where its light, or its mask, is above `threshold`.
+    A pixel belongs to an object where its light, or its mask, is above `threshold`. `windows`: the
+    parts of photos that the pictures show, in whose pixels the objects are then drawn and told.
     """
+    windows = windows or [(0, 0, *model.sizes.canvas)] * len(pictures)
     found = []
     for start in range(0, len(pictures), _AT_ONCE):
         batch = pictures[start : start + _AT_ONCE]
@@ -52,24 +62,32 @@ def infer(model: Gnm, pictures: np.ndarray, threshold: float = THRESHOLD) -> lis
             presence = torch.sigmoid(cells.presence)
             objects = Objects((presence > 0.5).float(), cells.law.mean, None)
             boxes, shown = model.boxes(objects), model.glimpses(objects)
-        found += [
-            _found(model, objects.values[n], presence[n], boxes[n], shown[n], threshold)
-            for n in range(len(batch))
-        ]
+        for n in range(len(batch)):
+            at = _through(windows[start + n], boxes[n], model.sizes.canvas)
+            found.append(_found(model, objects.values[n], presence[n], at, shown[n], threshold))
     return found
+
+
+def _through(window: Window, boxes: Tensor, canvas: tuple[int, int]) -> Tensor:
+    """Boxes [K, 4] of the canvas in the pixels of the photo that it shows a window of."""
+    left, top, width, height = window
+    scale = boxes.new_tensor([width / canvas[0], height / canvas[1]] * 2)
+    return boxes * scale + boxes.new_tensor([left, top, 0, 0])
 
 
 def _found(
     model: Gnm, values: Tensor, presence: Tensor, boxes: Tensor, shown: Tensor, threshold: float
 ) -> Found:
     there = torch.nonzero(presence > 0.5)[:, 0]
-    tight = []
-    for k in there.tolist():
-        drawn = _layer(model, shown[k], boxes[k], threshold)
-        tight.append(_bounds(drawn) if drawn.mask.any() else _corners(boxes[k]))
+    shapes = [_tight(_layer(model, shown[k], boxes[k], threshold)) for k in there.tolist()]
     squares = [_corners(boxes[k]) for k in there.tolist()]
+    boxes_drawn = [
+        square if shape is None else _around(shape)
+        for shape, square in zip(shapes, squares, strict=True)
+    ]
     return Found(
-        np.array(tight, np.float32).reshape(-1, 4),
+        np.array(boxes_drawn, np.float32).reshape(-1, 4),
+        tuple(shapes),
         np.array(squares, np.float32).reshape(-1, 4),
         presence[there].numpy(),
         values[there, 4 : 4 + model.sizes.what].numpy(),
@@ -172,6 +190,12 @@ def _bounds(layer: _Layer) -> tuple[int, int, int, int]:
         layer.x + int(columns[-1]) + 1,
         layer.y + int(rows[-1]) + 1,
     )
+
+
+def _around(shape: Silhouette) -> tuple[int, int, int, int]:
+    """Likewise, of a mask that has been cut to its bounds."""
+    height, width = shape.mask.shape
+    return shape.x, shape.y, shape.x + width, shape.y + height
 
 
 def _tight(layer: _Layer) -> Silhouette | None:
