@@ -26,6 +26,7 @@ VERBS = {
     "learn": "Fit a recipe's grammar to a folder of unlabelled images.",
     "train": "Teach a detector what is in labelled images.",
     "evaluate": "Score a detector on labelled images, and show where it fails.",
+    "predict": "Find things in photos: labels for a person to correct.",
     "compare": "Report how far generated pictures are from a target's.",
     "advise": "Propose what to make more of, from what a detector misses.",
     "fetch": "Bring a dataset from an object store into a folder.",

@@ -64,6 +64,8 @@ def _instead(given: Path) -> str:
         return "was written by `datagen evaluate`; give a run of `train`, or its detections.json"
     if is_dataset(given):
         return "is a dataset, no run of `train`; the detector comes first, then the pictures"
+    if (given / "recipe.json").is_file():
+        return "is a run of `learn`, no detector; score what `datagen predict` finds by it"
     return f"holds no {MODEL}, so it is no run of `train`; give the folder that `train` wrote"
 
 
