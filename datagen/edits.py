@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from datagen.errors import InputError
+from datagen.errors import EditError, InputError
+from datagen.frame import Frame, Silhouette
 
 _MOVE = re.compile(r"([1-9]\d*):([+-]?\d+(?:\.\d+)?),([+-]?\d+(?:\.\d+)?)")
 
@@ -29,6 +30,20 @@ class Edits:
             raise InputError("--move: names a thing twice; give one way for each")
         return cls(moved, frozenset(drops), frozenset(recolours))
 
+    def refuse_leaving(self, before: Frame) -> None:
+        """EditError for a move that would take the middle of a thing out of this picture."""
+        for thing in before.instances:
+            if thing.id not in self.moved or thing.silhouette.area == 0:
+                continue
+            right, down = self.moved[thing.id]
+            x, y = _middle(thing.silhouette)
+            x, y = x + right, y + down
+            if not (0 <= x <= before.width and 0 <= y <= before.height):
+                raise EditError(
+                    f"--move: thing {thing.id} would be at ({x:.0f}, {y:.0f}) px, outside the "
+                    f"picture of {before.width} x {before.height} px; move it less far"
+                )
+
     @property
     def things(self) -> frozenset[int]:
         return self.dropped | self.recoloured | self.moved.keys()
@@ -38,6 +53,12 @@ class Edits:
 
 
 NO_EDITS = Edits()
+
+
+def _middle(shape: Silhouette) -> tuple[float, float]:
+    """Of its box; x, y in px."""
+    height, width = shape.mask.shape
+    return shape.x + width / 2, shape.y + height / 2
 
 
 def _move(text: str) -> tuple[int, tuple[float, float]]:

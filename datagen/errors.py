@@ -17,6 +17,10 @@ class RecipeError(InputError):
     """A recipe has an unknown key, a value out of range, or names something that is not there."""
 
 
+class EditError(InputError):
+    """A picture does not allow an edit that was asked of it: a move out of it, for example."""
+
+
 class GrammarError(InputError):
     """A scene grammar is wrong; carries the place and shows it with a caret.
 

@@ -13,6 +13,7 @@ from datagen.errors import (
     BusyError,
     DatagenError,
     DiskFullError,
+    EditError,
     ImageError,
     InputError,
     MissingError,
@@ -124,17 +125,32 @@ def named(index: int) -> Iterator[None]:
         yield
     except (ImageError, *_OF_ALL):
         raise
+    except EditError as error:  # what was asked is wrong, and not how the image is made
+        raise EditError(f"image {index}: {error}") from error
     except DatagenError as error:
         raise ImageError(str(error), index) from error
     except Exception as error:
         raise ImageError(f"{type(error).__name__}: {error}", index) from error
 
 
-def first(recipe: Recipe, number: int, edits: Edits = NO_EDITS) -> Iterator[Frame]:
-    """The first images of the dataset that the recipe makes, with these edits, one by one."""
-    with opened(recipe, edits=edits) as make_frame:
+def first(recipe: Recipe, number: int) -> Iterator[Frame]:
+    """The first images of the dataset that the recipe makes, one by one."""
+    with opened(recipe) as make_frame:
         for index in range(number):
             yield make_frame(index).frame
+
+
+def first_edited(recipe: Recipe, number: int, edits: Edits) -> Iterator[tuple[Frame, Frame]]:
+    """The first images, each as it would be and with these edits.
+
+    EditError where one of them does not allow an edit.
+    """
+    with opened(recipe, edits=edits) as edit_frame, opened(recipe) as make_frame:
+        for index in range(number):
+            before = make_frame(index).frame
+            with named(index):
+                edits.refuse_leaving(before)
+            yield before, edit_frame(index).frame
 
 
 @dataclass(frozen=True)

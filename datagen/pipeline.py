@@ -22,6 +22,7 @@ from datagen.errors import InputError, PartialError
 from datagen.files import write_atomic
 from datagen.frame import Frame
 from datagen.frames import first as first
+from datagen.frames import first_edited as first_edited
 from datagen.frames import label as label
 from datagen.frames import opened as opened
 from datagen.interfaces import Component

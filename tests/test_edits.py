@@ -8,8 +8,9 @@ import torch
 from balls import write_learner
 
 from datagen.edits import NO_EDITS, Edits
-from datagen.errors import InputError
+from datagen.errors import EditError, InputError
 from datagen.frame import Frame, Instance, Silhouette
+from datagen.frames import named
 from datagen.learning.gnm import editing as gnm_editing
 from datagen.learning.gnm import objects as gnm_objects
 from datagen.learning.relate import editing as relate_editing
@@ -41,6 +42,34 @@ def test_a_move_that_is_none_is_refused_with_an_example(text):
 def test_a_thing_is_moved_once():
     with pytest.raises(InputError, match="--move: names a thing twice"):
         Edits.parse(["1:5,3", "1:2,2"], [], [])
+
+
+# ------------------------------------------------------------------------- moves out of a picture
+
+
+def test_the_middle_of_a_thing_stays_in_its_picture():
+    two = frame(2)  # of 24 x 16 px; the middles of things are at (2, 6) and (8, 6)
+    Edits(moved={1: (22.0, 10.0), 2: (-8.0, -6.0)}).refuse_leaving(two)
+    for way, place in (
+        ((22.6, 0.0), r"\(25, 6\)"),
+        ((-2.6, 0.0), r"\(-1, 6\)"),
+        ((0.0, 11.0), r"\(2, 17\)"),
+    ):
+        words = rf"thing 1 would be at {place} px, outside the picture of 24 x 16 px; move it less"
+        with pytest.raises(EditError, match=words):
+            Edits(moved={1: way}).refuse_leaving(two)
+
+
+def test_things_that_are_not_there_or_not_seen_leave_no_picture():
+    unseen = Instance(1, 1, "ball.0", Silhouette(0, 0, np.zeros((0, 0), bool)))
+    for found in (frame(0), replace(frame(0), instances=(unseen,))):
+        Edits(moved={1: (500.0, 0.0)}).refuse_leaving(found)
+
+
+def test_an_edit_that_a_picture_does_not_allow_is_no_fault_of_the_image():
+    with pytest.raises(EditError, match=r"^image 3: --move: too far$") as raised, named(3):
+        raise EditError("--move: too far")
+    assert raised.value.exit_code == 2
 
 
 # ------------------------------------------------------------------------------------------ sheet
@@ -155,7 +184,7 @@ def test_relate_takes_the_next_of_its_looks_where_objects_have_no_noise():
 
 def test_objects_of_relate_that_all_look_alike_have_no_other_look():
     net = relate.Generator(replace(SIZES, constants=1)).requires_grad_(False)
-    with pytest.raises(InputError, match="--recolour: the objects of this model all look alike"):
+    with pytest.raises(EditError, match="--recolour: the objects of this model all look alike"):
         edit(net, Edits(recoloured=frozenset({1})))
 
 
@@ -217,11 +246,9 @@ def test_gnm_says_where_no_cell_is_free(model):
     full.presence[:] = 1
     stays, _ = changed(model, Edits(moved={1: (3.0, 0.0)}), full)
     torch.testing.assert_close(centre(model, stays, 1), torch.tensor([27.0, 8.0]))
-    with pytest.raises(
-        InputError, match=r"--move: thing 1 would be at \(54, 8\) px, where no cell"
-    ):
+    with pytest.raises(EditError, match=r"--move: thing 1 would be at \(54, 8\) px, where no cell"):
         changed(model, Edits(moved={1: (30.0, 0.0)}), full)
-    with pytest.raises(InputError, match=r"thing 2 would be at \(8, 90\) px"):
+    with pytest.raises(EditError, match=r"thing 2 would be at \(8, 90\) px"):
         changed(model, Edits(moved={2: (0.0, 66.0)}))
 
 

@@ -77,6 +77,7 @@ def test_every_error_is_one_of_ours_with_the_exit_code_of_its_kind():
         "DatagenError": 1,
         "InputError": 2,
         "RecipeError": 2,
+        "EditError": 2,
         "GrammarError": 2,
         "VerifyError": 3,
         "PartialError": 4,

@@ -91,7 +91,8 @@ def test_the_recipe_of_the_run_has_weights_by_their_name_and_can_be_moved(run, m
     shutil.copytree(run, tmp_path / "moved")
     moved = load(tmp_path / "moved")
     assert moved.untaught() == {} and moved.digest == load(run).digest
-    assert str(tmp_path / "moved") in moved.generator.weights.source
+    weights = moved.generator.weights
+    assert weights is not None and str(tmp_path / "moved") in weights.source
 
 
 def test_the_report_says_what_was_learned_and_shows_photos_and_things(run, method):
@@ -144,13 +145,16 @@ def test_the_things_of_a_run_are_moved_dropped_and_given_another_look(run, cli, 
     with Image.open(tmp_path / "p.png") as sheet:
         assert sheet.width > 4 * 160  # two pairs
     cli("preview", run, *out, "--drop", 99).refused(2, "there is no thing 99 in these pictures")
+    done = cli("preview", run, *out, "--move", "1:500,0")
+    done.refused(2, "image 0: --move: thing 1 would be at (5", "outside the picture of 32 x 32 px")
 
 
 def test_an_edit_changes_the_picture_that_would_have_been_made(run):
     plain = list(pipeline.first(load(run), 3))
     for edits in (Edits(dropped=frozenset({1})), Edits(recoloured=frozenset({1}))):
-        changed = list(pipeline.first(load(run), 3, edits))
-        for before, after in zip(plain, changed, strict=True):
+        pairs = list(pipeline.first_edited(load(run), 3, edits))
+        for (before, after), other in zip(pairs, plain, strict=True):
+            assert np.array_equal(before.image, other.image)
             assert not np.array_equal(before.image, after.image)
             left = {thing.id for thing in before.instances} - edits.dropped
             assert {thing.id for thing in after.instances} == left

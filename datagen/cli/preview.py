@@ -48,12 +48,13 @@ def command(
     loaded = recipe.load(source, overrides(sets, assets, seed=seed), allow_empty=True)
     edits = Edits.parse(move or [], drop or [], recolour or [])
     loaded.check_worth()
-    frames = list(pipeline.first(loaded, number))
-    things = [labels.annotate(frame) for frame in frames]
     if edits:
-        changed = list(pipeline.first(loaded, number, edits))
+        frames, changed = zip(*pipeline.first_edited(loaded, number, edits), strict=True)
+        things = [labels.annotate(frame) for frame in frames]
         sheet = edited_sheet(frames, changed, edits, boxes=boxes, masks=masks)
     else:
+        frames = list(pipeline.first(loaded, number))
+        things = [labels.annotate(frame) for frame in frames]
         sheet = contact_sheet([f.image for f in frames], things, boxes=boxes, masks=masks)
     save_png(out, sheet)
     data = {"sheet": str(out), "images": number, "annotations": sum(map(len, things))}

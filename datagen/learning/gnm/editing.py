@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datagen.edits import Edits
-from datagen.errors import InputError
+from datagen.errors import EditError
 from datagen.models.gnm import Gnm, Noise, Objects
 
 _EDGE = 0.999  # of tanh: where a cell's reach ends
@@ -53,7 +53,7 @@ def _another(model: Gnm, rng: np.random.Generator) -> Tensor:
         there = torch.nonzero(scene.presence[0] > 0.5)[:, 0]
         if len(there):
             return _look(model, scene.values)[0, there[rng.integers(len(there))]]
-    raise InputError("--recolour: this model hardly ever makes an object, so there is no look")
+    raise EditError("--recolour: this model hardly ever makes an object, so there is no look")
 
 
 def _offset(model: Gnm, goal: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def _cell_for(model: Gnm, presence: Tensor, goal: Tensor, number: int) -> int:
     nearest = int(far.argmin())
     if math.isinf(float(far[nearest])):
         x, y = goal.round().int().tolist()
-        raise InputError(
+        raise EditError(
             f"--move: thing {number} would be at ({x}, {y}) px, where no cell is free to hold it; "
             "move it less far"
         )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from datagen.edits import Edits
-from datagen.errors import InputError
+from datagen.errors import EditError
 from datagen.models.relate import Generator, Latents, Scene
 
 
@@ -44,7 +44,7 @@ def _another(net: Generator, numbers: int, rng: np.random.Generator) -> torch.Te
     if numbers:
         return torch.from_numpy(rng.uniform(-1, 1, numbers).astype(np.float32))
     if net.sizes.constants == 1:
-        raise InputError(
+        raise EditError(
             "--recolour: the objects of this model all look alike (learn.relate.appearance = 0, "
             "distinct = false)"
         )
