@@ -1,11 +1,19 @@
 """Structure accuracy: on the worlds' pictures, on broken ones, with a reader that is known."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from structures import rng
-from worlds import sample
+from worlds import prior_scenes, sample
 
+from datagen import labels, recipe
 from datagen.errors import InputError
+from datagen.frame import Box3D
+from datagen.interfaces import LABELS
+from datagen.labels import Annotation
+from datagen.language import named
 from datagen.metrics import digits, structure
 from datagen.metrics.digits import CROP, DigitReader, crop, crops_of, ink_box, teach_reader
 
@@ -138,6 +146,95 @@ def test_pictures_that_cannot_be_judged_are_refused():
         structure.mnist_4(np.zeros((1, 64, 32), np.uint8), decode)
     with pytest.raises(InputError, match="give uint8"):
         structure.mnist_4(np.zeros((1, 64, 64)), decode)
+
+
+# ---------------------------------------------------------------------------------- the Arrow room
+
+
+def thing(category: str, degrees: float, away: float = 4.0) -> Annotation:
+    """A thing whose middle lies there as seen from the arrow; an arrow lies in the middle.
+
+    Degrees count from the right to what is ahead. An arrow's are where it points to.
+    """
+    turned = math.radians(degrees)
+    if category == "arrow":
+        box = Box3D((0.0, 1.0, 26.0), (3.6, 2.0, 0.6), -turned)
+    else:
+        middle = (away * math.cos(turned), 1.0, 26 + away * math.sin(turned))
+        box = Box3D(middle, (2.0, 2.0, 2.0), 1.0)
+    square = (0, 0, 2, 2)
+    return Annotation(
+        1, 1, category, "0", square, 4, {}, 1.0, 0.0, None, square, 4, box3d=box
+    )  # fmt: skip
+
+
+def room(points=100.0, odd="cube", two=("sphere", "sphere")) -> list[Annotation]:
+    pair = [thing(two[0], 200, 3.5), thing(two[1], 320, 5.3)]
+    return [pair[0], thing("arrow", points), thing(odd, 100), pair[1]]
+
+
+def test_an_arrow_that_points_at_the_odd_one_is_right():
+    found = structure.arrow_room([room(), room(90, two=("cylinder", "cylinder"))])
+    assert (found.accuracy, found.strict, found.found, found.placed, found.read) == (1,) * 5
+    assert found.deviation == pytest.approx(5)
+    assert found.coverage == (0, 0, 0.5, 0.5, 0, 0)  # a cube and spheres, a cube and cylinders
+    assert (found.error, found.pictures) == (0, 2)
+
+
+@pytest.mark.parametrize(("points", "right"), [(86, 1), (114, 1), (84, 0), (116, 0), (280, 0)])
+def test_an_arrow_may_turn_15_degrees_away_whichever_way_it_points(points, right):
+    assert structure.arrow_room([room(points)]).accuracy == right
+    assert structure.arrow_room([room(points - 360)]).accuracy == right
+
+
+def test_each_rule_of_the_arrow_room_is_judged_by_itself():
+    right = room()
+    nearer = [*right[:2], thing("cube", 112), thing("sphere", 95)]  # both within 15 degrees
+    found = structure.arrow_room(
+        [
+            right,
+            room(200),  # at another one
+            nearer,
+            room(odd="sphere"),  # all alike
+            room(two=("sphere", "cylinder")),  # all of different shapes
+            right[:3],
+            [*right, thing("cube", 10)],
+            [*right[1:], thing("arrow", 100)],
+            [],
+        ]
+    )
+    assert (found.found, found.read, found.placed) == pytest.approx((5 / 9, 3 / 9, 1 / 9))
+    assert found.accuracy == pytest.approx(1 / 9)
+    assert found.coverage == (0, 0, 1, 0, 0, 0)
+    assert found.deviation == pytest.approx((0 + 100 + 12) / 3)
+
+
+def test_labels_that_cannot_tell_where_an_arrow_points_are_refused():
+    with pytest.raises(InputError, match="category cone is none of the Arrow room's"):
+        structure.arrow_room([room(odd="cone")])
+    with pytest.raises(InputError, match="told by boxes in space"):
+        structure.arrow_room([[replace(one, box3d=None) for one in room()]])
+    with pytest.raises(InputError, match="no pictures"):
+        structure.arrow_room([])
+
+
+@pytest.mark.opengl
+def test_the_labels_of_the_arrow_room_are_right_and_those_of_others_arrows_are_not():
+    grammar = named("arrow_room")
+    scenes = prior_scenes(grammar, range(40))
+    renderer = recipe.load("arrow_room").renderers[0].component("renderers")
+    with renderer.open(grammar, frozenset((LABELS,))) as render:
+        frames = render(scenes, [rng() for _ in scenes])
+    real = [labels.annotate(frame) for frame in frames]
+    found = structure.arrow_room(real)
+    assert (found.accuracy, found.found, found.read, found.placed) == (1, 1, 1, 1)
+    assert found.deviation < 0.01 and min(found.coverage) > 0
+    arrows = [next(one for one in picture if one.category == "arrow") for picture in real]
+    mixed = [
+        [other, *(one for one in picture if one.category != "arrow")]
+        for picture, other in zip(real, arrows[1:] + arrows[:1], strict=True)
+    ]
+    assert structure.arrow_room(mixed).accuracy < 0.3  # 15 degrees to either side: 1 in 12
 
 
 # ------------------------------------------------------------------------------------- the reader

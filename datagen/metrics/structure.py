@@ -1,22 +1,26 @@
-"""Structure accuracy: the share of pictures whose digits are those that the data's rules ask for.
+"""Structure accuracy: the share of pictures with what the data's rules ask for, where they ask it.
 
 Jiang and Ahn ("Generative Neurosymbolic Machines", 2020) had people judge 250 samples; here rules
-and a classifier judge any number. Nothing is asked of the model that made them, so any generators
-of pictures can be compared. Set the value of real pictures, which the classifier bounds, beside
-every reading.
+judge any number. Digits are read by a classifier. Nothing is asked of the model that made them, so
+any generators of pictures can be compared. Set the value of real pictures, which the classifier
+bounds, beside every reading. The Arrow room is judged by labels.
 
 Lengths are for pictures of 64 px a side and grow with them. Ink is what is brighter than 0.3;
 specks of fewer than 6 px do not count.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import cv2
 import numpy as np
 
 from datagen.errors import InputError
+from datagen.frame import Box3D
+from datagen.labels import Annotation
 from datagen.metrics.digits import CROP, INK, Box, crop, grey
 
 SIDE = 64  # px: the side of the pictures that lengths are told for
@@ -24,6 +28,10 @@ SPECK = 6  # px of area
 SLACK = (0.6, 1.27)  # of a digit's usual longer side
 TOLERANCE = 3.0  # px that a digit may stand away from its mirrored place
 SURE = 0.8  # probability of its digit, for the strict accuracy
+# Degrees that an arrow may turn away from what it points at. Things of the Arrow room fill about 13
+# to either side, as seen from it.
+TURN = 15.0
+ARROW, SHAPES = "arrow", ("sphere", "cube", "cylinder")
 
 # Crops float32 [M, 20, 20] -> probabilities float32 [M, 10].
 Read = Callable[[np.ndarray], np.ndarray]
@@ -37,12 +45,13 @@ class Structure:
     accuracy: float  # all three below
     error: float  # standard error of the accuracy
     strict: float  # right, and the classifier is sure of every digit
-    found: float  # as many digits as there should be, of the right size
+    found: float  # as many digits, or things, as there should be; digits of the right size
     placed: float  # where they should be
     read: float  # those that they should be
-    # px from mirrored places, of the worst digit of a picture, mean; nan: no such rule.
+    # px from mirrored places, of the worst digit of a picture, or degrees from the odd thing to
+    # where the arrow points; mean. nan: no such rule.
     deviation: float
-    coverage: tuple[float, ...]  # of the right pictures, the share of each arrangement of digits
+    coverage: tuple[float, ...]  # of the right pictures, the share of each arrangement
     pictures: int
 
 
@@ -93,6 +102,18 @@ def mnist_4_10(images: np.ndarray, read: Read) -> Structure:
     return _summary(either, 11)
 
 
+def arrow_room(pictures: Sequence[Sequence[Annotation]]) -> Structure:
+    """Three things, and an arrow that points at the one whose shape differs from the other two's.
+
+    Of each picture its labels, with boxes in space, such as `labels.annotate` gives of frames of
+    the world `arrow_room`; the categories are those of this world. The arrow points at the thing
+    that is the least aside from its heading, over the floor, and by 15 degrees at most. Labels are
+    sure, so the strict accuracy is the other one. Coverage is that of the shapes of the odd one and
+    the two: first a sphere and cubes, then a sphere and cylinders, a cube and spheres, and so on.
+    """
+    return _summary([_pointed(one) for one in pictures], len(_ODD_AND_TWO))
+
+
 # ------------------------------------------------------------------------------------------- rules
 
 
@@ -125,6 +146,56 @@ def _ten(quarters: Sequence[tuple[int, ...]]) -> int | None:
 _FOUR = _Rule((1, 1, 1, 1), 15.0, _four, mirrored=True)
 _SMALL_FOUR = replace(_FOUR, longest=10.7)
 _TEN = _Rule((2, 3, 2, 3), 10.7, _ten, mirrored=False)
+
+
+# ---------------------------------------------------------------------------------- the Arrow room
+
+_ODD_AND_TWO = tuple(permutations(SHAPES, 2))
+
+
+def _pointed(labelled: Sequence[Annotation]) -> _Judged:
+    arrows = [_box(one) for one in labelled if one.category == ARROW]
+    things = [(_shape(one), _box(one)) for one in labelled if one.category != ARROW]
+    if len(arrows) != 1 or len(things) != 3:
+        return _Judged()
+    counts = Counter(shape for shape, _ in things)
+    if len(counts) != 2:
+        return _Judged(found=True)
+    (two, _), (odd, _) = counts.most_common()
+    asides = [(_aside(arrows[0], box), shape) for shape, box in things]
+    (deviation,) = (aside for aside, shape in asides if shape == odd)
+    return _Judged(
+        found=True,
+        placed=deviation == min(asides)[0] and deviation <= TURN,
+        read=True,
+        sure=True,
+        deviation=deviation,
+        arrangement=_ODD_AND_TWO.index((odd, two)),
+    )
+
+
+def _shape(thing: Annotation) -> str:
+    if thing.category not in SHAPES:
+        raise InputError(
+            f"structure: a thing of category {thing.category} is none of the Arrow room's; give "
+            f"labels of {', '.join(SHAPES)} and {ARROW}"
+        )
+    return thing.category
+
+
+def _box(thing: Annotation) -> Box3D:
+    if thing.box3d is None:
+        raise InputError(
+            "structure: where an arrow points is told by boxes in space (box3d), and these labels "
+            "have none; give those of pictures that `mesh` has drawn"
+        )
+    return thing.box3d
+
+
+def _aside(arrow: Box3D, thing: Box3D) -> float:
+    """Degrees from where the arrow points to where the thing is, on the level."""
+    x, z = (thing.centre[k] - arrow.centre[k] for k in (0, 2))
+    return abs(math.degrees(math.remainder(math.atan2(-z, x) - arrow.rotation_y, math.tau)))
 
 
 # ------------------------------------------------------------------------------------------ judging
