@@ -26,6 +26,7 @@ from datagen.rng import Stream, rng_for
 
 LEFT = {"layout.safetensors", "appearance.safetensors", "metrics.jsonl", "report.json"}
 STEPS = {"layout": 9, "gate": 6, "appearance": 3 + 2 * 3 + 1}
+TWO_STEPS = ("--set", "train.steps=2", "--set", "train.batch=2")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,8 @@ def test_the_recipe_of_the_run_has_weights_by_their_names_and_can_be_moved(run, 
     shutil.copytree(run, tmp_path / "moved")
     moved = load(tmp_path / "moved")
     assert moved.untaught() == {} and moved.digest == load(run).digest
-    assert str(tmp_path / "moved") in moved.renderers[0].weights.source
+    weights = moved.renderers[0].weights
+    assert weights is not None and str(tmp_path / "moved") in weights.source
 
 
 def test_the_report_says_what_was_learned_and_shows_it(run):
@@ -138,7 +140,7 @@ def test_the_classes_that_look_like_another_one_are_not_said_to_be_missing(place
 # --------------------------------------------------------------------------------------- datasets
 
 
-def test_a_run_generates_what_can_be_verified_made_again_and_moved(run, cli, tmp_path):
+def test_a_run_generates_what_can_be_verified_trained_on_made_again_and_moved(run, cli, tmp_path):
     done = cli("generate", run, "--out", tmp_path / "d", "--set", "renderers.0.gate=0.0")
     assert done.code == 0, done.err
     assert cli("verify", tmp_path / "d", "--rerender", "1").code == 0
@@ -152,6 +154,12 @@ def test_a_run_generates_what_can_be_verified_made_again_and_moved(run, cli, tmp
     assert cli("check", run).code == 0
     cited = cli("cite", run).out
     assert "Adversarial Pixel-Level" in cited and "Conditional {IMLE}" in cited
+    done = cli("train", tmp_path / "d", "--out", tmp_path / "detector", *TWO_STEPS)
+    assert done.code == 0, done.err
+    learned = json.loads((tmp_path / "detector/train.json").read_text())
+    assert (learned["pictures"], learned["validation"]["pictures"]) == (4, 1)
+    assert any(learned["things"]["training"].values())
+    assert (tmp_path / "detector/model.safetensors").is_file()
     shutil.move(tmp_path / "d", tmp_path / "e")
     again = cli("regen", tmp_path / "e", 3, "-o", tmp_path / "again.png")
     assert again.code == 0, again.err

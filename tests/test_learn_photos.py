@@ -31,6 +31,7 @@ from datagen.recipe import load
 
 METHODS = {"relate": RELATE, "gnm": GNM}
 STEPS = 9
+TWO_STEPS = ("--set", "train.steps=2", "--set", "train.batch=2")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,9 @@ def test_pictures_are_shown_as_they_are_beside_their_labels(run):
 # --------------------------------------------------------------------------------------- datasets
 
 
-def test_a_run_generates_what_can_be_verified_made_again_and_moved(run, method, cli, tmp_path):
+def test_a_run_generates_what_can_be_verified_trained_on_made_again_and_moved(
+    run, method, cli, tmp_path
+):
     done = cli("generate", run, "--out", tmp_path / "d")
     assert done.code == 0, done.err
     assert cli("verify", tmp_path / "d", "--rerender", "1").code == 0
@@ -133,6 +136,12 @@ def test_a_run_generates_what_can_be_verified_made_again_and_moved(run, method, 
     assert cli("check", run).code == 0
     cited = {"relate": "Structured Latent Spaces", "gnm": "Generative Neurosymbolic Machines"}
     assert cited[method] in cli("cite", run).out
+    done = cli("train", tmp_path / "d", "--out", tmp_path / "detector", *TWO_STEPS)
+    assert done.code == 0, done.err
+    learned = json.loads((tmp_path / "detector/train.json").read_text())
+    assert (learned["pictures"], learned["validation"]["pictures"]) == (4, 1)
+    assert any(learned["things"]["training"].values())
+    assert (tmp_path / "detector/model.safetensors").is_file()
     shutil.move(tmp_path / "d", tmp_path / "e")
     again = cli("regen", tmp_path / "e", 3, "-o", tmp_path / "again.png")
     assert again.code == 0, again.err
