@@ -31,6 +31,7 @@ WORLDS = (
     "mnist_4_10",
     "digits",
     "traffic",
+    "things",
 )
 TABLETOPS = ("arrow_room", "balls_in_bowl_3d", "clevr_like", "shape_stacks")  # drawn in 3D
 
