@@ -1,4 +1,4 @@
-"""Read a folder of photos, all of one size or one by one, or a video; say what was left out, and why.
+"""Read a folder of photos, all of one size or one by one, or a video; say what was left out.
 
 The rules, in the order in which they apply to a file of a folder:
 
@@ -102,7 +102,7 @@ def _of_video(file: Path, size: tuple[int, int], limit: int | None, fewest: int)
     _check_request(size, limit)
     most = min(limit or MAX_FRAMES, MAX_FRAMES, max(MIN_IMAGES, MAX_ARRAY_BYTES // _bytes(size)))
     with _named(file):
-        frames = videos.every_nth(file, most, lambda frame: _fit(frame, size))
+        frames = videos.every_nth(file, most, lambda frame: fitted(frame, size))
     _check_enough(file, len(frames), (), fewest)
     names = [f"frame_{number:08d}" for number in frames]
     content = bytes.fromhex(sha256_of(file))
