@@ -1,13 +1,12 @@
 """From a recipe to labelled, audited frames; image i is a function of (recipe, seed, i) alone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from datagen import audit, labels
 from datagen.clips import Draw, drawing, drawing_clips
-from datagen.edits import NO_EDITS, Edits
 from datagen.errors import (
     AuditError,
     BusyError,
@@ -15,12 +14,11 @@ from datagen.errors import (
     DiskFullError,
     EditError,
     ImageError,
-    InputError,
     MissingError,
     RejectedError,
 )
 from datagen.frame import Frame
-from datagen.interfaces import LABELS, Rngs
+from datagen.interfaces import LABELS
 from datagen.recipe import Recipe
 from datagen.rendering import opened_renderers
 from datagen.rng import Stream, rng_for
@@ -42,62 +40,62 @@ class Made(NamedTuple):
 
 
 MakeFrame = Callable[[int], Made]
+# (what the generator gave, index of the image, attempt) -> frame
+Paint = Callable[[Any, int, int], Frame]
 
 
 @contextmanager
-def opened(
-    recipe: Recipe, canvas: tuple[int, int] | None = None, edits: Edits = NO_EDITS
-) -> Iterator[MakeFrame]:
+def opened(recipe: Recipe, canvas: tuple[int, int] | None = None) -> Iterator[MakeFrame]:
     """The recipe's components open, as one function from an image's index to its frame.
 
-    `canvas`: width and height of the pictures, px, in place of the scenes' own. `edits` are made in
-    each picture.
+    `canvas`: width and height of the pictures, px, in place of the scenes' own.
     """
-    recipe.check_sources(learn=False)
-    passes = frozenset((LABELS, *recipe.passes))
-    with _opened_drawing(recipe, edits) as draw, opened_renderers(recipe, passes) as render:
+    with opened_drawing(recipe) as draw, opened_painting(recipe) as paint:
+        yield making(draw, paint, canvas)
 
-        def make(index: int, attempt: int) -> tuple[Scene | None, Frame]:
-            made = draw(index, attempt)
-            if canvas is not None and isinstance(made, Scene):
-                made = replace(made, canvas=canvas)
-            # Textures and noise are a whole clip's, or they would flicker.
-            number = index if recipe.clips is None else recipe.clips.place(index)[0]
-            (frame,) = render([made], [rng_for(recipe.seed, number, Stream.RENDER, attempt)])
-            return (made if isinstance(made, Scene) else None), frame
 
-        def make_frame(index: int) -> Made:
-            with one_thread(), named(index):
-                return _first_accepted(lambda attempt: make(index, attempt))
+def making(draw: Draw, paint: Paint, canvas: tuple[int, int] | None = None) -> MakeFrame:
+    """The first attempt at each image that is not rejected."""
 
-        yield make_frame
+    def make(index: int, attempt: int) -> tuple[Scene | None, Frame]:
+        made = draw(index, attempt)
+        if canvas is not None and isinstance(made, Scene):
+            made = replace(made, canvas=canvas)
+        frame = paint(made, index, attempt)
+        return (made if isinstance(made, Scene) else None), frame
+
+    def make_frame(index: int) -> Made:
+        with one_thread(), named(index):
+            return _first_accepted(lambda attempt: make(index, attempt))
+
+    return make_frame
 
 
 @contextmanager
-def _opened_drawing(recipe: Recipe, edits: Edits) -> Iterator[Draw]:
+def opened_drawing(recipe: Recipe) -> Iterator[Draw]:
+    """The recipe's generator, of images or of clips."""
+    recipe.check_sources(learn=False)
     generator = recipe.generator.component("generators")
-    if recipe.clips is not None and generator.may_move() and not edits:
+    if recipe.clips is not None and generator.may_move():
         with generator.open_clips(recipe.world(), recipe.clips.frames) as generate:
             yield drawing_clips(recipe, generate)
     else:
-        with opened_generator(recipe, edits) as generate:
+        with generator.open(recipe.world()) as generate:
             yield drawing(recipe, generate)
 
 
-def opened_generator(
-    recipe: Recipe, *variants: Edits
-) -> AbstractContextManager[Callable[[Rngs], list[Any]]]:
-    """The recipe's generator; of each rng it gives a picture with each of these edits, if any."""
-    generator = recipe.generator.component("generators")
-    if not any(variants):
-        return generator.open(recipe.world())
-    if not generator.may_edit():
-        raise InputError(
-            f"--move, --drop and --recolour change what learned things are in a picture; "
-            f"`{recipe.generator.use}` takes no such changes: `datagen learn` a recipe with "
-            "`relate` or `gnm`, and preview its run"
-        )
-    return generator.open(recipe.world(), variants)
+@contextmanager
+def opened_painting(recipe: Recipe) -> Iterator[Paint]:
+    """The recipe's renderers."""
+    with opened_renderers(recipe, frozenset((LABELS, *recipe.passes))) as render:
+
+        def paint(made: Any, index: int, attempt: int) -> Frame:
+            # Textures and noise are a whole clip's, or they would flicker.
+            number = index if recipe.clips is None else recipe.clips.place(index)[0]
+            (frame,) = render([made], [rng_for(recipe.seed, number, Stream.RENDER, attempt)])
+            return frame
+
+        yield paint
 
 
 def _first_accepted(make: Callable[[int], tuple[Scene | None, Frame]]) -> Made:
@@ -138,19 +136,6 @@ def first(recipe: Recipe, number: int) -> Iterator[Frame]:
     with opened(recipe) as make_frame:
         for index in range(number):
             yield make_frame(index).frame
-
-
-def first_edited(recipe: Recipe, number: int, edits: Edits) -> Iterator[tuple[Frame, Frame]]:
-    """The first images, each as it would be and with these edits.
-
-    EditError where one of them does not allow an edit.
-    """
-    with opened(recipe, edits=edits) as edit_frame, opened(recipe) as make_frame:
-        for index in range(number):
-            before = make_frame(index).frame
-            with named(index):
-                edits.refuse_leaving(before)
-            yield before, edit_frame(index).frame
 
 
 @dataclass(frozen=True)

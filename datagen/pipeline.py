@@ -18,11 +18,11 @@ from datagen.dataset.totals import Totals, add_up
 from datagen.dataset.verify import VerifyReport, read_recipe
 from datagen.decoding import decode
 from datagen.digest import canonical
+from datagen.editing import first_edited as first_edited
 from datagen.errors import InputError, PartialError
 from datagen.files import write_atomic
 from datagen.frame import Frame
 from datagen.frames import first as first
-from datagen.frames import first_edited as first_edited
 from datagen.frames import label as label
 from datagen.frames import opened as opened
 from datagen.interfaces import Component

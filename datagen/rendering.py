@@ -22,8 +22,11 @@ def opened_renderers(recipe: Recipe, passes: frozenset[str]) -> Iterator[Render]
         ]
 
         def render(inputs: Sequence[Any], rngs: Rngs) -> list[Any]:
-            for one in chain:
-                inputs = one(inputs, rngs)
+            # Each renderer has random numbers of its own: how many the first one needs for a scene
+            # must not decide in which style the next one draws it.
+            own = [(rng, *rng.spawn(len(chain[1:]))) for rng in rngs]
+            for k, one in enumerate(chain):
+                inputs = one(inputs, [streams[k] for streams in own])
             return list(inputs)
 
         yield render

@@ -6,7 +6,7 @@ Labels, depth and camera stay those of the layout; a Frame of another renderer g
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,9 @@ from datagen.taught import weights_of
 if TYPE_CHECKING:  # torch takes seconds to load: not before the renderer is opened
     from datagen.learning.appearance.weights import Appearance
 
+Code = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Renderer(Component):
     """Learned pixels for a layout, in a style of its own or one for all.
@@ -30,7 +33,9 @@ class Renderer(Component):
     takes: ClassVar[type[Layout]] = Layout
 
     weights: str | None = None
-    code: int | None = Field(default=None, ge=0)  # number of one style for all; None: each its own
+    # Number of one style for all; (3, 7, 0.25): a quarter of the way from style 3 to 7; None: each
+    # picture has its own.
+    code: Code | tuple[Code, Code, Share] | None = None
     # Least share of pixels in which the picture, looked at again, shows its layout's class; what
     # shows less is made again as another scene. 0: all are kept.
     gate: float = Field(default=0.0, ge=0, le=1)
@@ -64,7 +69,7 @@ class Renderer(Component):
         if self.code is None:
             style = drawing.own_style(model, rng)
         else:
-            style = drawing.numbered_style(model, self.code)
+            style = drawing.coded_style(model, self.code)
         image = drawing.draw(model, layout.class_map, style, rng)
         if self.gate > 0 and model.gate is not None:
             shown = model.header.table[layout.class_map]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from balls import write_learner
+from PIL import Image
 
 from datagen.edits import NO_EDITS, Edits
 from datagen.errors import EditError, InputError
@@ -272,11 +273,15 @@ def test_gnm_gives_an_object_the_look_of_another_scene(model):
 # ---------------------------------------------------------------------------------------- command
 
 
-def test_a_world_that_is_drawn_takes_no_edits(cli, tmp_path):
+def test_a_world_that_is_drawn_is_edited_as_learned_ones_are(cli, tmp_path):
     recipe = write_learner(tmp_path, "").read_text().replace("renderers = []", "")
     (tmp_path / "table.toml").write_text(recipe)
-    done = cli("preview", tmp_path / "table.toml", "--drop", 1, "-o", tmp_path / "p.png")
-    done.refused(2, "`prior` takes no such changes", "with `relate` or `gnm`")
-    done = cli("preview", tmp_path / "table.toml", "--move", "1;2", "-o", tmp_path / "p.png")
+    out = ("-n", 2, "-o", tmp_path / "p.png")
+    done = cli("preview", tmp_path / "table.toml", "--move", "1;2", *out)
     done.refused(2, "--move 1;2: write THING:RIGHT,DOWN in px")
+    cli("preview", tmp_path / "table.toml", "--recolour", 1, *out).refused(2, "--recolour gives")
     assert not (tmp_path / "p.png").exists()
+    done = cli("preview", tmp_path / "table.toml", "--drop", 1, "--move", "2:4,0", *out)
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "p.png") as sheet:
+        assert sheet.width > 4 * 160  # two pairs

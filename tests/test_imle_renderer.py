@@ -9,9 +9,11 @@ import pytest
 import torch
 from appearances import WORLD, TwoWays, network, quick, saved
 from layouts import rectangle
+from pydantic import ValidationError
 from rewriting import ABSENT, rewritten
 from safetensors.torch import load_file
 
+from datagen import pipeline, recipe
 from datagen.audit import audit_frame
 from datagen.errors import InputError, RejectedError
 from datagen.frame import Frame, Instance, Layout, Pinhole
@@ -130,16 +132,23 @@ def test_between_two_codes_the_style_goes_from_one_to_the_other(weights):
     assert drawing.style_between(night, night, 0.3).tolist() == pytest.approx(night.tolist())
 
 
+def test_a_code_may_lie_between_two_numbers(weights):
+    model = load_appearance_model(weights, WORLD)
+    light = [sky_of(model, model.bank[k]) for k in range(len(model.bank))]
+    night, day = int(np.argmin(light)), int(np.argmax(light))
+    way = [drawn(weights, [layout(4)], rngs(0), code=(night, day, s))[0] for s in (0, 0.5, 1)]
+    ends = [drawn(weights, [layout(4)], rngs(0), code=code)[0] for code in (night, day)]
+    for frame, end in zip(way[::2], ends, strict=True):
+        assert np.abs(frame.image.astype(int) - end.image).max() <= 1
+    assert sky(way[0]) < sky(way[1]) < sky(way[2])
+    for code in (-1, (1, 2), (1, 2, 1.5), (-1, 2, 0.5)):
+        with pytest.raises(ValidationError, match="code"):
+            Renderer(weights=str(weights), code=code)  # type: ignore[arg-type]
+
+
 def sky_of(model, style) -> float:
     image = drawing.draw(model, layout(4).class_map, style, rng_for(0, 0, Stream.RENDER))
     return float(image[layout(4).class_map == 2].mean()) / 255
-
-
-def test_a_film_has_one_style_and_nothing_flickers(weights):
-    model = load_appearance_model(weights, WORLD)
-    first, again, other = drawing.film(model, [layout(k).class_map for k in (0, 0, 1)], code=3)
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("k", [0, 1, 6, 7])
@@ -218,3 +227,45 @@ def test_a_class_that_the_pairs_do_not_show_looks_like_another_or_like_nothing(w
     assert np.array_equal(as_sky.class_map, layout().class_map)  # the label stays
     model = load_appearance_model(rewritten(weights, tmp_path / "ignored", unseen), WORLD)
     assert model.header.table[:3].tolist() == [0, 0, 2]
+
+
+# ------------------------------------------------------------------------------------------ clips
+
+ROLLING = """
+world toy
+canvas 16 x 16
+start Scene
+Scene -> yard sky car
+yard { draw: rect  width: 16 px  height: 16 px  x: 8 px  y: 8 px }
+sky { draw: ground  shade: grass  stuff: "sky" }
+car {
+  category: "car"  draw: ellipse  width: 5 px  height: 5 px
+  x: uniform(3, 13) px  y: uniform(3, 13) px  inside: yard  apart: 1 px
+}
+"""
+CLIPS = """
+count = 24
+renderers = [{{ use = "raster" }}, {{ use = "imle", weights = "{weights}" }}]
+[clips]
+frames = 3
+speed = 30.0
+"""
+
+
+@pytest.mark.parametrize("code", [None, 0, 3])
+def test_a_clip_has_one_style_and_with_a_code_all_clips_have(weights, write_recipe, code):
+    sets = [] if code is None else [f"renderers.1.code={code}"]
+    clips = recipe.load(write_recipe(ROLLING, CLIPS.format(weights=weights)), sets)
+    frames = list(pipeline.first(clips, 24))
+    light = np.array([sky(frame) for frame in frames]).reshape(8, 3)
+    assert np.ptp(light, axis=1).max() < 0.1
+    assert (np.ptp(light) < 0.15) == (code is not None)
+    moved = [not np.array_equal(frames[k].class_map, frames[k + 1].class_map) for k in (0, 1, 3)]
+    assert all(moved)
+
+
+def test_nothing_flickers_where_nothing_moves(weights, write_recipe):
+    still = CLIPS.format(weights=weights).replace("speed = 30.0", "speed = 1e-9")
+    clips = recipe.load(write_recipe(ROLLING, still), ["renderers.1.code=2"])
+    first, second, _ = pipeline.first(clips, 3)
+    assert np.array_equal(first.image, second.image)

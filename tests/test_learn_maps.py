@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pairs import DRAWN, DREAMED, write_learner, write_pairs
+from PIL import Image
 from resuming import killed_when
 
 from datagen import pipeline
+from datagen.audit import audit_frame
+from datagen.edits import Edits
 from datagen.errors import InputError, PartialError, RecipeError
 from datagen.jobs.conducted import Conducted
 from datagen.jobs.executors import InProcess
+from datagen.labels import annotate
 from datagen.learning import job
+from datagen.learning.appearance import looks
 from datagen.learning.job import learn
 from datagen.learning.maps import sheets
 from datagen.learning.maps.statements import statements
@@ -197,6 +202,65 @@ def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, tmp_path):
     report = job.conduct(json.loads(json.dumps(order.arguments)), means)
     assert content(tmp_path / "run") == content(run) and told
     assert report["targets"] == 6 and report["statements"]
+
+
+# ----------------------------------------------------------------------------- looks and changes
+
+
+def test_a_look_between_two_and_that_of_a_photo_are_shown(place, drawn_run, cli, tmp_path):
+    out = ("-n", 2, "-o", tmp_path / "p.png")
+    done = cli("preview", drawn_run, *out, "--between", "0,3")
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "p.png") as sheet:
+        assert sheet.size[0] == 7 * (32 * 5 + 10) + 10
+    done = cli("preview", drawn_run, *out, "--like", place / "pairs/images/2.png", "--json")
+    assert done.code == 0, done.err
+    code = json.loads(done.out)["code"]
+    assert 0 <= code < 4  # styles of the bank
+    liked = (tmp_path / "p.png").read_bytes()
+    assert cli("preview", drawn_run, *out, "--set", f"renderers.1.code={code}").code == 0
+    assert (tmp_path / "p.png").read_bytes() == liked
+
+
+def test_each_style_between_two_shows_the_same_scenes(run):
+    ways = looks.between(load(run, ["renderers.0.gate=1.0"]), "1,2", 3)
+    first, *others = [next(iter(pipeline.first(way, 1))) for way in ways]
+    assert all(np.array_equal(first.class_map, other.class_map) for other in others)
+    assert not np.array_equal(first.image, others[-1].image)
+
+
+def test_looks_that_cannot_be_shown_are_refused_in_one_line(place, drawn_run, cli, tmp_path):
+    out, photo = ("-o", tmp_path / "p.png"), place / "pairs/images/2.png"
+    shutil.copy(photo, tmp_path / "alone.png")
+    cli("preview", drawn_run, *out, "--between", "3").refused(2, "--between 3,7")
+    cli("preview", drawn_run, *out, "--between", "1,2", "--drop", 1).refused(2, "no change")
+    for path, words in ((tmp_path / "alone.png", "no label map"), (tmp_path / "no", "not there")):
+        cli("preview", drawn_run, *out, "--like", path).refused(2, words, "folder of label maps")
+    plain = ("--set", 'renderers=[{use="raster"}]')
+    cli("preview", drawn_run, *out, *plain, "--like", photo).refused(2, "this recipe has `raster`")
+    with pytest.raises(InputError, match="keeps no styles; learn with learn.appearance.bank above"):
+        looks.like(load(without_bank(place, tmp_path)), photo)
+    assert not (tmp_path / "p.png").exists()
+
+
+def without_bank(place: Path, folder: Path) -> Path:
+    recipe = load(place / "drawn/yard.toml", ["learn.appearance.bank=0"])
+    learn(recipe, place / "pairs", folder / "bankless")
+    return folder / "bankless"
+
+
+@pytest.mark.parametrize("learned", ["run", "drawn_run"])
+def test_a_thing_is_taken_away_and_the_layout_without_it_is_drawn(learned, request):
+    loaded, seen = load(request.getfixturevalue(learned)), 0
+    for before, after in pipeline.first_edited(loaded, 4, Edits(dropped=frozenset({1}))):
+        assert {thing.id for thing in after.instances} == {
+            thing.id for thing in before.instances if thing.id != 1
+        }
+        assert audit_frame(after, annotate(after)) == []
+        is_seen = bool((before.instance_map == 1).any())
+        assert np.array_equal(before.image, after.image) != is_seen
+        seen += is_seen
+    assert seen
 
 
 # ----------------------------------------------------------------------------------------- resume

@@ -25,6 +25,7 @@ ROOMS = [
     ["rendering", "report"],
     ["clips"],
     ["frames"],
+    ["editing"],
     ["shards"],
     ["jobs"],
     ["pipeline", "estimating"],

@@ -29,6 +29,7 @@ _KNOWN = (
     "`gtFine`; pairs of Facades; a dataset of `datagen generate` with its `class` pass; or a "
     f"folder with {CLASSES}, {MAPS} and images"
 )
+_DEEPEST = 3  # folders that a picture lies below that of its kind: `shards/NAME` of a dataset
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,32 @@ def read_maps(folder: Path, grammar: Grammar) -> LabelMaps:
         raise InputError(f"{folder}: {place!r} cannot be read ({error.strerror})") from error
 
 
+def read_pair(photo: Path, grammar: Grammar) -> LabelMaps:
+    """One photo of a folder of label maps, as the only item."""
+    for folder in photo.absolute().parents[:_DEEPEST]:
+        try:
+            source = _found(folder)
+        except InputError:  # there may be one further up
+            continue
+        if own := tuple(item for item in source.items if _is(item.image, photo)):
+            return _of(folder, replace(source, items=own, rejected=[]), grammar)
+    what = "no label map is known of it" if photo.is_file() else "is not there"
+    raise InputError(f"{photo}: {what}; give a picture of a folder of label maps, such as {_KNOWN}")
+
+
+def _is(image: Path | None, photo: Path) -> bool:
+    return image is not None and image.name == photo.name and image.resolve() == photo.resolve()
+
+
 def _read(folder: Path, grammar: Grammar) -> LabelMaps:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "is not there"
         raise InputError(f"{folder}: {what}; give a folder of label maps")
-    source = _usable(folder, _found(folder))
+    return _of(folder, _found(folder), grammar)
+
+
+def _of(folder: Path, found: Source, grammar: Grammar) -> LabelMaps:
+    source = _usable(folder, found)
     table = class_table(source.names, grammar)
     present = _present(folder, source, table, grammar)
     return LabelMaps(

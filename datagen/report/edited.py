@@ -39,6 +39,7 @@ def edited_sheet(
         masks=masks,
         captions=captions,
         legend={},
+        most_named=most,
     )
 
 

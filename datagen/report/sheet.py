@@ -24,7 +24,7 @@ SMALL = 160  # longer side below which a picture is enlarged, pixels
 LARGE = 480  # longer side above which it is shrunk, pixels
 MAX_SIDE = 20_000  # of a sheet, pixels
 _FILL = 0.38  # opacity of a mask
-_MOST_NAMED = 6  # things in a picture that still has names
+MOST_NAMED = 6  # things in a picture that still has names
 _MOST_TAG = 1.2  # width of a name, in widths of its box
 
 
@@ -51,18 +51,20 @@ def contact_sheet(
     masks: bool = True,
     captions: Sequence[str] | None = None,
     legend: Mapping[str, Colour] | None = None,
+    most_named: int = MOST_NAMED,
 ) -> np.ndarray:
     """uint8 [H, W, 3] RGB: the images (each uint8 [h, w, 3]) in rows, with a legend below.
 
     `scale` None: pictures under 160 px are enlarged by a whole number, over 480 px shrunk.
-    `legend` None: how many annotations there are of each category.
+    `legend` None: how many annotations there are of each category. Pictures with more than
+    `most_named` things show no names.
     """
     _check_sheet(images, annotations, captions)
     scale = scale or _readable_scale(images)
     cells = [_scaled(image, scale) for image in images]
     if annotations is not None:
         for cell, image, things in zip(cells, images, annotations, strict=True):
-            _draw_things(cell, things, image.shape[:2], boxes=boxes, masks=masks)
+            _draw_things(cell, things, image.shape[:2], boxes, masks, most_named)
     sheet = _grid(cells, columns, captions)
     if legend is None and annotations is not None:
         legend = _counted([thing for things in annotations for thing in things])
@@ -181,7 +183,12 @@ def _line(
 
 
 def _draw_things(
-    cell: np.ndarray, things: Sequence[Thing], shape: tuple[int, ...], *, boxes: bool, masks: bool
+    cell: np.ndarray,
+    things: Sequence[Thing],
+    shape: tuple[int, ...],
+    boxes: bool,
+    masks: bool,
+    most_named: int,
 ) -> None:
     """Draw labels onto a picture that was `shape` (h, w) once, in place; large things first."""
     scale = cell.shape[1] / shape[1]
@@ -192,7 +199,7 @@ def _draw_things(
     if boxes:
         for thing in order:
             _draw_box(cell, thing, scale)
-        if len(order) <= _MOST_NAMED:  # with more, names hide the things; the legend tells colours
+        if len(order) <= most_named:  # with more, names hide the things; the legend tells colours
             cell[:] = _with_names(cell, order, scale)
 
 

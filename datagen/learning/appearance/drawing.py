@@ -1,6 +1,4 @@
-"""Pictures of layouts in a style: one by one, between styles, as a film, or like a picture."""
-
-from collections.abc import Iterator, Sequence
+"""Pictures of layouts in a style: its own, a numbered one, one between two, or a picture's."""
 
 import numpy as np
 import torch
@@ -25,6 +23,14 @@ def numbered_style(model: Appearance, code: int) -> Tensor:
     if len(model.bank):
         return model.bank[code % len(model.bank)]
     return own_style(model, rng_for(code, 0, Stream.STYLE))
+
+
+def coded_style(model: Appearance, code: int | tuple[int, int, float]) -> Tensor:
+    """float [style]: of a number, or (from, to, share) on the way between two."""
+    if isinstance(code, int):
+        return numbered_style(model, code)
+    first, last, share = code
+    return style_between(numbered_style(model, first), numbered_style(model, last), share)
 
 
 def style_between(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -52,13 +58,6 @@ def draw(
         picture = model.net(layout, noise)[0]
     scaled = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy())
-
-
-def film(model: Appearance, class_maps: Sequence[np.ndarray], code: int) -> Iterator[np.ndarray]:
-    """One style and one grain for all pictures, so that nothing flickers."""
-    style = numbered_style(model, code)
-    for class_map in class_maps:
-        yield draw(model, class_map, style, rng_for(code, 1, Stream.STYLE))
 
 
 def fitting_code(

@@ -7,10 +7,10 @@ import numpy as np
 
 from datagen import labels
 from datagen.dataset.targets import Targets
+from datagen.editing import opened_variants
 from datagen.edits import NO_EDITS, Edits
 from datagen.errors import InputError, RejectedError
 from datagen.frame import Frame
-from datagen.frames import opened_generator
 from datagen.learning.gnm.objects import frame_of, read
 from datagen.learning.gnm.weights import load_gnm_model
 from datagen.learning.parts.material import COLUMNS, SHOWN, Sheet, spread
@@ -81,7 +81,7 @@ def _taken_apart(taught: Recipe) -> np.ndarray:
 def _samples(taught: Recipe, *variants: Edits) -> list[list[Frame]]:
     """The variants of the first samples that hold things."""
     found = []
-    with opened_generator(taught, *variants) as generate:
+    with opened_variants(taught, variants) as generate:
         for k in range(_TRIES):
             try:
                 frames = generate([rng_for(taught.seed, k, Stream.SCENE)])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datagen.errors import InputError, RejectedError
-from datagen.frames import opened_generator
 from datagen.learning.relate import weights as of_pictures
 from datagen.learning.relate_clips import weights as of_clips
 from datagen.learning.statements import Statement
@@ -35,7 +34,7 @@ def tried(taught: Recipe) -> Trial:
     rejected = things = 0
     try:
         taught.check_worth()
-        with opened_generator(taught) as generate:
+        with taught.generator.component("generators").open(taught.world()) as generate:
             for k in range(_SAMPLES):
                 rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)
                 try:
