@@ -229,6 +229,36 @@ def test_a_class_that_the_pairs_do_not_show_looks_like_another_or_like_nothing(w
     assert model.header.table[:3].tolist() == [0, 0, 2]
 
 
+# ------------------------------------------------------------------------- after other renderers
+
+STREET = """
+world toy
+canvas 16 x 16
+start Scene
+Scene -> sky land car
+sky { draw: sky  stuff: "sky" }
+land { draw: land }
+car { category: "car"  draw: vehicle  x: uniform(-1, 1) m  y: 7 m  speed: 5 }
+"""
+SOLID = 'count = 2\npasses = ["depth", "normals", "flow"]\n[[renderers]]\nuse = "mesh"\n'
+
+
+@pytest.mark.opengl
+def test_a_street_in_3d_gets_learned_pixels_and_keeps_all_else(weights, write_recipe):
+    learned = SOLID + f'[[renderers]]\nuse = "imle"\nweights = "{weights}"\n'
+    before, after = (
+        list(pipeline.first(recipe.load(write_recipe(STREET, text)), 2))
+        for text in (SOLID, learned)
+    )
+    for plain, anew in zip(before, after, strict=True):
+        assert annotate(anew) == annotate(plain) and plain.instances[0].box3d is not None
+        assert anew.camera == plain.camera is not None
+        for name in ("class_map", "instance_map", "depth", "normals", "flow"):
+            assert np.array_equal(getattr(anew, name), getattr(plain, name), equal_nan=True)
+        assert not np.array_equal(anew.image, plain.image)
+        assert [f for f in audit_frame(anew, annotate(anew)) if f.severity == "error"] == []
+
+
 # ------------------------------------------------------------------------------------------ clips
 
 ROLLING = """
