@@ -1,5 +1,6 @@
 """Learning an appearance: all ways to look are found, the law is kept, the gate tells layouts."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -97,6 +98,39 @@ def test_a_segmenter_takes_pictures_of_any_size():
     net = Segmenter(5, 8)
     for size in ((33, 47), (8, 8), (96, 128)):
         assert net(torch.rand(1, 3, *size)).shape == (1, 5, *size)
+
+
+@pytest.fixture
+def meta(monkeypatch) -> set[str]:
+    """The device `meta`, which refuses tensors of the CPU as a GPU does, and computes nothing.
+
+    What is read from it are zeros. Gives the kinds of devices that autocast was asked for.
+    """
+    read, asked = torch.Tensor.cpu, set()
+
+    def zeros(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else read(tensor)
+
+    def autocast(kind: str, *_args: object, **_options: object) -> contextlib.nullcontext:
+        asked.add(kind)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch.Tensor, "cpu", zeros)
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: 1.0)
+    monkeypatch.setattr(torch, "autocast", autocast)
+    return asked
+
+
+@pytest.mark.parametrize("trained", [AppearanceTrainee, GateTrainee])
+def test_all_that_is_computed_lies_on_the_device_that_is_asked_for(tmp_path, meta, trained):
+    few = {"pretraining": 1, "epochs": 1, "steps": 2, "layouts": 4, "bank": 4, "gate_steps": 2}
+    settings = quick(tmp_path, **few, draws=2, grain=1, encoder=4, mask=True)
+    trainee = trained(TwoWays(), settings, 0, "meta")
+    assert len(readings_of(trainee)) == trainee.steps
+    found = {name: tensor.device.type for name, tensor in trainee.tensors().items()}
+    ours = {"unit", "chosen", "bank"} & found.keys()  # for the file, and for rows of it
+    assert {found.pop(name) for name in ours} <= {"cpu"}
+    assert {found[name] for name in found if not name.endswith(".step")} == {"meta"} == meta
 
 
 def test_the_network_of_the_distance_is_needed(tmp_path):

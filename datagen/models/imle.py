@@ -52,6 +52,9 @@ class Noise:
     def __getitem__(self, rows: Tensor | slice) -> "Noise":
         return Noise(self.style[rows], self.grain[rows])
 
+    def to(self, device: torch.device) -> "Noise":
+        return Noise(self.style.to(device), self.grain.to(device))
+
 
 class Generator(nn.Module):
     """Class maps and noise -> pictures, about 0..1 but not held there."""
@@ -94,7 +97,8 @@ class Generator(nn.Module):
     def without_noise(self, layouts: Tensor) -> Noise:
         """Noise of value 0 for these layouts."""
         B, H, W = layouts.shape
-        return Noise(torch.zeros(B, self.sizes.style), torch.zeros(B, self.sizes.grain, H, W))
+        style, grain = torch.zeros(B, self.sizes.style), torch.zeros(B, self.sizes.grain, H, W)
+        return Noise(style, grain).to(layouts.device)
 
     @torch.no_grad()
     def boost(self, style: float, grain: float, random: torch.Generator) -> None:
@@ -113,7 +117,7 @@ class Generator(nn.Module):
             assert isinstance(block, Refinement)
             weight = block.first.weight
             others, noise = weight[:, :-n], weight[:, -n:]
-            rms = others.square().mean().sqrt()
+            rms = others.square().mean().sqrt().cpu()  # where `random` is
             noise.copy_(torch.randn(noise.shape, generator=random) * times * rms)
 
 

@@ -28,11 +28,12 @@ class Distance:
     ) -> None:
         self._stages, self._dtype = stages, dtype
         self._pixel_weight, self._texture = pixel_weight, texture
-        self.unit = torch.ones(1)  # of each term, once it is measured
+        self.unit = torch.ones(1)  # of each term, once it is measured; on the CPU
 
     def views(self, pictures: Tensor) -> list[Tensor]:
         """float [B, 3, H, W] -> what is compared: the pictures, their maps, the texture of all."""
-        with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
+        kind = pictures.device.type
+        with torch.autocast(kind, self._dtype, enabled=self._dtype != torch.float32):
             seen = [pictures, *self._stages(pictures)]
         if not self._texture:
             return seen
@@ -48,14 +49,14 @@ class Distance:
 
     def measure(self, photos: Sequence[Tensor], others: Sequence[Tensor]) -> None:
         """Set the unit of each term by the views of photos and of other photos."""
-        self.unit = _terms(photos, others, None).mean(1).clamp_min(_FAR)
+        self.unit = _terms(photos, others, None).mean(1).clamp_min(_FAR).cpu()
 
     def between(
         self, pictures: Sequence[Tensor], photos: Sequence[Tensor], mask: Tensor | None = None
     ) -> Tensor:
         """Views -> distance [B]; `mask` [B, H, W] weighs pixels, and all else as it is there."""
         # No matrix product: autocast would round it, and near candidates could not be told apart.
-        share = self.weights(len(pictures)) / self.unit
+        share = (self.weights(len(pictures)) / self.unit).to(pictures[0].device)
         return (share[:, None] * _terms(pictures, photos, mask)).sum(0)
 
 

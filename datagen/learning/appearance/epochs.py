@@ -24,7 +24,7 @@ class Epoch:
     layouts: Tensor  # uint8 [S, H, W]
     views: list[Tensor]  # of the photos: what the distance compares
     mask: Tensor | None  # float [S, H, W], weights of pixels
-    order: Tensor  # int64: rows of all steps, one after the other
+    order: Tensor  # int64: rows of all steps, one after the other; on the CPU
     draws: int
 
     def rows(self, inner: int, batch: int) -> Tensor:
@@ -47,9 +47,10 @@ class Epochs:
         distance: Distance,
         settings: AppearanceLearning,
         seed: int,
+        device: torch.device,
     ) -> None:
         self._pairs, self._classes, self._distance = pairs, classes, distance
-        self._settings, self._seed = settings, seed
+        self._settings, self._seed, self._device = settings, seed, device
 
     @cached_property
     def survey(self) -> Survey:
@@ -68,12 +69,14 @@ class Epochs:
         order = np.concatenate([rng.permutation(len(items)) for _ in range(laps)])
         layouts, photos = self._pairs.batch(items)
         with torch.no_grad():
-            parts = [self._distance.views(some) for some in photos.split(_AT_ONCE)]
+            some = (part.to(self._device) for part in photos.split(_AT_ONCE))
+            parts = [self._distance.views(part) for part in some]
         views = [torch.cat(maps) for maps in zip(*parts, strict=True)]
         mask = None
         if settings.mask:
-            mask = torch.from_numpy(masks(layouts.numpy(), self.rarity[items]))
-        return Epoch(number, layouts, views, mask, torch.from_numpy(order), settings.draws)
+            mask = torch.from_numpy(masks(layouts.numpy(), self.rarity[items])).to(self._device)
+        rows = torch.from_numpy(order)
+        return Epoch(number, layouts.to(self._device), views, mask, rows, settings.draws)
 
     def _items(self, rng: np.random.Generator) -> np.ndarray:
         settings = self._settings

@@ -23,10 +23,12 @@ class GateTrainee:
     It never sees what the generator makes: it would learn the generator's mistakes as the truth.
     """
 
-    def __init__(self, maps: Pairs, settings: AppearanceLearning, seed: int) -> None:
-        self.settings, self.seed = settings, seed
+    def __init__(
+        self, maps: Pairs, settings: AppearanceLearning, seed: int, device: str = "cpu"
+    ) -> None:
+        self.settings, self.seed, self.device = settings, seed, torch.device(device)
         self.pairs = Cache(maps, settings.cache << 20)
-        self.net = new_segmenter(maps.classes, settings.gate_width, seed)
+        self.net = new_segmenter(maps.classes, settings.gate_width, seed).to(self.device)
         self.dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         # Not `fused`, which takes a state that was read from a file for one in the weights' layout.
         self.optimizer = torch.optim.AdamW(self.net.parameters(), settings.gate_learning_rate)
@@ -47,7 +49,8 @@ class GateTrainee:
             return {"loss": 0.0}
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.gate_learning_rate * _warm_cosine(k / self.steps)
-        with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+        layouts, photos = layouts.to(self.device), photos.to(self.device)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             scores = self.net(photos)
         loss = cross_entropy(scores, layouts.long(), ignore_index=0)
         self.optimizer.zero_grad()

@@ -67,4 +67,4 @@ def candidate_distances(
             first, second = [p[::m] for p in pictures], [p[1::m] for p in pictures]
             spreads.append(distance.between(first, second))
     found = torch.cat(distances)
-    return found, torch.cat(spreads) if spreads else torch.zeros(len(found))
+    return found, torch.cat(spreads) if spreads else found.new_zeros(len(found))

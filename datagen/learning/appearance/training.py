@@ -32,15 +32,19 @@ class AppearanceTrainee:
     Three phases: regression without noise, outer epochs of IMLE, and the bank.
     """
 
-    def __init__(self, maps: Pairs, settings: AppearanceLearning, seed: int) -> None:
-        self.settings, self.seed = settings, seed
+    def __init__(
+        self, maps: Pairs, settings: AppearanceLearning, seed: int, device: str = "cpu"
+    ) -> None:
+        self.settings, self.seed, self.device = settings, seed, torch.device(device)
         self.pairs = Cache(maps, settings.cache << 20)
         self.sizes = sizes_of(maps, settings)
-        self.net = new_generator(self.sizes, seed)
+        self.net = new_generator(self.sizes, seed).to(self.device)
         self.dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-        stages = opened_stages(settings.weights and settings.weights.source)
+        stages = opened_stages(settings.weights and settings.weights.source).to(self.device)
         self.distance = Distance(stages, settings.pixel_weight, settings.texture, self.dtype)
-        self.epochs = Epochs(self.pairs, self.sizes.classes, self.distance, settings, seed)
+        self.epochs = Epochs(
+            self.pairs, self.sizes.classes, self.distance, settings, seed, self.device
+        )
         self.bank = torch.zeros(self._photos_asked, self.sizes.style)
         self.optimizer = self._new_optimizer()
         self._chosen = torch.zeros(settings.layouts, dtype=torch.int64)
@@ -88,7 +92,7 @@ class AppearanceTrainee:
 
     def _regress(self, k: int) -> Mapping[str, float]:
         rng = rng_for(self.seed, k, Stream.APPEARANCE)
-        layouts, photos = self.pairs.batch(rng.integers(0, len(self.pairs), self.settings.batch))
+        layouts, photos = self._batch(rng.integers(0, len(self.pairs), self.settings.batch))
         with torch.no_grad():
             views = self.distance.views(photos)
         return self._descend(layouts, views, self.net.without_noise(layouts), None)
@@ -98,7 +102,7 @@ class AppearanceTrainee:
         first = rng.integers(0, len(self.pairs), _UNIT_PAIRS)
         second = (first + rng.integers(1, max(2, len(self.pairs)), _UNIT_PAIRS)) % len(self.pairs)
         with torch.no_grad():
-            one, other = (self.distance.views(self.pairs.batch(k)[1]) for k in (first, second))
+            one, other = (self.distance.views(self._batch(k)[1]) for k in (first, second))
             self.distance.measure(one, other)
         self._is_measured = True
 
@@ -133,10 +137,10 @@ class AppearanceTrainee:
                 distances, spread = candidate_distances(
                     self.net, self.distance, epoch.layouts[rows],
                     [view[rows] for view in epoch.views],
-                    candidates(self.seed, epoch.candidates(rows).numpy(), self.sizes),
+                    self._candidates(epoch.candidates(rows).numpy()),
                     None if epoch.mask is None else epoch.mask[rows],
                 )  # fmt: skip
-            self._chosen[rows] = distances.argmin(1)
+            self._chosen[rows] = distances.argmin(1).cpu()
             spreads.append(spread)
         found = float(torch.cat(spreads).mean())
         if self.sizes.style and m > 1 and found < _DEAF:
@@ -151,11 +155,15 @@ class AppearanceTrainee:
         chosen = epoch.candidates(rows).gather(1, self._chosen[rows, None])[:, 0]
         style = numbered(self.seed, chosen.numpy(), self.sizes).style
         if not self.sizes.grain:
-            return Noise(style, style.new_zeros(len(rows), 0, *self.sizes.stages[-1]))
+            grain = style.new_zeros(len(rows), 0, *self.sizes.stages[-1])
+            return Noise(style, grain).to(self.device)
         step = epoch.number * self.settings.steps + inner
         first = self._first_of_bank + self._photos_asked * self.settings.bank_draws
         fresh = first + step * self.settings.batch + np.arange(len(rows))
-        return Noise(style, numbered(self.seed, fresh, self.sizes).grain)
+        return Noise(style, numbered(self.seed, fresh, self.sizes).grain).to(self.device)
+
+    def _candidates(self, numbers: np.ndarray) -> Noise:
+        return candidates(self.seed, numbers, self.sizes).to(self.device)
 
     # ---------------------------------------------------------------------------------------- bank
 
@@ -173,20 +181,22 @@ class AppearanceTrainee:
         settings = self.settings
         order = _random_order(self.seed, len(self.pairs))
         rows = np.arange(part * _AT_ONCE, min((part + 1) * _AT_ONCE, self._photos_asked))
-        layouts, photos = self.pairs.batch(order[rows])
+        layouts, photos = self._batch(order[rows])
         m = settings.bank_draws
         numbers = self._first_of_bank + rows[:, None] * m + np.arange(m)
-        noise = candidates(self.seed, numbers, self.sizes)
+        noise = self._candidates(numbers)
         with torch.no_grad(), self._cast():
             views = self.distance.views(photos)
             distances, _ = candidate_distances(self.net, self.distance, layouts, views, noise)
-        best = distances.argmin(1)
-        self.bank[torch.from_numpy(rows)] = noise.style.view(len(rows), m, -1)[
-            torch.arange(len(rows)), best
-        ]
+        best, styles = distances.argmin(1).cpu(), noise.style.view(len(rows), m, -1).cpu()
+        self.bank[torch.from_numpy(rows)] = styles[torch.arange(len(rows)), best]
         return {"nearest": float(distances.min(1).values.mean())}
 
     # ------------------------------------------------------------------------------------- descent
+
+    def _batch(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
+        layouts, photos = self.pairs.batch(items)
+        return layouts.to(self.device), photos.to(self.device)
 
     def _descend(
         self, layouts: Tensor, views: list[Tensor], noise: Noise, mask: Tensor | None
@@ -214,7 +224,7 @@ class AppearanceTrainee:
         return torch.optim.Adam(self.net.parameters(), self.settings.learning_rate)
 
     def _cast(self) -> AbstractContextManager[object]:
-        return torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32)
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
 def sizes_of(maps: Pairs, settings: AppearanceLearning) -> Sizes:

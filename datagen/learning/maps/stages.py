@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import torch
-
 from datagen.learning.appearance.gate import GateTrainee
 from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.appearance.weights import save_appearance_model
+from datagen.learning.device import found_device
 from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.layout.weights import save_layout_model
 from datagen.learning.loop import train
@@ -36,8 +35,7 @@ def _train_layout(
     recipe: Recipe, maps: LabelMaps, run: RunFolder, file: Path, progress: Progress
 ) -> None:
     settings = recipe.learn.layout
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainee = LayoutTrainee(maps, settings, recipe.learn.seed, device=device)
+    trainee = LayoutTrainee(maps, settings, recipe.learn.seed, device=found_device())
     every = settings.checkpoint_every
     train(run, "layout", trainee, checkpoint_every=every, progress=progress)
     save_layout_model(file, trainee, recipe.world())
@@ -50,8 +48,8 @@ def _train_appearance(
     settings, seed, every = learn.appearance, learn.seed, learn.checkpoint_every
     gate = None
     if settings.gate_steps:
-        gate = GateTrainee(maps, settings, seed)
+        gate = GateTrainee(maps, settings, seed, found_device())
         train(run, "gate", gate, checkpoint_every=every, progress=progress)
-    trainee = AppearanceTrainee(maps, settings, seed)
+    trainee = AppearanceTrainee(maps, settings, seed, found_device())
     train(run, "appearance", trainee, checkpoint_every=every, progress=progress)
     save_appearance_model(file, trainee, gate, recipe.world())

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from datagen.grammar import Grammar
+from datagen.learning.device import found_device
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.gnm.weights import save_gnm_model
 from datagen.learning.loop import train
@@ -59,9 +59,8 @@ class Lesson:
         method = _METHODS[section]
         self.settings = getattr(recipe.learn, method.settings)
         category_of(self.settings.category, recipe.world(), method.settings)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         given = (pictures,) if windows is None else (pictures, windows, recipe.learn.relate_clips)
-        self.trainee = method.trainee(*given, self.settings, recipe.learn.seed, device=device)
+        self.trainee = method.trainee(*given, self.settings, recipe.learn.seed, found_device())
         self._save = method.save
 
     def teach(self, run: RunFolder, progress: Progress) -> Path:
