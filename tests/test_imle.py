@@ -1,14 +1,16 @@
 """Parts of conditional IMLE: the generator, the distance, candidates, rarity."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from appearances import TwoWays, network, quick
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from datagen.errors import DatagenError, InputError
+from datagen.errors import DatagenError, InputError, MissingError
 from datagen.learning.appearance.distance import Distance
 from datagen.learning.appearance.pairs import Cache
 from datagen.learning.appearance.rarity import balanced, masks, rarities, survey
@@ -191,6 +193,49 @@ def test_vgg_and_squeezenet_are_told_by_their_files_and_give_their_maps(tmp_path
     (tmp_path / "other.safetensors").write_bytes(b"no")
     with pytest.raises(InputError, match="cannot read these weights"):
         opened_stages(str(tmp_path / "other.safetensors"))
+
+
+def vgg_features() -> dict[str, torch.Tensor]:
+    """Tensors of VGG-19's shapes and torchvision's names, each one number that is repeated."""
+    shapes = {name: t.shape for name, t in vgg19_stages().body.state_dict().items()}
+    return {
+        f"features.{name}": torch.tensor(2e-3 * (k + 1)).expand(shape)
+        for k, (name, shape) in enumerate(shapes.items())
+    }
+
+
+def write_safetensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """In 16 bits: 40 MB, where torch.save writes a repeated number once."""
+    save_file({name: t.bfloat16().contiguous() for name, t in tensors.items()}, path)
+
+
+@pytest.mark.parametrize("write", [write_safetensors, torch.save])
+def test_weights_of_vgg_are_read_from_a_file_with_torchvisions_names(tmp_path, write):
+    tensors = vgg_features()
+    write(tensors, tmp_path / "vgg19")
+    stages = opened_stages(str(tmp_path / "vgg19"))
+    for name, tensor in stages.body.state_dict().items():
+        torch.testing.assert_close(tensor, tensors[f"features.{name}"], rtol=0.01, atol=0)
+    assert [m.shape[1] for m in stages(pictures(1)[..., :16])] == [64, 128, 256, 512, 512]
+
+
+def test_weights_of_vgg_that_are_not_whole_are_refused(tmp_path):
+    tensors = vgg_features()
+    tensors.pop("features.16.bias")
+    torch.save(tensors, tmp_path / "vgg19.pth")
+    with pytest.raises(
+        InputError, match="has no tensor `features.16.bias`; are these the ImageNet"
+    ):
+        opened_stages(str(tmp_path / "vgg19.pth"))
+
+
+def test_without_weights_the_message_says_how_to_name_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(
+        MissingError, match="of VGG-19 or SqueezeNet 1.0 .*nothing is downl"
+    ) as told:
+        opened_stages(None)
+    assert "file of them by --set learn.appearance.weights=FILE" in str(told.value)
 
 
 def test_the_candidate_that_is_kept_is_the_nearest_one(tmp_path):
