@@ -118,6 +118,19 @@ def test_classes_that_no_layout_shows_are_said_to_be_missing(place, run):
     assert any("None of 64 layouts shows" in text and "crate" in text for text in said)
 
 
+def test_classes_of_the_label_maps_that_the_world_lacks_are_said_to_be_ignored(
+    place, run, tmp_path
+):
+    folder = shutil.copytree(place / "pairs", tmp_path / "pairs")
+    (folder / "classes.txt").write_text("-\nmoon\nground\ncrate\n")
+    recipe = load(place / "dreamed/yard.toml")
+    maps = read_maps(folder, recipe.world())
+    share = sum(np.mean(maps.source.values(item.map) == 1) for item in maps.source.items) / 6
+    (said,) = [one for one in statements(recipe, maps, load(run)) if "moon" in one.text]
+    assert said.kind == "not learned"
+    assert f"yard has no moon ({share:.1%}): {share:.1%} of the label maps' pixels" in said.text
+
+
 def test_label_maps_on_a_sheet_have_a_legend_of_what_they_show(place, run):
     maps = read_maps(place / "pairs", load(run).world())
     sheet = sheets.given_maps(maps)

@@ -9,7 +9,7 @@ from PIL import Image
 from datagen.errors import InputError
 from datagen.language import named, parse
 from datagen.pipeline import generate
-from datagen.reading.maps import read_maps
+from datagen.reading.maps import read_maps, read_pair
 from datagen.recipe import load
 from datagen.rng import Stream, rng_for
 
@@ -145,6 +145,34 @@ def test_a_dataset_without_the_pass_says_how_to_get_it(tmp_path, write_recipe):
 def test_another_name_of_the_same_thing_is_understood(tmp_path):
     own = folder_of_maps(tmp_path / "own", classes="-\nCAR\nperson\nSky\nlane\n")
     assert corners(read_maps(own, world()).class_map(0)) == [0, CAR, PEDESTRIAN, 0]
+
+
+def test_names_that_the_world_lacks_are_told_with_their_share_of_the_pixels(tmp_path):
+    folder = folder_of_maps(tmp_path / "own", classes="-\nCar\nmoon\nwell\nkite\n")
+    save(folder / "maps/1.png", quarters(0, 1, 4, 4))
+    maps = read_maps(folder, world())
+    assert list(maps.ignored.items()) == [("kite", 3 / 8), ("moon", 1 / 8)]  # none shows a well
+    assert read_maps(folder_of_maps(tmp_path / "known"), world()).ignored == {}
+
+
+def test_a_photo_of_a_folder_of_label_maps_is_read_with_its_own_map_alone(tmp_path, write_recipe):
+    folder_of_maps(tmp_path / "own", 3)
+    for name in ("a", "b"):
+        save(tmp_path / f"train/{name}.jpg", photo())
+        save(tmp_path / f"trainannot/{name}.png", quarters(0, 8, 9, 11))
+    recipe = load(write_recipe(recipe='count = 2\npasses = ["class"]\n'))
+    generate(recipe, tmp_path / "d")
+    shot = sorted(p for p in (tmp_path / "d/shards").rglob("*.png") if p.name.count(".") == 1)[1]
+    for file, grammar, kind in (
+        (tmp_path / "own/images/1.jpg", world(), "maps"),
+        (tmp_path / "train/b.jpg", world(), "camvid"),
+        (shot, recipe.world(), "dataset"),
+    ):
+        pair = read_pair(file, grammar)
+        assert (pair.kind, len(pair)) == (kind, 1) and pair.source.items[0].image == file
+        whole = read_maps(pair.folder, grammar)
+        assert np.array_equal(pair.class_map(0), whole.class_map(1))
+        assert np.array_equal(pair.image(0), whole.image(1))
 
 
 def test_a_name_that_the_world_has_itself_comes_before_others_like_it(tmp_path):

@@ -5,7 +5,7 @@ when the folder is opened, so that what is wrong with it is said before anything
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class LabelMaps:
     has_images: bool
     rejected: tuple[tuple[str, str], ...]  # (file, why it was left out)
     present: tuple[int, ...]  # class ids that occur in any of the maps, 0 aside
+    # Names that the maps show and the world has no class for -> share of all pixels, largest first.
+    ignored: Mapping[str, float]
     source: Source = field(repr=False)
     table: np.ndarray = field(repr=False, compare=False)  # uint8 [256], value of a map -> class id
 
@@ -111,7 +113,8 @@ def _read(folder: Path, grammar: Grammar) -> LabelMaps:
 def _of(folder: Path, found: Source, grammar: Grammar) -> LabelMaps:
     source = _usable(folder, found)
     table = class_table(source.names, grammar)
-    present = _present(folder, source, table, grammar)
+    pixels = _pixels_of(source)
+    _check_shown(folder, source, table, pixels, grammar)
     return LabelMaps(
         folder=folder,
         kind=source.kind,
@@ -122,7 +125,8 @@ def _of(folder: Path, found: Source, grammar: Grammar) -> LabelMaps:
         digest=_digest(source),
         has_images=all(item.image is not None for item in source.items),
         rejected=tuple(source.rejected),
-        present=present,
+        present=tuple(k for k in np.unique(table[pixels > 0]).tolist() if k > 0),
+        ignored=_ignored(source, table, pixels),
         source=source,
         table=table,
     )
@@ -166,23 +170,37 @@ def _usable(folder: Path, source: Source) -> Source:
     return replace(source, items=tuple(kept), rejected=lost)
 
 
-def _present(folder: Path, source: Source, table: np.ndarray, grammar: Grammar) -> tuple[int, ...]:
-    """Class ids of all maps; refuses values without a name, and maps of nothing in the world."""
-    seen = np.zeros(256, bool)
+def _pixels_of(source: Source) -> np.ndarray:
+    """int64 [256]: how often each value occurs in all maps; refuses values without a name."""
+    total = np.zeros(256, np.int64)
     for item in source.items:
-        present = np.bincount(source.values(item.map).ravel(), minlength=256) > 0
-        for value in np.flatnonzero(present).tolist():
+        pixels = np.bincount(source.values(item.map).ravel(), minlength=256)
+        for value in np.flatnonzero(pixels).tolist():
             if value not in source.names:
                 raise InputError(f"{item.map}: holds the class {value}, {_unknown(source)}")
-        seen |= present
-    if not table[seen].any():
-        named = [source.names[v] for v in np.flatnonzero(seen).tolist()]
+        total += pixels
+    return total
+
+
+def _check_shown(
+    folder: Path, source: Source, table: np.ndarray, pixels: np.ndarray, grammar: Grammar
+) -> None:
+    """Refuses maps of nothing in the world."""
+    if not table[pixels > 0].any():
+        named = [source.names[v] for v in np.flatnonzero(pixels).tolist()]
         here = ", ".join(n for n in named if n) or "nothing"
         raise InputError(
             f"{folder}: its maps show {here}, none of which the world {grammar.world} has; its "
             f"classes are {', '.join(class_names(grammar)) or 'none'}"
         )
-    return tuple(k for k in np.unique(table[seen]).tolist() if k > 0)
+
+
+def _ignored(source: Source, table: np.ndarray, pixels: np.ndarray) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for value, name in source.names.items():
+        if name is not None and table[value] == 0 and pixels[value]:
+            shares[name] = shares.get(name, 0.0) + float(pixels[value] / pixels.sum())
+    return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
 
 def _unknown(source: Source) -> str:

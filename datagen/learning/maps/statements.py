@@ -13,6 +13,7 @@ from datagen.taught import Section
 
 _SAMPLES = 64
 _UNSEEN = 1 << 41  # their numbers begin here
+_NAMED = 8  # classes in a sentence
 _FEW = 200  # pairs below which little variety can be expected
 
 
@@ -23,11 +24,26 @@ def statements(recipe: Recipe, maps: LabelMaps, taught: Recipe) -> list[Statemen
     if "layout" in asked:
         found += _left_out(taught, maps)
     found += _unseen(recipe, asked, maps)
+    found += _ignored(recipe, maps)
     if len(maps) < _FEW:
         found.append(
             Statement("warning", f"There are {len(maps)} label maps; a few hundred teach more.")
         )
     return found
+
+
+def _ignored(recipe: Recipe, maps: LabelMaps) -> Iterator[Statement]:
+    """Classes of the label maps that the world has no name for."""
+    if not maps.ignored:
+        return
+    named = [f"{name} ({share:.1%})" for name, share in maps.ignored.items()]
+    rest = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    yield Statement(
+        "not learned",
+        f"{recipe.world().world} has no {', '.join(named[:_NAMED])}{rest}: "
+        f"{sum(maps.ignored.values()):.1%} of the label maps' pixels were learned as nothing. A "
+        "class of the grammar with such a name would learn them.",
+    )
 
 
 def _undrawn(recipe: Recipe, maps: LabelMaps) -> list[str]:
