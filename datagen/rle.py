@@ -11,6 +11,8 @@ from pycocotools import mask as coco_mask
 
 from datagen.errors import InputError
 
+_AT_ONCE = 255  # masks that pycocotools 2.0.11 counts the pixels of; more overflow its 8 bits
+
 RLE = dict[str, Any]  # {"size": [height, width], "counts": str}
 
 
@@ -103,6 +105,13 @@ def _undo_differences(value: np.ndarray, owner: np.ndarray, bad: np.ndarray) -> 
 def decode(rles: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """uint8 [n, W, H] (mind the order: COCO's own) of n masks of one size, checked before."""
     return cast(np.ndarray, coco_mask.decode(cast(Any, list(rles)))).T
+
+
+def areas(rles: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """int64 [n]: pixels of each mask, checked before."""
+    parts = [rles[k : k + _AT_ONCE] for k in range(0, len(rles), _AT_ONCE)]
+    found = [cast(np.ndarray, coco_mask.area(cast(Any, part))) for part in parts]
+    return np.concatenate(found).astype(np.int64) if found else np.zeros(0, np.int64)
 
 
 def of_segmentations(

@@ -49,6 +49,14 @@ def put(row: int, column: int, value: bool) -> Callable[[np.ndarray], None]:
     return change
 
 
+def test_a_file_may_have_more_things_in_an_image_than_a_byte_counts(tmp_path):
+    things = [(1, rectangle(3 * (k % 20), 3 * (k // 20), 2, 1 + k % 2)) for k in range(300)]
+    frame = paint(60, 45, things)
+    masks = [thing.segmentation for thing in labels.annotate(frame)]
+    assert rle.areas(masks).tolist() == [2 * (1 + k % 2) for k in range(300)]
+    assert audit_coco(write_dataset(tmp_path, [frame]) / "annotations.json") == []
+
+
 def test_a_pixel_taken_from_a_mask_is_found():
     car, house, tree = labels.annotate(scene())
     car = with_mask(car, put(10, 7, False))

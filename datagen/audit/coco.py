@@ -157,7 +157,7 @@ def _masks(image: Item, annotations: Sequence[Item], *, overlap: bool) -> Iterat
     if not sound:
         return
     packed = cast(Any, [mask for _, mask in sound])
-    areas = cast(np.ndarray, coco_mask.area(packed)).tolist()
+    areas = rle.areas(packed).tolist()
     boxes = cast(np.ndarray, coco_mask.toBbox(packed)).tolist()
     for (annotation, _), area, box in zip(sound, areas, boxes, strict=True):
         yield from _numbers(annotation, area, box)

@@ -45,7 +45,7 @@ def found_table(truth: Labelled, found: Sequence[Detections], kind: Kind) -> Tab
     for place, (picture, one) in enumerate(zip(truth.pictures, found, strict=True)):
         masks = list(_masks(picture, one)) if kind == "segm" else []
         sides = one.boxes.reshape(-1, 4)[:, 2:].astype(np.float64)
-        areas = np.asarray(coco_mask.area(cast(Any, masks)) if masks else sides.prod(axis=1))
+        areas = rle.areas(masks) if masks else sides.prod(axis=1)
         for k, category in enumerate(one.categories.tolist()):
             row = _row(rows, place, category, one.boxes[k].tolist())
             row |= {"area": float(areas[k]), "score": float(one.scores[k])}
