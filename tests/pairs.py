@@ -42,6 +42,7 @@ steps = 9
 batch = 4
 width = 4
 latent = 8
+generator_learning_rate = 4e-4  # slow: nine steps leave layouts that show several classes
 checkpoint_every = 4
 
 [learn.appearance]
