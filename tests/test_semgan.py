@@ -53,6 +53,22 @@ def test_networks_fit_any_canvas(size, kernel):
     assert features.shape[2:] == (height >> halvings(size), width >> halvings(size))
 
 
+def test_a_discriminator_counts_things_in_the_whole_map():
+    """What one thing adds to its logit depends on whether there is another one far away."""
+    torch.manual_seed(0)
+    judge = Discriminator((64, 64), 2, 16, 4)
+    maps = torch.zeros(4, 2, 64, 64)  # nothing, a square in one corner, in the opposite one, in both
+    maps[:, 0] = 1
+    for k, place in ((1, slice(0, 8)), (2, slice(56, 64)), (3, slice(0, 8)), (3, slice(56, 64))):
+        maps[k, 0, place, place], maps[k, 1, place, place] = 0, 1
+    with torch.no_grad():
+        none, first, last, both = judge(maps)[0].double()
+        added = judge.sum(judge(maps)[1].flatten(1))[:, 0].double()
+    assert abs(both - first - last + none) > 1e-3
+    # By the linear part alone it would not.
+    assert added[3] == pytest.approx((added[1] + added[2] - added[0]).item(), abs=1e-5)
+
+
 def test_both_arms_have_the_same_body():
     """Only the last layer of one and the first of the other know the number of channels."""
     ours, theirs = (Generator((64, 64), c, 16, 4, 100) for c in (4, 3))

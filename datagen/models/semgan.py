@@ -17,6 +17,7 @@ Size = tuple[int, int]  # width, height, px
 _SMALL = 4  # px: the shorter side at which a map is not halved further
 # Most channels of a layer, in widths. A wider discriminator runs away from the generator.
 _WIDEST, _WIDEST_JUDGE = 8, 4
+_HIDDEN = 8  # widths: numbers of the discriminator's hidden layer
 _LEAST = 2.0**-25  # of a uniform number, whose logarithm is taken: below all but 0
 
 
@@ -55,7 +56,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Coded maps [N, channels, H, W] -> logits of being real [N], features of the last layer."""
+    """Coded maps [N, channels, H, W] -> logits of being real [N], features of the last layer.
+
+    The head has a hidden layer beside a linear one, which can only add up what lies in each place:
+    it does not see that one map has no square and the next one two.
+    """
 
     def __init__(self, size: Size, channels: int, width: int, kernel: int) -> None:
         super().__init__()
@@ -65,7 +70,9 @@ class Discriminator(nn.Module):
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, kernel, 2, (kernel - 1) // 2), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(widths[-1] * (size[0] >> count) * (size[1] >> count), 1)
+        flat, hidden = widths[-1] * (size[0] >> count) * (size[1] >> count), _HIDDEN * width
+        self.sum = nn.Linear(flat, 1)
+        self.whole = nn.Sequential(nn.Linear(flat, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):  # DCGAN's 0.02 learns one class at a time
                 nn.init.kaiming_normal_(module.weight, 0.2)
@@ -73,7 +80,8 @@ class Discriminator(nn.Module):
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(maps.contiguous(memory_format=torch.channels_last))
-        return self.head(features.flatten(1))[:, 0].float(), features.float()
+        flat = features.flatten(1)
+        return (self.sum(flat) + self.whole(flat))[:, 0].float(), features.float()
 
 
 class Code(Protocol):
