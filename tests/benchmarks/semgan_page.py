@@ -164,7 +164,7 @@ discriminator has a hidden layer beside the linear one. Trials, seed 0; after 3,
 | that without noise, R1 and R2 at 1 | 4e-3 | and hidden | 33.9 53.3 | 0.17 | 0.75 0.72 0.39 | 12 | 6.3 |
 
 R1 and R2 that fall to a tenth during the run, at equal rates: 26.1 29.1, 9.5 % mismatch. Whole runs
-of 10,000 steps with the linear head, seed 0: SemGAN 17.7 and 12.1, stray 0.059 %, IoU 0.87 0.86
+of 10,000 steps with the linear head (of commit c64bfef), seed 0: SemGAN 17.7 and 12.1, stray 0.059 %, IoU 0.87 0.86
 0.65, 22 % without a square, mismatch 5.4 %; the GAN 20.8 and 107 raw, 18.8 and 14.6 snapped, stray
 0.124 %, IoU 0.84 0.88 0.69, 21 %, 5.5 %. With the hidden layer, at the 5,000th step of 10,000:
 SemGAN 10 % without a square and 4.8 % mismatch, the GAN 5 % and 4.2 %, whose discriminator was
