@@ -57,7 +57,9 @@ def test_a_discriminator_counts_things_in_the_whole_map():
     """What one thing adds to its logit depends on whether there is another one far away."""
     torch.manual_seed(0)
     judge = Discriminator((64, 64), 2, 16, 4)
-    maps = torch.zeros(4, 2, 64, 64)  # nothing, a square in one corner, in the opposite one, in both
+    maps = torch.zeros(
+        4, 2, 64, 64
+    )  # nothing, a square in one corner, in the opposite one, in both
     maps[:, 0] = 1
     for k, place in ((1, slice(0, 8)), (2, slice(56, 64)), (3, slice(0, 8)), (3, slice(56, 64))):
         maps[k, 0, place, place], maps[k, 1, place, place] = 0, 1
