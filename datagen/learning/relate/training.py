@@ -124,7 +124,9 @@ class RelateTrainee(Duel[Generator, Discriminator]):
                 self.sizes.constants,
             )
         betas = (s.momentum, _SECOND)
-        super().__init__(generator, discriminator, device, (s.learning_rate,) * 2, betas)
+        super().__init__(
+            generator, discriminator, device, (s.learning_rate, s.learning_rate), betas
+        )
 
     def _network_seed(self) -> int:
         if self.attempt == 1:

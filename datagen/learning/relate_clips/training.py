@@ -174,7 +174,7 @@ class MotionTrainee(Duel[Motion, PathJudge]):
             torch.manual_seed(seed)
             motion = Motion(sizes.background, sizes.appearance)
             judge = PathJudge(settings.frames, still.settings.objects[1], sizes.background)
-        rates = (settings.learning_rate,) * 2
+        rates = settings.learning_rate, settings.learning_rate
         super().__init__(motion, judge, str(still.device), rates, _BETAS)
 
     def step(self, k: int) -> Mapping[str, float]:
