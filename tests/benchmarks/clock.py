@@ -1,9 +1,11 @@
-"""What the steps of a training cost."""
+"""What a training, or whatever else makes a folder, costs."""
 
 import json
 import resource
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from datagen.files import write_atomic
@@ -34,8 +36,7 @@ class Clock:
         if now[2] - self.told < _EVERY and tick.step < tick.steps:
             return
         self.told = now[2]
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        self.spent |= {"memory": max(memory, self.spent["memory"]), "steps": tick.steps}
+        self.spent |= {"memory": max(_memory(), self.spent["memory"]), "steps": tick.steps}
         write_atomic(self.path, json.dumps(self.spent))
         sys.stderr.write(f"{tick.step}/{tick.steps}  {tick.words}\n")
 
@@ -49,3 +50,23 @@ class Clock:
         own, wall = (1000 * self.spent[name] / self.spent["made"] for name in ("own", "wall"))
         minutes = own * self.spent["steps"] / 60_000
         return {"own ms": own, "wall ms": wall, "minutes": minutes, "memory": self.spent["memory"]}
+
+
+def costed(folder: Path, make: Callable[[], object]) -> dict[str, float]:
+    """What it cost to make `folder`: seconds of the process' own time, its peak memory in MB.
+
+    Kept beside the folder, which is not made again then. What was cut off is made anew: its cost is
+    not known.
+    """
+    path = folder.with_name(f"{folder.name}-cost.json")
+    if not path.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        began = time.process_time()
+        make()
+        own = time.process_time() - began
+        write_atomic(path, json.dumps({"own s": own, "memory": _memory()}))
+    return json.loads(path.read_text())
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

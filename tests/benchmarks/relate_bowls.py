@@ -30,6 +30,7 @@ from datagen.rng import Stream, rng_for
 from datagen.settings.relate import RelateLearning
 
 LEARNED = 8000  # pictures
+FIRST = 1000  # their seed, of a run's seed 0
 BLOCKGAN = {"interaction": "none", "position": 0.0, "additive": 0.0}
 
 
@@ -60,19 +61,25 @@ ARMS = {
 
 def run(out: Path, folder: Path, name: str, seed: int) -> dict[str, Any]:
     """Trains and measures one arm."""
-    arm = ARMS[name]
-    settings = RelateLearning(steps=arm.steps, **arm.changes)
-    trainee = RelateTrainee(pictures(arm.world, out, 1000 + seed, LEARNED).images, settings, seed)
-    every, clock = settings.checkpoint_every, Clock(folder / "cost.json")
-    train(RunFolder(folder), "relate", trainee, checkpoint_every=every, progress=clock)
-    net = trainee.sampler()
+    trainee = taught(out, folder, name, seed)
+    net, settings = trainee.sampler(), trainee.settings
     cv2.imwrite(str(folder / "sample.png"), sheet(net))
     return {
         "settings": settings.model_dump(),
-        "cost": clock.read(),
+        "cost": Clock(folder / "cost.json").read(),
         "attempts": trainee.attempt,
-        "read": measured(net, settings.objects, arm.world, out),
+        "read": measured(net, settings.objects, ARMS[name].world, out),
     }
+
+
+def taught(out: Path, folder: Path, name: str, seed: int) -> RelateTrainee:
+    """Trained to its end; a run whose last step lies in `folder` is only read."""
+    arm = ARMS[name]
+    settings = RelateLearning(steps=arm.steps, **arm.changes)
+    trainee = RelateTrainee(pictures(arm.world, out, FIRST + seed, LEARNED).images, settings, seed)
+    every, clock = settings.checkpoint_every, Clock(folder / "cost.json")
+    train(RunFolder(folder), "relate", trainee, checkpoint_every=every, progress=clock)
+    return trainee
 
 
 def sheet(net: Generator) -> np.ndarray:

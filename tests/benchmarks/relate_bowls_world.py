@@ -10,6 +10,7 @@ import numpy as np
 from datagen import recipe
 from datagen.files import atomic_file
 from datagen.frames import opened
+from datagen.recipe import Recipe
 from datagen.scene import Scene
 
 COLOURS = {  # as in the grammars
@@ -50,14 +51,19 @@ class Pictures(NamedTuple):
     geometry: np.ndarray
 
 
+def described(world: World, name: str, seed: int, count: int) -> Recipe:
+    """The recipe of this name for pictures of the world's size."""
+    canvas = f"canvas=[{world.side},{world.side}]"
+    return recipe.load(name, [canvas, f"seed={seed}", f"count={count}"])
+
+
 def pictures(world: World, out: Path, seed: int, count: int) -> Pictures:
     """Made once, then kept in `out`."""
     path = out / f"{world.grammar}-{world.side}-{seed}-{count}.npz"
     if path.is_file():
         with np.load(path) as held:
             return Pictures(*(held[name] for name in Pictures._fields))
-    described = recipe.load(world.grammar, [f"canvas=[{world.side},{world.side}]", f"seed={seed}"])
-    with opened(described) as make:
+    with opened(described(world, world.grammar, seed, count)) as make:
         made = [make(k) for k in range(count)]
     ids = np.stack([m.frame.instance_map for m in made])
     found = Pictures(
