@@ -395,7 +395,9 @@ def test_a_few_pictures_are_refused_at_once_or_learned_from(place, tmp_path, cou
 
 def test_a_target_that_is_not_there_is_refused(place, tmp_path):
     refused(["is not there"], quick(place), tmp_path / "nowhere", tmp_path / "run")
-    refused(["is a file"], quick(place), place / "small.toml", tmp_path / "run")
+    refused(
+        ["is no MP4", "or a folder of photos"], quick(place), place / "small.toml", tmp_path / "run"
+    )
 
 
 def test_of_a_dataset_as_target_the_images_are_learned_from(place, tmp_path):
