@@ -42,7 +42,7 @@ TRAINING = {
     "detector.options.side": 96,  # px; a ball is then as large as one of its anchors
 }
 _MEASURES = ("AP50", "AP75", "AP")
-_SHOWN, _SCALE, _SURE = 8, 3, 0.5  # pictures, how many times as large, least score that is drawn
+_SHOWN, _SCALE, _SURE = 6, 4, 0.5  # pictures, how many times as large, least score that is drawn
 _BOX, _MASK = (80, 200, 80), (60, 220, 250)  # BGR
 
 
@@ -109,8 +109,8 @@ def _cell(picture: Picture, outlines: Sequence[Outline]) -> np.ndarray:
             _larger(rle.decode([mask])[0].T), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
         cv2.drawContours(cell, edges, -1, _MASK)
-        corners = [round(_SCALE * side) for side in (x, y, x + width, y + height)]
-        cv2.rectangle(cell, corners[:2], corners[2:], _BOX)
+        left, top, right, bottom = (round(_SCALE * n) for n in (x, y, x + width, y + height))
+        cv2.rectangle(cell, (left, top), (right - 1, bottom - 1), _BOX)
     return cell
 
 
