@@ -21,6 +21,7 @@ CUT = 0.45
 _LOOKED_AT = 64  # samples that tell how a model's objects look as a rule
 _WEAK, _SMALL = 0.5, 0.5  # of what is usual: an object below is not found
 _OWN = 0.8  # share of an object's change that no other object changes: one below is not found
+_FAINT = 0.35  # of the largest change: objects that change a pixel by this much share it
 GATE = 0.9  # of soundness: labels of a picture below it are not to be trusted
 LEAST = 0.4  # share of samples that the gate lets pass: a model below it is of little use
 PAINTED = 0.5  # of `painted_background`: labels of a model below it are worthless
@@ -178,7 +179,7 @@ def soundness(sample: Toggled, usual: Usual, cut: float = CUT) -> float:
     its toggling changes at least half as much as usual, and what it changes no other object
     changes: of objects that share one thing none is it. 1 for a picture without objects.
     """
-    ids, changed = visible(sample, cut), masks(sample.shown, cut)
+    ids, changed = visible(sample, cut), masks(sample.shown, _FAINT)
     # Sizes at any other cut could not be held against the usual one.
     areas = np.bincount(visible(sample).ravel(), minlength=len(changed) + 1)[1:]
     shared = changed.sum(0) > 1
