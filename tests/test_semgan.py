@@ -12,6 +12,7 @@ from datagen.models.semgan import (
     Discriminator,
     Generator,
     Palette,
+    Smooth,
     adversarial_loss,
     discriminator_loss,
     gradient_penalty,
@@ -71,6 +72,25 @@ def test_a_discriminator_counts_things_in_the_whole_map():
     assert added[3] == pytest.approx((added[1] + added[2] - added[0]).item(), abs=1e-5)
 
 
+def test_rows_that_alternate_are_smoothed_away():
+    """Those that a transposed convolution paints with other weights."""
+    smooth = next(m for m in Generator((16, 16), 4, 4, 4, 8).body if isinstance(m, Smooth))
+    alternating = torch.tensor([1.0, -1.0]).repeat(4)[:, None].expand(2, 3, 8, 8)
+    flat = smooth(alternating)
+    assert flat.shape == alternating.shape
+    assert flat[:, :, 1:-1].abs().max() == 0
+    assert flat[:, :, 0].unique().tolist() == [0.5]  # the border goes on outside
+    constant = torch.full((1, 3, 8, 8), 0.7)
+    torch.testing.assert_close(smooth(constant), constant)
+
+
+def test_all_that_is_enlarged_is_smoothed():
+    layers = list(Generator((64, 48), 4, 4, 3, 8).body)
+    enlarged = [k for k, m in enumerate(layers) if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert len(enlarged) == halvings((64, 48))
+    assert all(isinstance(layers[k + 1], Smooth) for k in enlarged)
+
+
 def test_both_arms_have_the_same_body():
     """Only the last layer of one and the first of the other know the number of channels."""
     ours, theirs = (Generator((64, 64), c, 16, 4, 100) for c in (4, 3))
@@ -79,7 +99,7 @@ def test_both_arms_have_the_same_body():
         for name, tensor in ours.state_dict().items()
         if tensor.shape != theirs.state_dict()[name].shape
     ]
-    assert different == ["body.14.weight", "body.14.bias"]
+    assert different == ["body.18.weight", "body.18.bias"]
     judges = [Discriminator((64, 64), c, 16, 4) for c in (4, 3)]
     shapes = [[tuple(p.shape) for p in judge.parameters()] for judge in judges]
     assert shapes[0][1:] == shapes[1][1:]

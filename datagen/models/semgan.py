@@ -30,6 +30,20 @@ def halvings(size: Size) -> int:
     return count
 
 
+class Smooth(nn.Module):
+    """Maps [N, C, H, W] -> those, smoothed by the binomial filter of 3 x 3, as StyleGAN does it.
+
+    A transposed convolution paints even and odd rows with other weights, so that edges are combs.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        line = torch.tensor([1.0, 2.0, 1.0], device=maps.device, dtype=maps.dtype) / 4
+        kernel = (line[:, None] * line).expand(maps.shape[1], 1, 3, 3)
+        padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+        # One group a channel: ten times as fast as `avg_pool2d` twice, which is the same.
+        return F.conv2d(padded, kernel, groups=maps.shape[1])
+
+
 class Generator(nn.Module):
     """Latents [N, latent] -> what a `Code` makes a map of [N, channels, H, W]."""
 
@@ -47,7 +61,7 @@ class Generator(nn.Module):
             up = nn.ConvTranspose2d(
                 before, after, kernel, 2, (kernel - 1) // 2, kernel % 2, bias=False
             )
-            layers += [up, nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+            layers += [up, Smooth(), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 3, padding=1))
 
     def forward(self, z: Tensor) -> Tensor:

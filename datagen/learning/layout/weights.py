@@ -12,7 +12,7 @@ from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.model_file import check_canvas, open_model, write_model
 from datagen.models.semgan import Generator
 
-_FORMAT = "datagen-semgan-1"
+_FORMAT = "datagen-semgan-2"
 
 Side = Annotated[int, Field(ge=8, le=8192)]
 
@@ -20,7 +20,7 @@ Side = Annotated[int, Field(ge=8, le=8192)]
 class Header(Component):
     """What a file of weights says of itself."""
 
-    format: Literal["datagen-semgan-1"]
+    format: Literal["datagen-semgan-2"]
     world: str
     categories: tuple[str, ...]  # class id = position + 1
     stuff: tuple[str, ...]  # ids go on
