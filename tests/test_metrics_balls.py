@@ -59,6 +59,14 @@ def test_each_fault_is_told(discs, visible, apart, inside):
     assert found.valid == apart * inside
 
 
+def test_balls_are_counted_and_what_is_none_is_stray():
+    one, half = (32, 12, 5, RED), (12, 50, 3, BLUE)
+    pictures = [picture(*discs) for discs in ((), RIGHT[:1], (*RIGHT, one), (*RIGHT, half))]
+    found = find_balls(np.stack(pictures), 5)
+    assert found.pieces.tolist() == [[0, 0], [1, 0], [2, 1], [1, 1]]
+    assert found.stray.tolist() == [[False] * 2] * 3 + [[False, True]]
+
+
 def test_one_ball_has_no_other_to_keep_away_from():
     found = validity(find_balls(picture(RIGHT[0])[None], 5, balls=(RED,)), 5)
     assert (found.visible, found.apart, found.inside, found.valid) == (1, 1, 1, 1)

@@ -16,7 +16,7 @@ from datagen.errors import InputError
 
 TABLE, BOWL, RED, BLUE = (40, 40, 40), (200, 200, 200), (220, 50, 40), (40, 60, 220)
 AREA = (0.5, 1.7)  # of a ball's own: what is smaller or larger is none
-STRAY = 0.3  # of a ball's pixels that may lie apart from the rest of it
+STRAY = 0.3  # of a ball's area: pixels that may lie apart from the rest of it
 NEAREST = 0.9  # of the diameter: balls whose middles are nearer overlap
 INWARD = 0.4  # of the radius that the middle of a ball lies inside the bowl's hull, at least
 
@@ -27,8 +27,10 @@ class Balls:
 
     seen: np.ndarray  # bool [N, B]: is the ball there, whole and alone?
     places: np.ndarray  # float [N, B, 2]: its middle, x, y in px; nan where it is not seen
-    masks: np.ndarray  # bool [N, B, H, W]: pixels of its colour
+    masks: np.ndarray  # bool [N, B, H, W]: the largest piece of its colour
     inside: np.ndarray  # bool [N, B]: is it seen, and in the bowl?
+    pieces: np.ndarray  # int [N, B]: how many of its colour have about a ball's size
+    stray: np.ndarray  # bool [N, B]: is more of its colour than a ball may lose in no such piece?
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,30 @@ def validity(found: Balls, radius: float) -> Validity:
 
 def _in_one(
     image: np.ndarray, palette: np.ndarray, others: int, radius: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     nearest = np.square(image[:, :, None] - palette).sum(3).argmin(2)
-    masks = np.stack([nearest == k for k in range(others, len(palette))])
-    places = np.stack([_middle(mask, radius) for mask in masks])
+    found = [_of_colour(nearest == k, radius) for k in range(others, len(palette))]
+    places, masks, pieces, stray = (np.stack(part) for part in zip(*found, strict=True))
     hull = _hull(nearest == others - 1)
     depth = [-np.inf if np.isnan(p).any() else _depth(hull, p) for p in places]
-    seen = np.isfinite(places[:, 0])
-    return seen, places, masks, np.array(depth) >= INWARD * radius
+    inside = np.array(depth) >= INWARD * radius
+    return np.isfinite(places[:, 0]), places, masks, inside, pieces, stray
 
 
-def _middle(mask: np.ndarray, radius: float) -> np.ndarray:
-    """x, y of a ball's largest piece, px; nan unless it is one ball."""
-    _, _, stats, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    low, high = (share * np.pi * radius * radius for share in AREA)
-    if len(areas) == 0 or not low <= areas.sum() <= high:
-        return np.full(2, np.nan)
-    if areas.max() < (1 - STRAY) * areas.sum():
-        return np.full(2, np.nan)
-    return middles[1 + areas.argmax()] + 0.5
+def _of_colour(mask: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, int, bool]:
+    """The middle, x, y in px, nan unless all is one ball; the rest as in `Balls`."""
+    count, labels, stats, middles = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    if count == 1:
+        return np.full(2, np.nan), mask, 0, False
+    areas, own = stats[1:, cv2.CC_STAT_AREA], np.pi * radius * radius
+    low, high = (share * own for share in AREA)
+    fits = (areas >= low) & (areas <= high)
+    pieces, stray = int(fits.sum()), bool(areas[~fits].sum() > STRAY * own)
+    one = low <= areas.sum() <= high and areas.max() >= (1 - STRAY) * areas.sum()
+    largest = 1 + areas.argmax()
+    return middles[largest] + 0.5 if one else np.full(2, np.nan), labels == largest, pieces, stray
 
 
 def _hull(mask: np.ndarray) -> np.ndarray | None:

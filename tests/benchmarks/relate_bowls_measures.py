@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from relate_bowls_world import Balls, Pictures, World, pictures, seen
+from relate_bowls_world import Pictures, World, pictures
 from torch import Tensor, nn
 
 from datagen.files import atomic_file
@@ -24,6 +24,8 @@ from datagen.learning.relate.toggling import (
     usual_of,
     visible,
 )
+from datagen.metrics.balls import NEAREST, find_balls, validity
+from datagen.metrics.disentanglement import agreement, overlap, place_error, places_of
 from datagen.models.relate import Generator, draw_latents
 from datagen.rng import Stream, rng_for
 
@@ -111,9 +113,8 @@ def frechet(images: np.ndarray, world: World, out: Path) -> float:
 def floor(world: World, out: Path) -> dict[str, float]:
     """The same readings of real pictures."""
     other = pictures(world, out, _OTHER, SAMPLES)
-    found = _validity([seen(image, world) for image in other.images], world, 0)
     return {
-        **found,
+        **_validity(other.images, world),
         "frechet": frechet(other.images, world, out),
         "R2 of the features": features(world, out)[1],
         "pixel std": _spread(other.images),
@@ -126,7 +127,7 @@ def floor(world: World, out: Path) -> dict[str, float]:
 def measured(net: Generator, objects: tuple[int, int], world: World, out: Path) -> dict[str, Any]:
     """All readings of one generator."""
     images = drawn(net, SAMPLES, objects)
-    found: dict[str, Any] = _validity([seen(image, world) for image in images], world, 0)
+    found: dict[str, Any] = _validity(images, world)
     real = pictures(world, out, _OTHER, SAMPLES).images
     found["frechet"] = frechet(images, world, out)
     found["pixel std / real"] = _spread(images) / _spread(real)
@@ -167,114 +168,67 @@ def _spread(images: np.ndarray) -> float:
     return float(images.std(0).mean() / 255)
 
 
-def _validity(shown: list[Balls], world: World, index: int) -> dict[str, float]:
+def _validity(images: np.ndarray, world: World) -> dict[str, float]:
     """What pictures show by their colours."""
-    both = [one for one in shown if one.both]
-    found = {
-        "both": len(both) / len(shown),
-        "valid": float(np.mean([one.ok for one in shown])),
-        "inside": float(np.mean([one.inside for one in shown])),
-    }
-    if len(both) < 2:
+    balls = find_balls(images, world.radius)
+    told = validity(balls, world.radius)
+    found = {"both": told.visible, "valid": told.valid, "inside": told.inside}
+    if not balls.seen.all(1).any():
         return found | {"overlap": 0.0, "overlap shuffled": 0.0}
-    centres = np.stack([one.centres for one in both])
-    order = rng_for(9, index, Stream.EVALUATE).permutation(len(both))
-    near = 1.8 * world.radius * world.side
-    for name, other in (("overlap", centres[:, 1]), ("overlap shuffled", centres[order, 1])):
-        far = np.linalg.norm(centres[:, 0] - other, axis=1)
-        found[name] = float((far < near).mean())
-    return found
+    near = overlap(balls.places, 2 * NEAREST * world.radius)
+    return found | {"overlap": near.share, "overlap shuffled": near.shuffled}
 
 
 # ------------------------------------------------------------------------------------------ toggles
 
 
 def _toggles(samples: list[Toggled], world: World) -> dict[str, float]:
-    """Where objects are and whether taking one away takes one ball away."""
-    side = world.side
-    offsets = np.stack([[_offset(s, k, side) for k in range(2)] for s in samples])  # N, 2, 2
-    left = np.linalg.norm(offsets - np.median(offsets, 0), axis=2)
-    return {
-        "distance": float(np.median(np.linalg.norm(offsets, axis=2))),
-        "distance after offset": float(np.median(left)),
-        "worst object's after offset": float(np.median(left, 0).max()),
-    }
-
-
-def _offset(sample: Toggled, k: int, side: int) -> np.ndarray:
-    """From an object's pose to the pixel that its toggling changes most, x, y in widths."""
-    y, x = np.unravel_index(sample.shown[k].argmax(), sample.shown[k].shape)
-    return (np.array([x, y]) + 0.5) / side - (sample.poses[k] + 1) / 2
-
-
-def _clean(samples: list[Toggled], shown: list[Balls], world: World) -> float:
-    """Share of toggles that leave exactly one ball, where there were both."""
-    left = [
-        sum(one.pieces) == 1 and not one.stray
-        for sample, whole in zip(samples, shown, strict=True)
-        if whole.both
-        for one in (seen(image, world) for image in sample.without)
-    ]
-    return float(np.mean(left)) if left else 0.0
+    """Where a picture changes, and where the model says that its objects are."""
+    told = (np.stack([sample.poses for sample in samples]) + 1) / 2 * world.side
+    error = place_error(places_of(np.stack([s.shown for s in samples])), told, world.side)
+    return {"distance": error.median, "distance after offset": error.corrected}
 
 
 def _labels(samples: list[Toggled], usual: Usual, world: World) -> dict[str, Any]:
     """Masks and boxes by toggling against those by colour; samples below the gate left out."""
-    shown = [seen(sample.image, world) for sample in samples]
+    balls = find_balls(np.stack([sample.image for sample in samples]), world.radius)
+    both = np.flatnonzero(balls.seen.all(1))
+    left = [_alone(samples[k].without, world) for k in both]
     kept = [k for k, sample in enumerate(samples) if soundness(sample, usual) >= GATE]
-    found: dict[str, Any] = {"clean": _clean(samples, shown, world)}
-    found["rejected"] = 1 - len(kept) / len(samples)
-    found["toggle IoU"] = _agreement(
-        [(masks(samples[k].shown), shown[k]) for k in range(len(samples)) if shown[k].both]
-    )["mask"]
-    pairs = []
-    for k in kept:
-        ids = visible(samples[k])
-        pairs.append((np.stack([ids == 1, ids == 2]), shown[k]))
-    of_kept = _agreement(pairs)
-    return found | {f"label {name} IoU": value for name, value in of_kept.items()}
+    toggled = _agreement([masks(samples[k].shown) for k in both], balls.masks[both])
+    ids = [visible(samples[k]) for k in kept]
+    labels = _agreement([np.stack([of == 1, of == 2]) for of in ids], balls.masks[kept])
+    return {
+        "clean": float(np.mean(left)) if left else 0.0,
+        "rejected": 1 - len(kept) / len(samples),
+        "toggle IoU": toggled[0],
+        "label mask IoU": labels[0],
+        "label box IoU": labels[1],
+    }
 
 
-def _agreement(pairs: list[tuple[np.ndarray, Balls]]) -> dict[str, float]:
-    """Mean IoU of masks [2, S, S] with the balls' and of boxes; objects are paired once for all."""
-    if not pairs:
-        return {"mask": 0.0, "box": 0.0}
-    best = {"mask": -1.0, "box": 0.0}
-    for order in ([0, 1], [1, 0]):
-        mask = np.mean([_iou(m, b.masks[order]) for m, b in pairs])
-        box = np.mean([_iou(_boxes(m), _boxes(b.masks[order])) for m, b in pairs])
-        if mask > best["mask"]:
-            best = {"mask": float(mask), "box": float(box)}
-    return best
+def _alone(images: np.ndarray, world: World) -> float:
+    """Share of pictures with exactly one ball and nothing else of a ball's colour."""
+    balls = find_balls(images, world.radius)
+    return float(((balls.pieces.sum(1) == 1) & ~balls.stray.any(1)).mean())
 
 
-def _iou(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Of masks [K, S, S], the mean over K."""
-    both = (ours & theirs).sum((1, 2))
-    return float((both / (ours | theirs).sum((1, 2)).clip(1)).mean())
-
-
-def _boxes(found: np.ndarray) -> np.ndarray:
-    """bool [K, S, S]: each mask's box, filled."""
-    filled = np.zeros_like(found)
-    for mask, box in zip(found, filled, strict=True):
-        if mask.any():
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
-    return filled
+def _agreement(ours: list[np.ndarray], theirs: np.ndarray) -> tuple[float, float]:
+    """Mean IoU of masks [N, 2, S, S] and of their boxes; 0 of none."""
+    if not ours:
+        return 0.0, 0.0
+    found = agreement(np.stack(ours), theirs)
+    return found.mask_iou, found.box_iou
 
 
 def _counted(net: Generator, count: int, world: World, usual: Usual) -> dict[str, float]:
     """Pictures with another number of objects than was learned: do they show as many balls?"""
     samples, _ = _toggled(net, MORE, (count, count), 2)
-    right, kept = [], []
-    for sample in samples:
-        one = seen(sample.image, world)
-        right.append(sum(one.pieces) == count and not one.stray)
-        kept.append(soundness(sample, usual) >= GATE)
-    passed = [r for r, k in zip(right, kept, strict=True) if k]
+    balls = find_balls(np.stack([sample.image for sample in samples]), world.radius)
+    right = (balls.pieces.sum(1) == count) & ~balls.stray.any(1)
+    kept = np.array([soundness(sample, usual) >= GATE for sample in samples])
     return {
-        "exact": float(np.mean(right)),
-        "rejected": 1 - float(np.mean(kept)),
-        "exact of the rest": float(np.mean(passed)) if passed else 0.0,
+        "exact": float(right.mean()),
+        "rejected": 1 - float(kept.mean()),
+        "exact of the rest": float(right[kept].mean()) if kept.any() else 0.0,
     }

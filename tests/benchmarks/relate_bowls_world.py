@@ -1,10 +1,9 @@
-"""Balls in a bowl by their grammar, and what colours tell of any such picture."""
+"""Balls in a bowl by their grammar."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from datagen import recipe
@@ -12,18 +11,6 @@ from datagen.files import atomic_file
 from datagen.frames import opened
 from datagen.recipe import Recipe
 from datagen.scene import Scene
-
-COLOURS = {  # as in the grammars
-    "table": (0x2B, 0x2B, 0x30),
-    "bowl": (0xB9, 0xB4, 0xA8),
-    "red": (0xD8, 0x34, 0x2C),
-    "blue": (0x2C, 0x50, 0xD8),
-}
-_BALLS = ("red", "blue")
-_CLASSES = tuple(COLOURS)
-# Of a ball as it should look: share of the nominal area, of its pixels outside the largest piece.
-_LEAST, _MOST, _STRAY = 0.5, 1.7, 0.3
-_APART, _INSIDE = 1.8, 0.4  # radii: between centres, from a centre to the bowl's rim
 
 
 @dataclass(frozen=True)
@@ -33,7 +20,12 @@ class World:
     name: str
     grammar: str
     side: int  # px
-    radius: float  # of a ball, in widths of the picture
+    reach: float  # radius of a ball, in widths of the picture
+
+    @property
+    def radius(self) -> float:
+        """px"""
+        return self.reach * self.side
 
 
 SPARSE = World("sparse", "balls_in_bowl", 32, 0.08)
@@ -88,77 +80,3 @@ def _geometry(scene: Scene | None) -> np.ndarray:
     for ball in balls:
         values += [ball.transform.x / side - 0.5, ball.transform.y / side - 0.5]
     return np.array(values, np.float32)
-
-
-# ------------------------------------------------------------------------------ what colours tell
-
-
-class Balls(NamedTuple):
-    """What a picture shows by its colours."""
-
-    masks: np.ndarray  # bool [2, S, S]: red, blue; the largest piece of each
-    centres: np.ndarray  # [2, 2]: x, y in px; nan where there is none
-    both: bool  # each ball is there once, of about its size
-    ok: bool  # they are, do not overlap, and lie inside the bowl
-    inside: bool  # both lie inside the bowl
-    pieces: tuple[int, int]  # red and blue ones of about a ball's size
-    stray: bool  # something of a ball's colour is no ball
-
-
-def seen(image: np.ndarray, world: World) -> Balls:
-    """uint8 [S, S, 3] -> what it shows; each pixel is of the nearest colour."""
-    colours = np.array(list(COLOURS.values()), np.int32)
-    nearest = np.square(image[:, :, None].astype(np.int32) - colours).sum(3).argmin(2)
-    radius = world.radius * world.side
-    nominal = np.pi * radius**2
-    found = [_ball(nearest == _CLASSES.index(name), nominal) for name in _BALLS]
-    masks = np.stack([one.mask for one in found])
-    centres = np.stack([_centre(mask) for mask in masks])
-    both = all(one.good for one in found)
-    inside = both and _within(nearest == _CLASSES.index("bowl"), centres, _INSIDE * radius)
-    apart = both and float(np.linalg.norm(centres[0] - centres[1])) >= _APART * radius
-    return Balls(
-        masks,
-        centres,
-        both,
-        bool(inside and apart),
-        inside,
-        (found[0].pieces, found[1].pieces),
-        any(one.stray for one in found),
-    )
-
-
-class _Found(NamedTuple):
-    mask: np.ndarray
-    good: bool
-    pieces: int
-    stray: bool
-
-
-def _ball(mask: np.ndarray, nominal: float) -> _Found:
-    count, labels, table, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
-    if count == 1:
-        return _Found(mask, good=False, pieces=0, stray=False)
-    areas = table[1:, cv2.CC_STAT_AREA]
-    fits = (areas >= _LEAST * nominal) & (areas <= _MOST * nominal)
-    rest = areas.sum() - areas.max()
-    good = bool(fits[areas.argmax()] and rest <= _STRAY * areas.sum())
-    stray = bool(areas[~fits].sum() > _STRAY * nominal)
-    return _Found(labels == 1 + areas.argmax(), good, int(fits.sum()), stray)
-
-
-def _centre(mask: np.ndarray) -> np.ndarray:
-    y, x = np.nonzero(mask)
-    return np.array([x.mean(), y.mean()]) if len(x) else np.full(2, np.nan)
-
-
-def _within(bowl: np.ndarray, centres: np.ndarray, margin: float) -> bool:
-    """Do the centres lie that far inside the hull of the bowl's pixels? px."""
-    points = np.argwhere(bowl)[:, ::-1].astype(np.float32)
-    if len(points) < 3:
-        return False
-    hull = cv2.convexHull(points)
-    far = [cv2.pointPolygonTest(hull, (float(x), float(y)), measureDist=True) for x, y in centres]
-    return min(far) >= margin

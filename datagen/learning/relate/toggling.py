@@ -17,7 +17,7 @@ from datagen.rng import Stream, rng_for
 
 # Of an object's largest change: what changes by more belongs to it. A pixel that is half covered
 # changes half as much as one that is covered, and the largest change exceeds the usual one.
-CUT = 0.45
+CUT = 0.42
 _LOOKED_AT = 64  # samples that tell how a model's objects look as a rule
 _WEAK, _SMALL = 0.5, 0.5  # of what is usual: an object below is not found
 _OWN = 0.8  # share of an object's change that no other object changes: one below is not found
