@@ -8,6 +8,7 @@ import torch
 from imle_modes_world import LAW, MODES, World, judged, picture, window_contrast
 
 from datagen.learning.appearance.distance import Distance
+from datagen.metrics.recall import consistency, recall, shares
 from datagen.rng import Stream, rng_for
 
 TEST = World(64, first=100_000)
@@ -44,29 +45,18 @@ def measured(draw: Draw, distance: Distance) -> dict[str, Any]:
         contrast = window_contrast(images, TEST.place(k))
         windows.append(contrast[modes[k] >= 0])
         diversity.append(_apart(distance, images[: 2 * PAIRS : 2], images[1 : 2 * PAIRS : 2]))
-    shares = np.array([(modes == m).mean() for m in range(len(MODES))])
-    none = float((modes < 0).mean())
-    sets = modes.reshape(SHARED, CODES // SET, SET)
     found = np.concatenate(windows)
+    often, kept = shares(modes, LAW), consistency(modes, len(MODES))
     return {
-        "recall": [float((sets == m).any(-1).mean()) for m in range(len(MODES))],
-        "share": shares.tolist(),
-        "none": none,
-        "tv": float(0.5 * (np.abs(shares - LAW).sum() + none)),
+        "recall": recall(modes, len(MODES), SET).by_mode,
+        "share": often.by_mode,
+        "none": often.none,
+        "tv": often.variation,
         "diversity": float(np.concatenate(diversity).mean()),
         "windows": float(np.nanmean(found)) if len(found) else 0.0,
-        **_consistency(modes),
+        "consistency": kept.mean,
+        "consistency_valid": kept.valid,
         **_nearness(draw, distance),
-    }
-
-
-def _consistency(modes: np.ndarray) -> dict[str, float]:
-    """Share of layouts on which a code shows the mode that it shows most often."""
-    counts = np.stack([(modes == m).sum(0) for m in range(len(MODES))])  # modes, codes
-    top, valid = counts.max(0), counts.sum(0)
-    return {
-        "consistency": float(top.mean() / len(modes)),
-        "consistency_valid": float(top.sum() / max(valid.sum(), 1)),
     }
 
 
