@@ -7,7 +7,7 @@ from tables import spread, table
 
 from datagen.learning.relate.toggling import CUT, PAINTED
 
-PICTURE, SHOWN = "relate_bowls.jpg", ("sparse-centred", "dense-relate", "dense-blockgan2d")
+PICTURE, SHOWN = "relate_bowls.jpg", ("sparse-centred", "dense-relate")
 LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-centred",)
 
 _NAMES = {
