@@ -13,6 +13,7 @@ LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-centred",)
 _NAMES = {
     "relate": "RELATE",
     "centred": "RELATE, centred",
+    "brief": "that, half of the steps",
     "no-position": "without position loss",
     "no-additive": "without additivity",
     "no-residual": "without residual",
@@ -201,7 +202,7 @@ def _targets(results: Sequence[Result]) -> str:
     rows = []
     for key, world in _WORLDS.items():
         others = {r["seed"]: r["read"] for r in _of(results, f"{key}-blockgan2d")}
-        for name in ("relate", "centred"):
+        for name in ("relate", "centred", "brief"):
             for result in _of(results, f"{key}-{name}"):
                 read, other = result["read"], others.get(result["seed"])
                 met = _met(key, read, other)
@@ -298,7 +299,7 @@ def _costs(results: Sequence[Result]) -> str:
 
 
 def _settings(results: Sequence[Result]) -> Iterator[str]:
-    full = [r for r in results if r["arm"].endswith(("-relate", "-centred"))]
+    full = [r for r in results if r["arm"].endswith(("-relate", "-centred", "-brief"))]
     if full:
         told = ", ".join(f"{name} {value}" for name, value in full[0]["settings"].items())
         yield f"Settings of {full[0]['arm']}: {told}.\n"
