@@ -43,7 +43,6 @@ class Arm(NamedTuple):
 ARMS = {
     "sparse-relate": Arm(SPARSE, 3000, {}),
     "sparse-centred": Arm(SPARSE, 3000, {"centred": 10.0}),
-    "sparse-brief": Arm(SPARSE, 1500, {"centred": 10.0}),
     "sparse-no-position": Arm(SPARSE, 3000, {"position": 0.0}),
     "sparse-no-residual": Arm(SPARSE, 3000, {"residual": False}),
     "sparse-blockgan2d": Arm(SPARSE, 3000, BLOCKGAN),

@@ -13,7 +13,6 @@ LARGE_PICTURE, LARGE_SHOWN = "relate_bowls_64.jpg", ("large-centred",)
 _NAMES = {
     "relate": "RELATE",
     "centred": "RELATE, centred",
-    "brief": "that, half of the steps",
     "no-position": "without position loss",
     "no-additive": "without additivity",
     "no-residual": "without residual",
@@ -158,6 +157,10 @@ to what is painted: one of the two balls was painted by the background in 2 of 2
 position regressor's error stayed low meanwhile: it can read a pose out of noise too faint to be
 seen, so that error does not tell whether an object is painted. Toggling does: the gate let none of
 their samples pass. Neither is in the code.
+
+Three minutes a run were asked for, and a run takes five to six here. Half of the steps (1,500, sparse,
+centred, seed 0) do not do it: after a third of them objects were not found yet, training began
+again, took 5.4 minutes in all, and ended with .83 of pictures valid, clean .984, boxes .88.
 """
 _SHOWN = """![Samples]({picture})
 
@@ -202,7 +205,7 @@ def _targets(results: Sequence[Result]) -> str:
     rows = []
     for key, world in _WORLDS.items():
         others = {r["seed"]: r["read"] for r in _of(results, f"{key}-blockgan2d")}
-        for name in ("relate", "centred", "brief"):
+        for name in ("relate", "centred"):
             for result in _of(results, f"{key}-{name}"):
                 read, other = result["read"], others.get(result["seed"])
                 met = _met(key, read, other)
@@ -299,7 +302,7 @@ def _costs(results: Sequence[Result]) -> str:
 
 
 def _settings(results: Sequence[Result]) -> Iterator[str]:
-    full = [r for r in results if r["arm"].endswith(("-relate", "-centred", "-brief"))]
+    full = [r for r in results if r["arm"].endswith(("-relate", "-centred"))]
     if full:
         told = ", ".join(f"{name} {value}" for name, value in full[0]["settings"].items())
         yield f"Settings of {full[0]['arm']}: {told}.\n"
