@@ -158,9 +158,9 @@ position regressor's error stayed low meanwhile: it can read a pose out of noise
 seen, so that error does not tell whether an object is painted. Toggling does: the gate let none of
 their samples pass. Neither is in the code.
 
-Three minutes a run were asked for, and a run takes five to six here. Half of the steps (1,500, sparse,
-centred, seed 0) do not do it: after a third of them objects were not found yet, training began
-again, took 5.4 minutes in all, and ended with .83 of pictures valid, clean .984, boxes .88.
+Three minutes a run were asked for, and a run takes five to six here. Half of the steps (1,500,
+sparse, centred, seed 0) do not do it: after a third of them objects were not found yet, training
+began again, took 5.4 minutes in all, and ended with .83 of pictures valid, clean .984, boxes .88.
 """
 _SHOWN = """![Samples]({picture})
 
