@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from appearances import WORLD, TwoWays, network, quick, saved
+from appearances import TEXT, WORLD, TwoWays, network, quick, saved
 from layouts import rectangle
 from pydantic import ValidationError
 from rewriting import ABSENT, rewritten
@@ -76,6 +78,24 @@ def test_a_layout_gets_pixels_and_its_labels_pass_the_audit(weights):
     for field in dataclasses.fields(Layout):
         assert getattr(again, field.name) is getattr(given, field.name), field.name
     assert [f for f in audit_frame(frame, annotate(frame)) if f.severity == "error"] == []
+
+
+def test_who_only_draws_waits_for_nothing_that_learning_needs(weights):
+    """torchvision and torch's compiler take longer to import than a picture to draw."""
+    code = f"""
+import pathlib, sys
+import numpy as np
+from datagen.language import parse
+from datagen.learning.appearance import drawing
+from datagen.learning.appearance.weights import load_appearance_model
+from datagen.rng import Stream, rng_for
+model = load_appearance_model(pathlib.Path({str(weights)!r}), parse({TEXT!r}))
+rng = rng_for(0, 0, Stream.RENDER)
+drawing.draw(model, np.ones((16, 16), np.uint8), drawing.own_style(model, rng), rng)
+print([m for m in ("torchvision", "torch._dynamo") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_of_a_frame_the_pixels_alone_change(weights):

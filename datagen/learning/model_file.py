@@ -1,13 +1,14 @@
 """One network on disk: a safetensors file whose header says from what it is built again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from datagen.decoding import decode, parse_json
 from datagen.errors import InputError
@@ -43,7 +44,8 @@ class ModelFile(Generic[Header]):
 
         It is held fixed, ready to be called.
         """
-        with torch.device("meta"):  # a header may ask for any size: first see what the file holds
+        # A header may ask for any size: first see what the file holds.
+        with _Uninitialised(), torch.device("meta"):
             network = build()
         wanted = network.state_dict()
         check_shapes(self.path, self.shapes, wanted)
@@ -56,6 +58,22 @@ class ModelFile(Generic[Header]):
         check_finite(self.path, tensors)
         network.load_state_dict(tensors, assign=True)
         return network.eval().requires_grad_(False)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Networks keep the numbers that memory holds: the file has others, and on the device `meta`
+    normal ones would make torch import its compiler, which takes seconds."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def check_canvas(path: Path, size: tuple[int, int], grammar: Grammar) -> None:

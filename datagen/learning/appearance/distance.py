@@ -1,12 +1,14 @@
 """How far a picture is from a photo: pixels, maps of a trained network, and their texture."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from datagen.models.trunks import Stages
+if TYPE_CHECKING:  # torchvision, which takes as long to import as torch, is for who learns
+    from datagen.models.trunks import Stages
 
 _FAR = 1e-6  # a term that does not vary among the photos counts nothing
 _CELL = 4  # of a map, in its pixels, in which its texture is told; of the picture twice as many
@@ -24,7 +26,7 @@ class Distance:
     """
 
     def __init__(
-        self, stages: Stages, pixel_weight: float, texture: float, dtype: torch.dtype
+        self, stages: "Stages", pixel_weight: float, texture: float, dtype: torch.dtype
     ) -> None:
         self._stages, self._dtype = stages, dtype
         self._pixel_weight, self._texture = pixel_weight, texture

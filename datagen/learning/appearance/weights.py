@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learning.appearance.gate import GateTrainee
-from datagen.learning.appearance.training import AppearanceTrainee
 from datagen.learning.model_file import open_model, write_model
 from datagen.models.imle import Generator, Sizes
 from datagen.models.segmenter import Segmenter
 from datagen.reading.class_names import class_names
+
+if TYPE_CHECKING:  # who only reads weights need not import how they are learned
+    from datagen.learning.appearance.gate import GateTrainee
+    from datagen.learning.appearance.training import AppearanceTrainee
 
 Names = tuple[Annotated[str, Field(max_length=200)], ...]
 
@@ -90,7 +92,7 @@ class Appearance:
 
 
 def save_appearance_model(
-    path: Path, trainee: AppearanceTrainee, gate: GateTrainee | None, grammar: Grammar
+    path: Path, trainee: "AppearanceTrainee", gate: "GateTrainee | None", grammar: Grammar
 ) -> None:
     """Publish the weights at `path` by one rename; both have done all their steps."""
     settings, sizes = trainee.settings, trainee.sizes

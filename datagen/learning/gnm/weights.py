@@ -1,17 +1,19 @@
 """A learned GNM on disk: safetensors, with its sizes, its world and its category in the header."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.model_file import check_canvas, open_model, write_model
 from datagen.learning.photos.category import category_of, check_category
 from datagen.models.gnm import Gnm, Sizes
+
+if TYPE_CHECKING:  # who only reads weights need not import how they are learned
+    from datagen.learning.gnm.training import GnmTrainee
 
 _FORMAT = "datagen-gnm-1"
 
@@ -43,7 +45,7 @@ class Header(Component):
 _OF_FILE = ("format", "world", "category")  # all else are the sizes
 
 
-def save_gnm_model(path: Path, trainee: GnmTrainee, grammar: Grammar) -> None:
+def save_gnm_model(path: Path, trainee: "GnmTrainee", grammar: Grammar) -> None:
     """Publish the model by one rename; `grammar` is the world whose pictures it has seen."""
     model = trainee.sampler()
     category = category_of(trainee.settings.category, grammar, "gnm")

@@ -1,16 +1,18 @@
 """A learned layout model on disk: safetensors, with its sizes and its world in the header."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from datagen.errors import InputError
 from datagen.grammar import Grammar
 from datagen.interfaces import Component
-from datagen.learning.layout.training import LayoutTrainee
 from datagen.learning.model_file import check_canvas, open_model, write_model
 from datagen.models.semgan import Generator
+
+if TYPE_CHECKING:  # who only reads weights need not import how they are learned
+    from datagen.learning.layout.training import LayoutTrainee
 
 _FORMAT = "datagen-semgan-2"
 
@@ -30,7 +32,7 @@ class Header(Component):
     latent: int = Field(ge=1, le=4096)
 
 
-def save_layout_model(path: Path, trainee: LayoutTrainee, grammar: Grammar) -> None:
+def save_layout_model(path: Path, trainee: "LayoutTrainee", grammar: Grammar) -> None:
     """Publish the averaged generator by one rename; `grammar` is the world of its label maps."""
     settings = trainee.settings
     header = Header(

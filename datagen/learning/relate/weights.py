@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -13,9 +13,11 @@ from datagen.interfaces import Component
 from datagen.learning.model_file import check_canvas, open_model, write_model
 from datagen.learning.photos.category import category_of, check_category
 from datagen.learning.relate.toggling import Usual, looked_at, usual_of
-from datagen.learning.relate.training import RelateTrainee
 from datagen.models.relate import Generator, Sizes, doublings
 from datagen.settings.relate import Count
+
+if TYPE_CHECKING:  # who only reads weights need not import how they are learned
+    from datagen.learning.relate.training import RelateTrainee
 
 _FORMAT = "datagen-relate-1"
 
@@ -61,13 +63,13 @@ class Relate:
     usual: Usual
 
 
-def save_relate_model(path: Path, trainee: RelateTrainee, grammar: Grammar) -> None:
+def save_relate_model(path: Path, trainee: "RelateTrainee", grammar: Grammar) -> None:
     """Publish the averaged generator by one rename; `grammar` is the world of its pictures."""
     net = trainee.sampler()
     write_model(path, header_of(trainee, net, grammar), net)
 
 
-def header_of(trainee: RelateTrainee, net: Generator, grammar: Grammar) -> Header:
+def header_of(trainee: "RelateTrainee", net: Generator, grammar: Grammar) -> Header:
     """Of its averaged generator `net`."""
     settings = trainee.settings
     category = category_of(settings.category, grammar, "relate")

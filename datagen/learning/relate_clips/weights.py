@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 from torch import nn
@@ -17,9 +17,11 @@ from datagen.learning.relate.weights import (
     header_of,
     relate_of,
 )
-from datagen.learning.relate_clips.training import RelateClipsTrainee
 from datagen.models.relate import Generator
 from datagen.models.relate_motion import Motion
+
+if TYPE_CHECKING:  # who only reads weights need not import how they are learned
+    from datagen.learning.relate_clips.training import RelateClipsTrainee
 
 _FORMAT = "datagen-relate-clips-1"
 _OF = "RELATE model of clips"
@@ -50,7 +52,7 @@ class RelateClips:
     rollout: int
 
 
-def save_relate_clips_model(path: Path, trainee: RelateClipsTrainee, grammar: Grammar) -> None:
+def save_relate_clips_model(path: Path, trainee: "RelateClipsTrainee", grammar: Grammar) -> None:
     """Publish both averages by one rename; `grammar` is the world of their frames."""
     still, motion = trainee.samplers()
     header = ClipsHeader(
