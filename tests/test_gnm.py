@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from datagen.models.draw import Draw, Gauss, gauss_kl
 from datagen.models.glimpses import boxes_of, layers, placed
-from datagen.models.gnm import Gnm, Noise, Objects, Sizes
+from datagen.models.gnm import Gnm, Lesson, Noise, Objects, Sizes
 from datagen.models.gnm_baselines import ConvDraw, Vae
 from datagen.models.gnm_losses import Weights, bernoulli_kl, log_likelihood, terms
 from datagen.rng import Stream, rng_for
@@ -153,15 +153,15 @@ def test_the_background_shows_where_nothing_is():
     with torch.no_grad():
         made = model.render(objects_of(COVERED, background=values))
         torch.testing.assert_close(made, model.backdrop(values))
-        forced = model.render(objects_of(COVERED, ([0.0, 0.0], 1.0, 0), background=values), True)
-        share = (forced - made).abs().amax(1)[0]
+        covered = model.render(objects_of(COVERED, ([0.0, 0.0], 1.0, 0), background=values), True)
+        share = (covered - made).abs().amax(1)[0]
     assert (share[2:14, 2:14] > 0).all() and (share[18:] == 0).all()
 
 
-def test_forced_objects_cover_nine_tenths_of_their_boxes():
+def test_covering_objects_fill_nine_tenths_of_their_boxes():
     model = model_of(COVERED)
     with torch.no_grad():
-        shown = model.glimpses(objects_of(COVERED, ([0.0, 0.0], 1.0, 0)), forced=True)
+        shown = model.glimpses(objects_of(COVERED, ([0.0, 0.0], 1.0, 0)), covering=True)
     assert shown[0, 0, -1].unique().tolist() == pytest.approx([0.9])
     assert shown[0, 1, -1].unique().tolist() == [0]
 
@@ -312,15 +312,45 @@ def test_the_terms_are_those_of_the_supplement(told):
     assert float(found.backdrop) == pytest.approx(float(backdrop), rel=1e-4)
 
 
-def test_presence_has_no_law_where_objects_are_forced():
+def test_a_background_is_taught_without_objects_whose_presence_then_has_no_law():
+    model, x, lesson = model_of(COVERED), pictures_of(COVERED), Lesson.BACKGROUND
+    with torch.no_grad():
+        seen = model(x, noise_of(COVERED), 1.0, lesson)
+        found = terms(model, x, seen, 0.02, 0.3, lesson)
+        other = seen.posterior._replace(presence=seen.posterior.presence + 1)
+        again = terms(model, x, seen._replace(posterior=other), 0.02, 0.3, lesson)
+        behind = model.backdrop(seen.objects.background)
+    assert seen.put is None and not seen.objects.presence.any()
+    torch.testing.assert_close(seen.picture, behind)
+    assert torch.equal(found.main, again.main) and torch.equal(found.few, again.few)
+    absent = Bernoulli(logits=seen.posterior.presence).log_prob(torch.tensor(0.0))
+    assert float(found.missed) == pytest.approx(-float(absent.sum() / 2), rel=1e-4)
+    assert again.missed > found.missed
+
+
+@pytest.mark.parametrize("lesson", [Lesson.BOXES, Lesson.SHAPES])
+def test_an_object_is_put_where_a_picture_is_worst(lesson):
     model, x = model_of(COVERED), pictures_of(COVERED)
     with torch.no_grad():
-        seen = model(x, noise_of(COVERED), 1.0, forced=True)
-        found = terms(model, x, seen, 0.02, 0.3, forced=True)
-        other = seen.posterior._replace(presence=seen.posterior.presence + 1)
-        again = terms(model, x, seen._replace(posterior=other), 0.02, 0.3, forced=True)
-    assert seen.objects.presence.unique().tolist() == pytest.approx([0.99])
-    assert torch.equal(found.main, again.main) and torch.equal(found.few, again.few)
+        read = model.cells(model.encode(x))
+        behind = model.behind_seen(model.encode(x)).mean
+        there = (read.presence > 0).float()
+        x = model.render(Objects(there, read.law.mean, behind))  # all but right already
+        x[0, :, :8, -8:] += 1
+        x[1, :, -8:, :8] += 1
+        seen = model(x, noise_of(COVERED), 1.0, lesson)
+        found = terms(model, x, seen, 0.02, 0.3, lesson)
+    rows, columns = COVERED.grid
+    cells = [columns - 1, (rows - 1) * columns]
+    assert seen.put.nonzero().tolist() == [[n, cell] for n, cell in enumerate(cells)]
+    presence = seen.objects.presence
+    assert presence[seen.put].tolist() == pytest.approx([0.99] * 2)
+    assert (presence[~seen.put] < 0.99).any()
+    logits = seen.posterior.presence[seen.put]
+    assert float(found.missed) == pytest.approx(-float(F.logsigmoid(logits).mean()), rel=1e-5)
+    covers = lesson is Lesson.BOXES
+    shown = model.render(seen.objects, covering=covers)
+    torch.testing.assert_close(seen.picture, shown)
 
 
 def test_each_weight_weighs_its_term(told):

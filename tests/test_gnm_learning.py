@@ -17,7 +17,7 @@ from datagen.learning.gnm.objects import THRESHOLD, frame_of, infer
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
-from datagen.models.gnm import Noise, Objects
+from datagen.models.gnm import Lesson, Noise, Objects
 from datagen.rng import Stream, rng_for
 from datagen.settings.gnm import GnmLearning
 
@@ -127,15 +127,38 @@ def test_each_stretch_has_a_rate_that_falls():
 
 
 def test_curricula_end_where_they_should():
-    s = GnmLearning(steps=1000, opening=0.1, cooling=0.2, forced=0.5, alpha=True, background=2)
+    s = GnmLearning(steps=1000, opening=0.1, cooling=0.2)
     assert [schedule.rare(s, k) for k in (0, 50, 100, 900)] == pytest.approx(
         [0.1, 0.01, 1e-3, 1e-3]
     )
     assert [schedule.temperature(s, k) for k in (0, 100, 200, 900)] == [1, 0.75, 0.5, 0.5]
     assert [schedule.main(s, k) for k in (0, 50, 100)] == [0, 0.5, 1]
-    assert [schedule.backdrop(s, k) for k in (0, 250, 500)] == [50, 25.5, 1]
-    assert [schedule.is_forced(s, k) for k in (0, 499, 500)] == [True, True, False]
-    assert not schedule.is_forced(GnmLearning(), 0)
+    assert {schedule.lesson(s, k) for k in range(1000)} == {Lesson.ALL}
+
+
+def test_a_background_is_learned_by_lessons_before_presence_becomes_rare():
+    s = GnmLearning(steps=1000, opening=0.1, lessons=0.2, alpha=True, background=2)
+    taught = [schedule.lesson(s, k) for k in (0, 59, 60, 119, 120, 199, 200)]
+    first, second, third = Lesson.BACKGROUND, Lesson.BOXES, Lesson.SHAPES
+    assert taught == [first, first, second, second, third, third, Lesson.ALL]
+    assert [schedule.rare(s, k) for k in (0, 200, 250, 300)] == pytest.approx(
+        [0.1, 0.1, 0.01, 1e-3]
+    )
+    found = [schedule.backdrop(s, k) for k in (0, 200, 300, 400, 900)]
+    assert found == pytest.approx([50, 50, 50**0.5, 1, 1])
+    assert schedule.lesson(s.model_copy(update={"lessons": 0.0}), 0) is Lesson.ALL
+
+
+def test_what_paints_the_background_keeps_its_weights_while_objects_are_put():
+    changes = {"steps": 40, "lessons": 0.5, "alpha": True, "background": 2}
+    trainee = GnmTrainee(tiles(coloured=True), QUICK.model_copy(update=changes), 0)
+    moved = []
+    for k in range(40):
+        before = [p.detach().clone() for p in trainee.model.painter.parameters()]
+        trainee.step(k)
+        after = trainee.model.painter.parameters()
+        moved.append(any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)))
+    assert moved == [not 6 <= k < 20 for k in range(40)]
 
 
 def test_its_state_survives_a_checkpoint():
@@ -162,7 +185,7 @@ def test_a_stretch_begins_with_a_fresh_optimiser():
         {"size": 0.5},
         {"size_spread": 1.0},
         {"alpha": True},
-        {"alpha": True, "background": 2, "forced": 1.0},
+        {"alpha": True, "background": 2, "lessons": 1.0},
         {"noise": 0.1},
         {"width": 8},
         {"precision": "float32"},

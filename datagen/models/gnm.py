@@ -7,6 +7,7 @@ as q(z_s | x), and from those that z_g has drawn, as p(z_s | z_g).
 
 import math
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from datagen.models.glimpses import boxes_of, placed
 _LOGIT = 8.8  # of presence, at most: neither a yes nor a no is ever certain
 _STEM = 4  # px: side of the smallest map that a glimpse is decoded from
 _DARK = 2.0  # taken from the logits of a glimpse's light: it begins nearly black
-_COVER, _THERE = 0.9, 0.99  # alpha, and most of presence, of objects that are forced
+_COVER, _THERE = 0.9, 0.99  # alpha, and presence, of objects that are forced
 _EMPTY = 1e-5
 
 
@@ -80,6 +81,20 @@ class Objects(NamedTuple):
         return self.values[..., :4]
 
 
+class Lesson(Enum):
+    """What is taught where there is a background, one after the other.
+
+    The paper has one lesson before the last: all objects are there and cover their boxes. In our
+    trials they then painted the background, or none stayed. So the background comes first, and
+    then one object a picture is put where that is worst.
+    """
+
+    BACKGROUND = auto()  # there is no object
+    BOXES = auto()  # one is put there, and objects cover their boxes
+    SHAPES = auto()  # one is put there
+    ALL = auto()  # the model
+
+
 class Noise(NamedTuple):
     """Standard normal numbers, and for presence standard logistic ones."""
 
@@ -115,6 +130,7 @@ class Seen(NamedTuple):
     objects: Objects
     background: tuple[Gauss, Gauss] | None  # q(z_b | x), p(z_b | z_g)
     picture: Tensor  # B, C, H, W
+    put: Tensor | None  # bool B, K: where a lesson has put an object; None: nowhere
 
 
 class Encoder(nn.Sequential):
@@ -171,26 +187,51 @@ class Gnm(nn.Module):
     # ------------------------------------------------------------------------------ both ways
 
     def forward(
-        self, pictures: Tensor, noise: Noise, temperature: float, forced: bool = False
+        self, pictures: Tensor, noise: Noise, temperature: float, lesson: Lesson = Lesson.ALL
     ) -> Seen:
         """Pictures [B, C, H, W] in 0..1, read and made again from samples of the posterior.
 
-        `temperature` of the relaxed Bernoulli law of presence. `forced`: the curriculum's start.
+        `temperature` of the relaxed Bernoulli law of presence.
         """
         features = self.encode(pictures)
         drawn = self.draw(features, noise.drawing)
         both = self.cells(torch.cat([features, drawn.features]))
         posterior, prior = (_half(both, k, len(pictures)) for k in range(2))
-        presence = torch.sigmoid((posterior.presence + noise.presence) / temperature)
-        if forced:
-            presence = torch.full_like(presence, _THERE)
         laws = None
         if self.sizes.background:
             laws = self.behind_seen(features), self.behind_law(drawn)
         behind = None if laws is None else laws[0].sample(noise.background)
+        presence = torch.sigmoid((posterior.presence + noise.presence) / temperature)
+        put = None
+        if lesson is Lesson.BACKGROUND:
+            presence = torch.zeros_like(presence)
+        elif lesson is not Lesson.ALL:
+            put = self._worst(pictures, posterior, laws)
+            presence = presence.masked_fill(put, _THERE)
         objects = Objects(presence, posterior.law.sample(noise.values), behind)
-        picture = self.render(objects, forced)
-        return Seen(drawn, posterior, prior, objects, laws, picture)
+        picture = self.render(objects, covering=lesson is Lesson.BOXES)
+        return Seen(drawn, posterior, prior, objects, laws, picture, put)
+
+    def hold_background(self, held: bool) -> None:
+        """Whether what paints the background keeps its weights.
+
+        While objects are only learning what they are, it would come to paint some of them.
+        """
+        if self.sizes.background:
+            self.painter.requires_grad_(not held)
+
+    @torch.no_grad()
+    def _worst(self, pictures: Tensor, found: Cells, laws: tuple[Gauss, Gauss] | None) -> Tensor:
+        """bool [B, K]: of each picture the cell around which it is made again worst.
+
+        Around: within half a cell.
+        """
+        behind = None if laws is None else laws[0].mean
+        made = self.render(Objects((found.presence > 0).float(), found.law.mean, behind))
+        error = (pictures - made).square().sum(1, keepdim=True)
+        cell = self.sizes.cell
+        around = F.avg_pool2d(error, 2 * cell, cell, cell // 2).flatten(1)
+        return F.one_hot(around.argmax(1), self.sizes.cells) > 0
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Features float32 [B, 4 width, h, w]."""
@@ -233,10 +274,13 @@ class Gnm(nn.Module):
 
     # ---------------------------------------------------------------------------- to pictures
 
-    def render(self, objects: Objects, forced: bool = False) -> Tensor:
-        """The picture [B, C, H, W] of objects; light that adds up may be above 1."""
+    def render(self, objects: Objects, covering: bool = False) -> Tensor:
+        """The picture [B, C, H, W] of objects; light that adds up may be above 1.
+
+        `covering`: objects fill their boxes, whatever their masks say.
+        """
         (width, height), c = self.sizes.canvas, self.sizes.channels
-        made = placed(self.glimpses(objects, forced), self.boxes(objects), (height, width))
+        made = placed(self.glimpses(objects, covering), self.boxes(objects), (height, width))
         if not self.sizes.alpha:
             return made
         colour, weight, cover = made.split([c, 1, 1], 1)
@@ -246,7 +290,7 @@ class Gnm(nn.Module):
             picture = picture + (1 - cover) * self.backdrop(objects.background)
         return picture
 
-    def glimpses(self, objects: Objects, forced: bool = False) -> Tensor:
+    def glimpses(self, objects: Objects, covering: bool = False) -> Tensor:
         """What each object adds to the picture, [B, K, C, g, g].
 
         Where objects hide each other: its colours times its weight, the weight, its mask. The
@@ -262,7 +306,7 @@ class Gnm(nn.Module):
         if not s.alpha:
             return there * torch.sigmoid(made - _DARK)
         colour, mask = torch.sigmoid(made).split([s.channels, 1], 2)
-        if forced:
+        if covering:
             mask = torch.full_like(mask, _COVER)
         mask = mask * there
         weight = mask * torch.sigmoid(-objects.values[..., -1])[..., None, None, None]

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datagen.models.draw import Gauss, gauss_kl
-from datagen.models.gnm import Cells, Gnm, Noise, Objects, Seen
+from datagen.models.gnm import Cells, Gnm, Lesson, Noise, Objects, Seen
 
 _RATIO, _CENTRE = 0.3, 1.0  # standard deviations of the auxiliary priors of where
+_MISSED = 10.0  # weight of what presence is taught
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Terms(NamedTuple):
     main: Tensor  # KL of z_s, and of z_b, from the priors that z_g gives
     few: Tensor  # auxiliary, of z_s
     backdrop: Tensor  # auxiliary, of z_b
+    missed: Tensor  # nats by which presence is not read as a lesson has it; 0 in the last
     what: Tensor  # KL of the appearance of what is present, from N(0, 1)
     told: Tensor  # of the same from p(what | z_g)
     count: Tensor  # of objects that are present
@@ -47,20 +49,26 @@ class Terms(NamedTuple):
             + weights.main * self.main
             + self.few
             + weights.backdrop * self.backdrop
+            + _MISSED * self.missed
         )
 
 
 def terms(
-    model: Gnm, pictures: Tensor, seen: Seen, rare: float, spread: float, forced: bool = False
+    model: Gnm,
+    pictures: Tensor,
+    seen: Seen,
+    rare: float,
+    spread: float,
+    lesson: Lesson = Lesson.ALL,
 ) -> Terms:
     """The terms of pictures [B, C, H, W]. `rare`: rho, the auxiliary prior of presence.
 
-    `spread`: standard deviation of the auxiliary prior of the logit of an object's side. `forced`:
-    all objects were there, whatever was read, so that the law of presence does not count.
+    `spread`: standard deviation of the auxiliary prior of the logit of an object's side. `lesson`:
+    the one in which the pictures were seen. Without objects the law of presence does not count.
     """
     q, p, there = seen.posterior, seen.prior, seen.objects.presence
     assert seen.drawn.posterior is not None
-    counts = 0.0 if forced else 1.0
+    counts = 0.0 if lesson is Lesson.BACKGROUND else 1.0
     main = counts * bernoulli_kl(q.presence, p.presence).sum(1)
     given = gauss_kl(q.law, p.law)  # B, K, each
     main = main + (there[..., None] * given).sum((1, 2))
@@ -79,10 +87,21 @@ def terms(
         main=main.mean(),
         few=few.mean(),
         backdrop=backdrop.mean(),
+        missed=_missed(seen, lesson),
         what=(there[..., None] * free[..., what]).sum((1, 2)).mean().detach(),
         told=(there[..., None] * given[..., what]).sum((1, 2)).mean().detach(),
         count=there.sum(1).mean().detach(),
     )
+
+
+def _missed(seen: Seen, lesson: Lesson) -> Tensor:
+    """The cross-entropy of presence: of all that is nowhere, or of what was put somewhere."""
+    logits = seen.posterior.presence
+    if lesson is Lesson.BACKGROUND:
+        return F.softplus(logits).sum(1).mean()
+    if seen.put is None:
+        return logits.new_zeros(())
+    return F.softplus(-logits[seen.put]).mean()
 
 
 def auxiliary(model: Gnm, law: Gauss, spread: float) -> Gauss:

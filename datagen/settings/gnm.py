@@ -50,9 +50,9 @@ class GnmLearning(Component):
     beta: float = Field(default=2.0, ge=0)  # paper: 1, and 2 for its best scenes
     opening: float = Field(default=0.067, ge=0, le=1)  # span in which presence becomes rare
     cooling: float = Field(default=0.2, ge=0, le=1)  # span in which presence becomes yes or no
-    # Span in which all objects are there and cover their boxes, while the background is held back,
-    # lest it paint all; some 500 steps at least. Only where there is a background.
-    forced: float = Field(default=0.05, ge=0, le=1)
+    # Span of the lessons where there is a background: it is learned first and held back, lest it
+    # paint all; then an object is put where a picture is worst. Some 800 steps at least.
+    lessons: float = Field(default=0.15, ge=0, le=1)
 
     @model_validator(mode="after")
     def _covering(self) -> Self:

@@ -114,7 +114,7 @@ def floor(world: World, out: Path) -> dict[str, float]:
     """The same readings of real pictures."""
     other = pictures(world, out, _OTHER, SAMPLES)
     return {
-        **_validity(other.images, world),
+        **valid(other.images, world),
         "frechet": frechet(other.images, world, out),
         "R2 of the features": features(world, out)[1],
         "pixel std": _spread(other.images),
@@ -127,7 +127,7 @@ def floor(world: World, out: Path) -> dict[str, float]:
 def measured(net: Generator, objects: tuple[int, int], world: World, out: Path) -> dict[str, Any]:
     """All readings of one generator."""
     images = drawn(net, SAMPLES, objects)
-    found: dict[str, Any] = _validity(images, world)
+    found: dict[str, Any] = valid(images, world)
     real = pictures(world, out, _OTHER, SAMPLES).images
     found["frechet"] = frechet(images, world, out)
     found["pixel std / real"] = _spread(images) / _spread(real)
@@ -168,7 +168,7 @@ def _spread(images: np.ndarray) -> float:
     return float(images.std(0).mean() / 255)
 
 
-def _validity(images: np.ndarray, world: World) -> dict[str, float]:
+def valid(images: np.ndarray, world: World) -> dict[str, float]:
     """What pictures show by their colours."""
     balls = find_balls(images, world.radius)
     told = validity(balls, world.radius)
@@ -195,9 +195,9 @@ def _labels(samples: list[Toggled], usual: Usual, world: World) -> dict[str, Any
     both = np.flatnonzero(balls.seen.all(1))
     left = [_alone(samples[k].without, world) for k in both]
     kept = [k for k, sample in enumerate(samples) if soundness(sample, usual) >= GATE]
-    toggled = _agreement([masks(samples[k].shown) for k in both], balls.masks[both])
+    toggled = agreeing([masks(samples[k].shown) for k in both], balls.masks[both])
     ids = [visible(samples[k]) for k in kept]
-    labels = _agreement([np.stack([of == 1, of == 2]) for of in ids], balls.masks[kept])
+    labels = agreeing([np.stack([of == 1, of == 2]) for of in ids], balls.masks[kept])
     return {
         "clean": float(np.mean(left)) if left else 0.0,
         "rejected": 1 - len(kept) / len(samples),
@@ -213,7 +213,7 @@ def _alone(images: np.ndarray, world: World) -> float:
     return float(((balls.pieces.sum(1) == 1) & ~balls.stray.any(1)).mean())
 
 
-def _agreement(ours: list[np.ndarray], theirs: np.ndarray) -> tuple[float, float]:
+def agreeing(ours: list[np.ndarray], theirs: np.ndarray) -> tuple[float, float]:
     """Mean IoU of masks [N, 2, S, S] and of their boxes; 0 of none."""
     if not ours:
         return 0.0, 0.0

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from datagen.models.gnm import Lesson
 from datagen.settings.gnm import GnmLearning
 
 _FOLLOWS = 0.98  # share of the monitor's averages that a step keeps
@@ -16,7 +17,8 @@ _FLOOR, _LATER, _LAST_FLOOR = 0.1, 0.8, 0.05  # of the rate: at a ramp's end, on
 _RARE, _RARER = 0.1, 0.001  # rho at the start, and after the opening
 _WARMTH, _COLD = 1.0, 0.5  # temperatures of presence
 _LEAST = 0.25  # of the steps are kept for the end: later no ramp begins
-_HELD_BACK = 50.0  # beta_b at the start
+_HELD_BACK = 50.0  # beta_b in the first lessons
+_FIRST, _SECOND = 0.3, 0.6  # of the span of lessons: where the first and the second one end
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Schedule:
 
     @classmethod
     def start(cls, s: GnmLearning) -> Self:
-        return cls((0, round(s.ramp * s.steps)), (0, _end(s)))
+        first = _taught(s)
+        return cls((first, first + round(s.ramp * s.steps)), (0, _end(s)))
 
     # --------------------------------------------------------------------------- at a step
 
@@ -46,7 +49,7 @@ class Schedule:
         if self.is_last:
             return s.beta
         first, end = self.ramp
-        return min(1.0, (k - first) / max(1, end - first))
+        return min(1.0, max(0, k - first) / max(1, end - first))
 
     def rate(self, s: GnmLearning, k: int) -> float:
         """The learning rate: a cosine over the stretch."""
@@ -107,12 +110,12 @@ def _end(s: GnmLearning) -> int:
 
 def _way(k: int, span: float, s: GnmLearning) -> float:
     """How much of a span is over."""
-    return min(1.0, k / max(1.0, span * s.steps))
+    return min(1.0, max(0, k) / max(1.0, span * s.steps))
 
 
 def rare(s: GnmLearning, k: int) -> float:
-    """rho, the auxiliary prior of presence: it falls by the same factor every step."""
-    return _RARE * (_RARER / _RARE) ** _way(k, s.opening, s)
+    """rho, the auxiliary prior of presence: after the lessons it falls by one factor every step."""
+    return float(_RARE * (_RARER / _RARE) ** _way(k - _taught(s), s.opening, s))
 
 
 def temperature(s: GnmLearning, k: int) -> float:
@@ -128,10 +131,19 @@ def main(s: GnmLearning, k: int) -> float:
 
 
 def backdrop(s: GnmLearning, k: int) -> float:
-    """beta_b."""
-    return _HELD_BACK + (1 - _HELD_BACK) * _way(k, s.forced, s)
+    """beta_b: after the lessons it falls by one factor every step, for as long as they took."""
+    return float(_HELD_BACK ** (1 - _way(k - _taught(s), s.lessons, s)))
 
 
-def is_forced(s: GnmLearning, k: int) -> bool:
-    """Are all objects there, and do they cover their boxes?"""
-    return s.background > 0 and k < s.forced * s.steps
+def lesson(s: GnmLearning, k: int) -> Lesson:
+    span = _taught(s)
+    if k >= span:
+        return Lesson.ALL
+    if k < _FIRST * span:
+        return Lesson.BACKGROUND
+    return Lesson.BOXES if k < _SECOND * span else Lesson.SHAPES
+
+
+def _taught(s: GnmLearning) -> int:
+    """Steps of lessons."""
+    return round(s.lessons * s.steps) if s.background else 0

@@ -11,7 +11,7 @@ from datagen.errors import InputError
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.run import restore, state_of, under
-from datagen.models.gnm import Gnm, Noise, Sizes
+from datagen.models.gnm import Gnm, Lesson, Noise, Sizes
 from datagen.models.gnm_losses import Terms, Weights, terms
 from datagen.rng import Stream, rng_for
 from datagen.settings.gnm import GnmLearning
@@ -50,9 +50,10 @@ class GnmTrainee:
         chosen = rng.integers(len(self.pictures), size=s.batch)
         noise = Noise.of(self.model.sizes, rng, s.batch).to(self.device)
         x = tensor_of(self.pictures[chosen]).to(self.device)
-        forced = schedule.is_forced(s, k)
-        seen = self.model(x, noise, schedule.temperature(s, k), forced)
-        found = terms(self.model, x, seen, schedule.rare(s, k), s.size_spread, forced)
+        lesson = schedule.lesson(s, k)
+        self.model.hold_background(lesson in (Lesson.BOXES, Lesson.SHAPES))
+        seen = self.model(x, noise, schedule.temperature(s, k), lesson)
+        found = terms(self.model, x, seen, schedule.rare(s, k), s.size_spread, lesson)
         weights = Weights(plan.beta(s, k), schedule.main(s, k), schedule.backdrop(s, k))
         self._descend(found.total(weights, s.noise), plan.rate(s, k))
         readings = _readings(found) | {"beta": weights.layout, "ramps": plan.begun}
