@@ -342,15 +342,37 @@ def test_an_object_is_put_where_a_picture_is_worst(lesson):
         found = terms(model, x, seen, 0.02, 0.3, lesson)
     rows, columns = COVERED.grid
     cells = [columns - 1, (rows - 1) * columns]
-    assert seen.put.nonzero().tolist() == [[n, cell] for n, cell in enumerate(cells)]
+    where = seen.put.where
+    assert where.nonzero().tolist() == [[n, cell] for n, cell in enumerate(cells)]
     presence = seen.objects.presence
-    assert presence[seen.put].tolist() == pytest.approx([0.99] * 2)
-    assert (presence[~seen.put] < 0.99).any()
-    logits = seen.posterior.presence[seen.put]
-    assert float(found.missed) == pytest.approx(-float(F.logsigmoid(logits).mean()), rel=1e-5)
+    assert presence[where].tolist() == pytest.approx([0.99] * 2)
+    assert (presence[~where] < 0.99).any()
+    law = Bernoulli(logits=seen.posterior.presence[where])
+    wrong = -law.log_prob(seen.put.helps.float()).mean()
+    assert float(found.missed) == pytest.approx(float(wrong), rel=1e-5)
     covers = lesson is Lesson.BOXES
     shown = model.render(seen.objects, covering=covers)
     torch.testing.assert_close(seen.picture, shown)
+
+
+def test_what_is_put_somewhere_helps_where_the_picture_is_better_with_it():
+    model, x = model_of(COVERED), pictures_of(COVERED)
+    with torch.no_grad():
+        noise = noise_of(COVERED)
+        seen = model(x, noise, 1.0, Lesson.SHAPES)
+        without = model.cells(model.encode(x))
+        behind = model.behind_seen(model.encode(x)).mean
+        there = (without.presence > 0).float()
+        before = model.render(Objects(there, without.law.mean, behind))
+    columns = COVERED.grid[1]
+    for n, cell in enumerate(seen.put.where.nonzero()[:, 1].tolist()):
+        (y, x0), reach = divmod(cell, columns), COVERED.cell // 2
+        top, left = y * COVERED.cell - reach, x0 * COVERED.cell - reach
+        part = np.s_[
+            n, :, max(0, top) : top + 2 * COVERED.cell, max(0, left) : left + 2 * COVERED.cell
+        ]
+        errors = [float((x[part] - made[part]).square().sum()) for made in (before, seen.picture)]
+        assert bool(seen.put.helps[n]) == (errors[1] < errors[0])
 
 
 def test_each_weight_weighs_its_term(told):

@@ -130,7 +130,14 @@ class Seen(NamedTuple):
     objects: Objects
     background: tuple[Gauss, Gauss] | None  # q(z_b | x), p(z_b | z_g)
     picture: Tensor  # B, C, H, W
-    put: Tensor | None  # bool B, K: where a lesson has put an object; None: nowhere
+    put: "Put | None"  # None: nothing is put anywhere
+
+
+class Put(NamedTuple):
+    """One object of each picture, which a lesson has put there."""
+
+    where: Tensor  # bool B, K
+    helps: Tensor  # bool B: are pictures better with it there?
 
 
 class Encoder(nn.Sequential):
@@ -202,14 +209,16 @@ class Gnm(nn.Module):
             laws = self.behind_seen(features), self.behind_law(drawn)
         behind = None if laws is None else laws[0].sample(noise.background)
         presence = torch.sigmoid((posterior.presence + noise.presence) / temperature)
-        put = None
+        worst = put = None
         if lesson is Lesson.BACKGROUND:
             presence = torch.zeros_like(presence)
         elif lesson is not Lesson.ALL:
-            put = self._worst(pictures, posterior, laws)
-            presence = presence.masked_fill(put, _THERE)
+            worst = self._worst(pictures, posterior, laws)
+            presence = presence.masked_fill(worst > 0, _THERE)
         objects = Objects(presence, posterior.law.sample(noise.values), behind)
         picture = self.render(objects, covering=lesson is Lesson.BOXES)
+        if worst is not None:
+            put = Put(worst > 0, self._errors(pictures, picture)[worst > 0] < worst.amax(1))
         return Seen(drawn, posterior, prior, objects, laws, picture, put)
 
     def hold_background(self, held: bool) -> None:
@@ -222,16 +231,18 @@ class Gnm(nn.Module):
 
     @torch.no_grad()
     def _worst(self, pictures: Tensor, found: Cells, laws: tuple[Gauss, Gauss] | None) -> Tensor:
-        """bool [B, K]: of each picture the cell around which it is made again worst.
-
-        Around: within half a cell.
-        """
+        """[B, K]: the error around the cell where a picture is made again worst; elsewhere 0."""
         behind = None if laws is None else laws[0].mean
         made = self.render(Objects((found.presence > 0).float(), found.law.mean, behind))
+        errors = self._errors(pictures, made)
+        return errors * F.one_hot(errors.argmax(1), self.sizes.cells)
+
+    @torch.no_grad()
+    def _errors(self, pictures: Tensor, made: Tensor) -> Tensor:
+        """[B, K]: mean squared errors of cells, with half a cell around each."""
         error = (pictures - made).square().sum(1, keepdim=True)
         cell = self.sizes.cell
-        around = F.avg_pool2d(error, 2 * cell, cell, cell // 2).flatten(1)
-        return F.one_hot(around.argmax(1), self.sizes.cells) > 0
+        return F.avg_pool2d(error, 2 * cell, cell, cell // 2).flatten(1)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Features float32 [B, 4 width, h, w]."""

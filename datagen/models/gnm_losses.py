@@ -95,13 +95,18 @@ def terms(
 
 
 def _missed(seen: Seen, lesson: Lesson) -> Tensor:
-    """The cross-entropy of presence: of all that is nowhere, or of what was put somewhere."""
+    """The cross-entropy of presence: none is there, or what was put there is if it helps.
+
+    Taught that it is there whether or not it helps, presence became likely in all cells before
+    objects had learned to paint anything.
+    """
     logits = seen.posterior.presence
     if lesson is Lesson.BACKGROUND:
         return F.softplus(logits).sum(1).mean()
     if seen.put is None:
         return logits.new_zeros(())
-    return F.softplus(-logits[seen.put]).mean()
+    helps = seen.put.helps.float()
+    return F.binary_cross_entropy_with_logits(logits[seen.put.where], helps)
 
 
 def auxiliary(model: Gnm, law: Gauss, spread: float) -> Gauss:
