@@ -11,7 +11,7 @@ from datagen import audit, labels
 from datagen.errors import InputError
 from datagen.generators.gnm import Generator
 from datagen.language import parse
-from datagen.learning.gnm import schedule
+from datagen.learning.gnm import schedule, training
 from datagen.learning.gnm.finding import found_in
 from datagen.learning.gnm.objects import THRESHOLD, frame_of, infer
 from datagen.learning.gnm.schedule import Schedule
@@ -173,6 +173,24 @@ def test_a_stretch_begins_with_a_fresh_optimiser():
     assert [r["ramps"] for r in readings] == [1, 1, 1, 1, 2]
     moved = [int(slot["step"]) for slot in trainee.optimizer.state.values()]
     assert set(moved) == {1}
+
+
+def test_only_a_dead_layout_begins_again_with_a_ramp(monkeypatch):
+    changes = {"steps": 20, "ramp": 0.2, "last": 0.5, "sharp": 0.0, "stuck": 1e-6}
+    made = []
+    for dead in (0.0, np.inf, np.inf):
+        monkeypatch.setattr(training, "_DEAD", dead)
+        trainee, _ = taught(QUICK.model_copy(update=changes), steps=4)
+        assert trainee.schedule.begun == 2
+        made.append(trainee.model)
+    alive, renewed, again = (model.draw.state_dict() for model in made)
+    assert same(renewed, again) and not any(same({0: a}, {0: b}) for a, b in pairs(alive, renewed))
+    assert same(made[0].head.state_dict(), made[1].head.state_dict())
+
+
+def pairs(one, other):
+    """Weights of more than one number, by their names."""
+    return [(one[name], other[name]) for name in one if one[name].numel() > 1]
 
 
 # --------------------------------------------------------------------------------------- learning

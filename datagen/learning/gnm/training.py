@@ -18,6 +18,7 @@ from datagen.settings.gnm import GnmLearning
 
 _CLIP = 1.0  # of the gradient's norm, which is thousands: each step is as long as the rate says
 _BETAS = (0.9, 0.999)
+_DEAD = 1.0  # nats: a layout that carries less has stopped to tell anything
 
 
 class GnmTrainee:
@@ -87,13 +88,26 @@ class GnmTrainee:
         self.optimizer.step()
 
     def _go_on(self, k: int, readings: Mapping[str, float]) -> None:
-        """The next step's schedule; a stretch of its own begins with an optimiser of its own."""
+        """The next step's schedule; a stretch of its own begins with an optimiser of its own.
+
+        Where a ramp begins again and the layout is dead, its networks begin again, too: what is
+        not read is not written, and the other way round, so that no gradient revives it.
+        """
         before = self.schedule
         self.schedule = before.after(
             self.settings, k, readings["what"], readings["told"], readings["count"]
         )
+        if self.schedule.begun > before.begun and readings["layout"] < _DEAD:
+            self._renew_layout(k)
         if self.schedule.stretch != before.stretch:
             self.optimizer = self._fresh()
+
+    def _renew_layout(self, k: int) -> None:
+        seed = int(rng_for(self.seed, k, Stream.GNM, 1).integers(1 << 31))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = Gnm(self.model.sizes)
+        self.model.draw.load_state_dict(fresh.draw.state_dict())
 
 
 def sizes_of(settings: GnmLearning, pictures: np.ndarray) -> Sizes:
