@@ -175,6 +175,18 @@ def test_a_stretch_begins_with_a_fresh_optimiser():
     assert set(moved) == {1}
 
 
+@pytest.mark.parametrize("at", [2, 6, 11, 15])
+def test_a_run_that_was_cut_off_in_a_lesson_ends_the_same(at):
+    changes = {"steps": 16, "lessons": 0.9, "alpha": True, "background": 2}
+    settings, pictures = QUICK.model_copy(update=changes), tiles(coloured=True)
+    whole, _ = taught(settings, pictures=pictures)
+    first, _ = taught(settings, pictures=pictures, steps=at)
+    other = GnmTrainee(pictures, settings, 0)
+    other.load(first.tensors())
+    readings_of(other, at)
+    assert same(whole.tensors(), other.tensors())
+
+
 def test_only_a_dead_layout_begins_again_with_a_ramp(monkeypatch):
     changes = {"steps": 20, "ramp": 0.2, "last": 0.5, "sharp": 0.0, "stuck": 1e-6}
     made = []

@@ -267,12 +267,17 @@ class Gnm(nn.Module):
         return _law(self.behind_prior(drawn.z.flatten(1)))
 
     def generate(self, noise: Noise, style: float = 0.0) -> Objects:
-        """Samples: z_g from its prior, then the mode of z_s and z_b, as the paper does.
+        """Samples: z_g from its prior, then the mode of z_s, as the paper does, and a sample of z_b.
 
-        `style`: how much of the spread of an object's appearance is sampled.
+        `style`: how much of the spread of an object's appearance is sampled. The mode of z_b, of
+        which the paper says nothing, makes backgrounds nearly equal: z_g tells of them only what
+        objects depend on.
         """
         drawn = self.draw(None, noise.drawing)
-        return self.most_likely(drawn, style * noise.values)
+        made = self.most_likely(drawn, style * noise.values)
+        if not self.sizes.background:
+            return made
+        return made._replace(background=self.behind_law(drawn).sample(noise.background))
 
     def most_likely(self, drawn: Drawn, noise: Tensor | float = 0.0) -> Objects:
         """The mode of z_s and z_b given z_g; `noise` for the appearances alone."""

@@ -114,7 +114,7 @@ def _way(k: int, span: float, s: GnmLearning) -> float:
 
 
 def rare(s: GnmLearning, k: int) -> float:
-    """rho, the auxiliary prior of presence: after the lessons it falls by one factor every step."""
+    """rho, the auxiliary prior of presence: after lessons it falls by the same factor each step."""
     return float(_RARE * (_RARER / _RARE) ** _way(k - _taught(s), s.opening, s))
 
 
@@ -131,7 +131,7 @@ def main(s: GnmLearning, k: int) -> float:
 
 
 def backdrop(s: GnmLearning, k: int) -> float:
-    """beta_b: after the lessons it falls by one factor every step, for as long as they took."""
+    """beta_b: after the lessons it falls by the same factor each step, for as long as they took."""
     return float(_HELD_BACK ** (1 - _way(k - _taught(s), s.lessons, s)))
 
 
