@@ -231,7 +231,7 @@ def test_convdraw_draws_a_latent_for_each_cell():
     assert drawn.features.shape == (2, 6, 2, 3)
 
 
-def test_a_sample_is_the_mode_of_its_layout_and_style_varies_appearances_alone():
+def test_a_sample_is_the_mode_of_its_layout_before_a_background_that_is_sampled():
     model = model_of(COVERED)
     drawn = noise_of(COVERED)
     others = noise_of(COVERED, index=1)
@@ -244,7 +244,10 @@ def test_a_sample_is_the_mode_of_its_layout_and_style_varies_appearances_alone()
         styled = model.generate(drawn, style=1.0)
         apart = (styled.values != one.values).flatten(0, 1).any(0).tolist()
     assert apart == [False] * 4 + [True] * COVERED.what + [False]
+        behind = model.generate(drawn._replace(background=others.background))
     assert not torch.equal(model.generate(others).values, one.values)
+    assert torch.equal(behind.values, one.values) and torch.equal(same.background, one.background)
+    assert not torch.allclose(behind.background, one.background)
 
 
 def test_bfloat16_is_for_training_alone():

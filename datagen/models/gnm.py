@@ -267,7 +267,7 @@ class Gnm(nn.Module):
         return _law(self.behind_prior(drawn.z.flatten(1)))
 
     def generate(self, noise: Noise, style: float = 0.0) -> Objects:
-        """Samples: z_g from its prior, then the mode of z_s, as the paper does, and a sample of z_b.
+        """Samples: z_g from its prior, then the mode of z_s, as in the paper, and a sample of z_b.
 
         `style`: how much of the spread of an object's appearance is sampled. The mode of z_b, of
         which the paper says nothing, makes backgrounds nearly equal: z_g tells of them only what

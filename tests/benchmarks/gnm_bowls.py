@@ -51,7 +51,8 @@ class Arm(NamedTuple):
 
 ARMS = {"sparse": Arm(SPARSE, 0.16), "dense": Arm(DENSE, 0.24)}
 SHARED = {
-    "steps": 4000, "lessons": 0.2, "beta": 1.0, "alpha": True, "background": 8, "cell": 8, "glimpse": 8,
+    "steps": 4000, "lessons": 0.2, "beta": 1.0,
+    "alpha": True, "background": 8, "cell": 8, "glimpse": 8,
 }  # fmt: skip
 
 
