@@ -243,8 +243,8 @@ def test_a_sample_is_the_mode_of_its_layout_before_a_background_that_is_sampled(
         assert set(one.presence.unique().tolist()) <= {0.0, 1.0}
         styled = model.generate(drawn, style=1.0)
         apart = (styled.values != one.values).flatten(0, 1).any(0).tolist()
-    assert apart == [False] * 4 + [True] * COVERED.what + [False]
         behind = model.generate(drawn._replace(background=others.background))
+    assert apart == [False] * 4 + [True] * COVERED.what + [False]
     assert not torch.equal(model.generate(others).values, one.values)
     assert torch.equal(behind.values, one.values) and torch.equal(same.background, one.background)
     assert not torch.allclose(behind.background, one.background)

@@ -108,7 +108,7 @@ def _of_frames(frames: Sequence[Frame], world: World, out: Path) -> dict[str, fl
     balls = find_balls(images, world.radius)
     both = np.flatnonzero(balls.seen.all(1))
     theirs = balls.masks[both]
-    ours = [_matched(frames[k], masks) for k, masks in zip(both, theirs, strict=True)]
+    ours = [_matched(frames[k], masks) for k, masks in zip(both.tolist(), theirs, strict=True)]
     masks, boxes = agreeing(ours, theirs)
     two = [len(frame.instances) == 2 for frame in frames]
     return valid(images, world) | {
