@@ -12,8 +12,8 @@ from conftest import ROOT
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 SCRIPTS = (
-    "gnm_mnist4", "imle_camvid", "imle_modes", "relate_bowls", "relate_clips", "relate_detector",
-    "semgan_shapes",
+    "gnm_bowls", "gnm_mnist4", "imle_camvid", "imle_modes", "relate_bowls", "relate_clips",
+    "relate_detector", "semgan_shapes",
 )  # fmt: skip
 
 TOY = """
