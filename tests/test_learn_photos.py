@@ -25,9 +25,11 @@ from datagen.labels import annotate
 from datagen.learning import job
 from datagen.learning.job import learn
 from datagen.learning.parts.material import first_images
+from datagen.learning.photos import statements as of_photos
 from datagen.learning.photos.statements import statements
 from datagen.learning.spec import Spec, read_spec
 from datagen.recipe import load
+from datagen.rng import Stream, rng_for
 
 METHODS = {"relate": RELATE, "gnm": GNM}
 STEPS = 9
@@ -183,6 +185,17 @@ def test_a_job_learns_the_same_and_takes_its_folder_first(place, run, method, tm
 
 
 # -------------------------------------------------------------------------------- worthless models
+
+
+def test_samples_with_all_things_in_the_same_places_are_told(run, monkeypatch):
+    taught, told = load(run), "in the same places"
+    assert not any(told in one.text for one in statements(taught, 24))
+
+    def always(seed, *_):
+        return rng_for(seed, 1, Stream.EVALUATE)
+
+    monkeypatch.setattr(of_photos, "rng_for", always)
+    assert [one.kind for one in statements(taught, 24) if told in one.text] == ["not learned"]
 
 
 def test_attempts_that_were_given_up_are_told(place, tmp_path):

@@ -23,6 +23,8 @@ is held back) it found nothing in our trials: objects painted the bowl, or the b
 the balls and no object was left. Here lessons come first, 15 % of the steps: the background alone;
 then in each picture one more object, in the cell around which that picture is made again worst,
 first as a full box, then with a mask of its own (`learn.gnm.lessons`).
+
+So large balls are found. Small ones, 5 px across, were not: why is not known yet.
 """
 _FOUND = """## Balls found in pictures
 
@@ -34,6 +36,11 @@ _MADE = """## Pictures made anew
 2,000 samples with their labels, as `datagen generate` makes them; none is left out. Valid, overlap
 and Frechet distance as on [RELATE's page](results-relate.md#how-it-is-measured). Two: share with
 two labelled things. Masks and boxes against the balls by colour, where both are seen.
+
+Backgrounds are sampled: at their mode, as objects are, bowls came out nearly alike (seed 1 of the
+dense balls, learned with beta 2: Frechet distance 16.9, and 2.6 sampled; valid .92 both times, no
+overlap; boxes found AP .886). To sample where objects are, given the layout, as well: 0.7, but of
+the pictures .66 are valid and .11 overlap.
 """
 _COST = """## What it costs
 

@@ -26,27 +26,31 @@ class Trial:
     samples: int
     rejected: int
     things: int  # in those that were not
+    layouts: int  # different ones in those: where which things are seen
     refusal: str = ""  # why it makes none at all
 
 
 def tried(taught: Recipe) -> Trial:
     """Samples of the generator, each looked at as those of a dataset are."""
     rejected = things = 0
+    layouts = set[bytes]()
     try:
         taught.check_worth()
         with taught.generator.component("generators").open(taught.world()) as generate:
             for k in range(_SAMPLES):
                 rng = rng_for(taught.learn.seed, _UNSEEN + k, Stream.EVALUATE)
                 try:
-                    things += len(generate([rng])[0].instances)
+                    made = generate([rng])[0]
+                    things += len(made.instances)
+                    layouts.add(made.instance_map.tobytes())
                 except RejectedError:
                     rejected += 1
     except InputError as error:
         weights = taught.generator.weights
         assert weights is not None, "it has learned"
         place = f"{Path(weights.source).parent}/"  # a report says the same wherever its run lies
-        return Trial(_SAMPLES, _SAMPLES, 0, str(error).replace(place, ""))
-    return Trial(_SAMPLES, rejected, things)
+        return Trial(_SAMPLES, _SAMPLES, 0, 0, str(error).replace(place, ""))
+    return Trial(_SAMPLES, rejected, things, len(layouts))
 
 
 def statements(taught: Recipe, photos: int) -> list[Statement]:
@@ -90,6 +94,12 @@ def _things(trial: Trial) -> Iterator[Statement]:
         yield Statement(
             "learned", f"Things that can be taken away, on average {each:.1f} in a picture{lost}."
         )
+        if trial.layouts == 1 < kept:
+            yield Statement(
+                "not learned",
+                f"Where they may be: in all of {kept} samples they are in the same places. A run "
+                "with `gnm` may still find things in photos: `datagen predict`.",
+            )
         if share > _MANY:
             yield Statement(
                 "warning",
