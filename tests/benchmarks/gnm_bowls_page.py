@@ -20,7 +20,7 @@ medians of the seeds, in brackets the lowest and the highest.
 
 As the paper teaches it (all objects are there and cover their boxes at first, while the background
 is held back) it found nothing in our trials: objects painted the bowl, or the background painted
-the balls and no object was left. Here lessons come first, 15 % of the steps: the background alone;
+the balls and no object was left. Here lessons come first, 20 % of the steps: the background alone;
 then in each picture one more object, in the cell around which that picture is made again worst,
 first as a full box, then with a mask of its own (`learn.gnm.lessons`).
 
