@@ -1,5 +1,7 @@
 """Clips: frames that hang together, tracks that name one thing, and refusals in one line."""
 
+import configparser
+import copy
 import json
 import shutil
 from collections import defaultdict
@@ -11,7 +13,7 @@ import pytest
 from datagen import audit, pipeline, recipe
 from datagen.dataset.export import export
 from datagen.detecting.material import material
-from datagen.errors import RecipeError
+from datagen.errors import InputError, RecipeError
 from datagen.frame import Frame
 from datagen.interfaces import Component
 from datagen.reading import coco as coco_files
@@ -255,6 +257,62 @@ def test_an_export_keeps_clips_whole_and_their_tracks(rolling, tmp_path):
         tracks = {one["track_id"] for one in kept["annotations"]}
         assert tracks == {one["id"] for one in kept["tracks"]}
     assert sorted(seen) == [one["id"] for one in data["videos"]]
+
+
+def test_mot_has_a_folder_of_each_clip_and_a_line_of_each_thing_in_each_frame(load, tmp_path):
+    out, splits = tmp_path / "d", {"train": 0.5, "val": 0.5}
+    pipeline.generate(load(ROAD, DRIVING), out)
+    data = json.loads((out / "annotations.json").read_text())
+    report = export(out, "mot", tmp_path / "e", splits=splits, min_visible_fraction=0.9)
+    clips = {}
+    for part in splits:
+        head, *names = (tmp_path / f"e/seqmaps/{part}.txt").read_text().splitlines()
+        assert head == "name" and report.splits[part] == len(names) * 4
+        clips |= {name: tmp_path / "e" / part / name for name in names}
+    assert sorted(clips) == [one["name"] for one in data["videos"]]
+    found, images = labels_of(data), {one["id"]: one for one in data["images"]}
+    flags = set()
+    for name, folder in clips.items():
+        about = configparser.ConfigParser()
+        about.read(folder / "seqinfo.ini")
+        assert dict(about["Sequence"]) == {
+            **{"name": name, "imdir": "img1", "framerate": "10", "seqlength": "4"},
+            **{"imwidth": "32", "imheight": "32", "imext": ".png"},
+        }
+        assert (folder / "gt/labels.txt").read_text() == "car\n"
+        rows = np.loadtxt(folder / "gt/gt.txt", delimiter=",", ndmin=2)
+        told = {(int(row[0]), int(row[1])): row[2:] for row in rows}
+        assert len(told) == len(rows)
+        for frame in range(4):
+            for one in found.pop((int(name) + 1, frame)):
+                x, y, w, h = one["amodal_bbox"]
+                flag = float(one["visible_fraction"] >= 0.9)
+                expected = (x + 1, y + 1, w, h, flag, 1, one["visible_fraction"])
+                row = told.pop((frame + 1, one["track_id"]))
+                assert row == pytest.approx(expected, abs=1e-4)
+                flags.add(flag)
+                source = out / images[one["image_id"]]["file_name"]
+                shown = folder / f"img1/{frame + 1:06d}.png"
+                assert shown.read_bytes() == source.read_bytes()
+        assert told == {}
+    assert found == {} and flags == {0, 1}
+
+
+def test_mot_wants_clips_with_each_frame_once(rolling, tmp_path):
+    out, _, data = rolling
+    shutil.copytree(out, tmp_path / "d")
+    file = tmp_path / "d/annotations.json"
+    for change, message in (
+        (lambda d: d["images"][1].update(frame_index=0), "twice in clip 00000000"),
+        (lambda d: d["images"][1].pop("frame_index"), "no frame_index"),
+        (lambda d: d.pop("videos"), r"a recipe with a section \[clips\] makes them"),
+    ):
+        changed = copy.deepcopy(data)
+        change(changed)
+        file.write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=message):
+            export(tmp_path / "d", "mot", tmp_path / "e")
+        assert not (tmp_path / "e").exists()
 
 
 def test_a_detector_is_not_validated_on_frames_of_clips_that_it_learns_from(rolling):

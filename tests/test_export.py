@@ -332,7 +332,7 @@ def test_panoptic_refuses_masks_that_overlap(dataset, tmp_path):
 
 
 # Others need a camera or passes; see test_to_kitti.py and test_to_cityscapes.py.
-PLAIN = [name for name in FORMATS if name not in ("kitti", "cityscapes")]
+PLAIN = [name for name in FORMATS if name not in ("kitti", "cityscapes", "mot")]
 
 
 @pytest.mark.parametrize("format", PLAIN)

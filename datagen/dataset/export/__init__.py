@@ -11,6 +11,7 @@ from datagen.dataset.export import (
     to_cityscapes,
     to_coco,
     to_kitti,
+    to_mot,
     to_panoptic,
     to_yolo,
 )
@@ -31,6 +32,7 @@ _WRITERS: Mapping[str, tuple[_Writer, cameras.ImagePath]] = {
     "panoptic": (to_panoptic.write, to_coco.image_path),
     "kitti": (to_kitti.write, to_kitti.image_path),
     "cityscapes": (to_cityscapes.write, to_cityscapes.image_path),
+    "mot": (to_mot.write, to_mot.image_path),
 }
 FORMATS = tuple(_WRITERS)
 ABOUT = "export.json"  # what an export is of, and what came of it

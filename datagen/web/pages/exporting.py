@@ -22,6 +22,7 @@ FORMATS = {
     "panoptic": "COCO panoptic",
     "kitti": "KITTI",
     "cityscapes": "Cityscapes",
+    "mot": "MOTChallenge, of clips",
 }
 _SPLITS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
