@@ -11,8 +11,9 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from datagen.models.draw import Draw, Gauss, gauss_kl
 from datagen.models.glimpses import boxes_of, layers, placed
-from datagen.models.gnm import Gnm, Lesson, Noise, Objects, Sizes
+from datagen.models.gnm import Gnm, Noise, Objects, Sizes
 from datagen.models.gnm_baselines import ConvDraw, Vae
+from datagen.models.gnm_lessons import Lesson, taught
 from datagen.models.gnm_losses import Weights, bernoulli_kl, log_likelihood, terms
 from datagen.rng import Stream, rng_for
 
@@ -184,10 +185,10 @@ def test_covering_objects_fill_nine_tenths_of_their_boxes():
 def test_all_sizes_fit_and_every_parameter_learns(changes):
     sizes = replace(PLAIN, **changes)
     model, x = model_of(sizes), pictures_of(sizes)
-    seen = model(x, noise_of(sizes), 1.0)
-    assert seen.picture.shape == x.shape
-    assert seen.posterior.presence.shape == (2, sizes.cells)
-    loss = terms(model, x, seen, 0.1, 0.1).total(Weights(1.0), sizes.noise)
+    shown = taught(model, Lesson.ALL, x, noise_of(sizes), 1.0)
+    assert shown.seen.picture.shape == x.shape
+    assert shown.seen.read.posterior.presence.shape == (2, sizes.cells)
+    loss = terms(model, x, shown, 0.1, 0.1).total(Weights(1.0), sizes.noise)
     loss.backward()
     still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert still == []
@@ -287,95 +288,32 @@ def told():
     """A model, pictures, what it sees in them, and the terms."""
     model, x = model_of(COVERED), pictures_of(COVERED)
     with torch.no_grad():
-        seen = model(x, noise_of(COVERED), 0.7)
-        return model, x, seen, terms(model, x, seen, rare=0.02, spread=0.3)
+        shown = taught(model, Lesson.ALL, x, noise_of(COVERED), 0.7)
+        return model, x, shown.seen, terms(model, x, shown, rare=0.02, spread=0.3)
 
 
 def test_the_terms_are_those_of_the_supplement(told):
-    _, x, seen, found = told
-    there = seen.objects.presence
-    q, p = seen.posterior, seen.prior
+    _, x, (read, picture), found = told
+    there = read.objects.presence
+    q, p = read.posterior, read.prior
 
     def law(g):
         return Normal(g.mean, g.std)
 
-    assert float(found.error) == pytest.approx(float(((x - seen.picture) ** 2).sum() / 2), rel=1e-5)
-    layout = kl_divergence(law(seen.drawn.posterior), law(seen.drawn.prior)).sum() / 2
+    assert float(found.error) == pytest.approx(float(((x - picture) ** 2).sum() / 2), rel=1e-5)
+    layout = kl_divergence(law(read.drawn.posterior), law(read.drawn.prior)).sum() / 2
     assert float(found.layout) == pytest.approx(float(layout), rel=1e-5)
     main = kl_divergence(Bernoulli(logits=q.presence), Bernoulli(logits=p.presence)).sum()
     main += (there[..., None] * kl_divergence(law(q.law), law(p.law))).sum()
-    main += kl_divergence(law(seen.background[0]), law(seen.background[1])).sum()
+    main += kl_divergence(law(read.background[0]), law(read.background[1])).sum()
     assert float(found.main) == pytest.approx(float(main / 2), rel=1e-4)
     mean, std = torch.zeros(COVERED.each), torch.ones(COVERED.each)
     mean[0], std[0], std[1] = math.log(0.25 / 0.75), 0.3, 0.3
     few = kl_divergence(Bernoulli(logits=q.presence), Bernoulli(torch.tensor(0.02))).sum()
     few += (there[..., None] * kl_divergence(law(q.law), Normal(mean, std))).sum()
     assert float(found.few) == pytest.approx(float(few / 2), rel=1e-4)
-    backdrop = kl_divergence(law(seen.background[0]), Normal(0.0, 1.0)).sum() / 2
+    backdrop = kl_divergence(law(read.background[0]), Normal(0.0, 1.0)).sum() / 2
     assert float(found.backdrop) == pytest.approx(float(backdrop), rel=1e-4)
-
-
-def test_a_background_is_taught_without_objects_whose_presence_then_has_no_law():
-    model, x, lesson = model_of(COVERED), pictures_of(COVERED), Lesson.BACKGROUND
-    with torch.no_grad():
-        seen = model(x, noise_of(COVERED), 1.0, lesson)
-        found = terms(model, x, seen, 0.02, 0.3, lesson)
-        other = seen.posterior._replace(presence=seen.posterior.presence + 1)
-        again = terms(model, x, seen._replace(posterior=other), 0.02, 0.3, lesson)
-        behind = model.backdrop(seen.objects.background)
-    assert seen.put is None and not seen.objects.presence.any()
-    torch.testing.assert_close(seen.picture, behind)
-    assert torch.equal(found.main, again.main) and torch.equal(found.few, again.few)
-    absent = Bernoulli(logits=seen.posterior.presence).log_prob(torch.tensor(0.0))
-    assert float(found.missed) == pytest.approx(-float(absent.sum() / 2), rel=1e-4)
-    assert again.missed > found.missed
-
-
-@pytest.mark.parametrize("lesson", [Lesson.BOXES, Lesson.SHAPES])
-def test_an_object_is_put_where_a_picture_is_worst(lesson):
-    model, x = model_of(COVERED), pictures_of(COVERED)
-    with torch.no_grad():
-        read = model.cells(model.encode(x))
-        behind = model.behind_seen(model.encode(x)).mean
-        there = (read.presence > 0).float()
-        x = model.render(Objects(there, read.law.mean, behind))  # all but right already
-        x[0, :, :8, -8:] += 1
-        x[1, :, -8:, :8] += 1
-        seen = model(x, noise_of(COVERED), 1.0, lesson)
-        found = terms(model, x, seen, 0.02, 0.3, lesson)
-    rows, columns = COVERED.grid
-    cells = [columns - 1, (rows - 1) * columns]
-    where = seen.put.where
-    assert where.nonzero().tolist() == [[n, cell] for n, cell in enumerate(cells)]
-    presence = seen.objects.presence
-    assert presence[where].tolist() == pytest.approx([0.99] * 2)
-    assert (presence[~where] < 0.99).any()
-    law = Bernoulli(logits=seen.posterior.presence[where])
-    wrong = -law.log_prob(seen.put.helps.float()).mean()
-    assert float(found.missed) == pytest.approx(float(wrong), rel=1e-5)
-    covers = lesson is Lesson.BOXES
-    shown = model.render(seen.objects, covering=covers)
-    torch.testing.assert_close(seen.picture, shown)
-
-
-def test_what_is_put_somewhere_helps_where_the_picture_is_better_with_it():
-    model, x = model_of(COVERED), pictures_of(COVERED)
-    with torch.no_grad():
-        noise = noise_of(COVERED)
-        seen = model(x, noise, 1.0, Lesson.SHAPES)
-        without = model.cells(model.encode(x))
-        behind = model.behind_seen(model.encode(x)).mean
-        there = (without.presence > 0).float()
-        before = model.render(Objects(there, without.law.mean, behind))
-    columns = COVERED.grid[1]
-    for n, cell in enumerate(seen.put.where.nonzero()[:, 1].tolist()):
-        (y, x0), reach = divmod(cell, columns), COVERED.cell // 2
-        top, left = y * COVERED.cell - reach, x0 * COVERED.cell - reach
-        part = np.s_[
-            n, :, max(0, top) : top + 2 * COVERED.cell, max(0, left) : left + 2 * COVERED.cell
-        ]
-        errors = [float((x[part] - made[part]).square().sum()) for made in (before, seen.picture)]
-        assert bool(seen.put.helps[n]) == (errors[1] < errors[0])
 
 
 def test_each_weight_weighs_its_term(told):

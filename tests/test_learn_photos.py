@@ -26,7 +26,7 @@ from datagen.learning import job
 from datagen.learning.job import learn
 from datagen.learning.parts.material import first_images
 from datagen.learning.photos import statements as of_photos
-from datagen.learning.photos.statements import statements
+from datagen.learning.photos.statements import overlap, statements
 from datagen.learning.spec import Spec, read_spec
 from datagen.recipe import load
 from datagen.rng import Stream, rng_for
@@ -196,6 +196,21 @@ def test_samples_with_all_things_in_the_same_places_are_told(run, monkeypatch):
 
     monkeypatch.setattr(of_photos, "rng_for", always)
     assert [one.kind for one in statements(taught, 24) if told in one.text] == ["not learned"]
+
+
+def test_the_overlap_of_two_samples_things_is_that_of_their_insides():
+    one = np.zeros((8, 8), np.uint8)
+    one[1:5, 1:5], one[5:8, 5:8] = 1, 2
+    other = one.copy()
+    other[one == 1], other[one == 2] = 2, 1  # numbers do not matter
+    assert overlap(one, other) == overlap(one, one) == 1
+    assert overlap(one, np.zeros_like(one)) == 0
+    assert overlap(np.zeros_like(one), np.zeros_like(one)) == 1
+    other[4, 1] = 0
+    assert 0.8 < overlap(one, other) < 1  # a pixel makes no other place
+    left, down = np.ones((2, 8, 8), np.uint8)
+    left[:, 4:], down[4:] = 2, 2  # both fill the picture
+    assert overlap(left, down) == pytest.approx(6 * 6 / (6 * 7 + 7 * 6 - 6 * 6))
 
 
 def test_attempts_that_were_given_up_are_told(place, tmp_path):

@@ -7,7 +7,6 @@ as q(z_s | x), and from those that z_g has drawn, as p(z_s | z_g).
 
 import math
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from datagen.models.glimpses import boxes_of, placed
 _LOGIT = 8.8  # of presence, at most: neither a yes nor a no is ever certain
 _STEM = 4  # px: side of the smallest map that a glimpse is decoded from
 _DARK = 2.0  # taken from the logits of a glimpse's light: it begins nearly black
-_COVER, _THERE = 0.9, 0.99  # alpha, and presence, of objects that are forced
+_COVER = 0.9  # alpha of objects that fill their boxes
 _EMPTY = 1e-5
 
 
@@ -57,6 +56,11 @@ class Sizes:
         return 4 * self.width
 
     @property
+    def look(self) -> slice:
+        """Which of an object's numbers are its appearance, z_what."""
+        return slice(4, 4 + self.what)
+
+    @property
     def each(self) -> int:
         """Numbers of an object with a normal law: where, what, depth."""
         return 4 + self.what + self.alpha
@@ -79,20 +83,6 @@ class Objects(NamedTuple):
     @property
     def where(self) -> Tensor:
         return self.values[..., :4]
-
-
-class Lesson(Enum):
-    """What is taught where there is a background, one after the other.
-
-    The paper has one lesson before the last: all objects are there and cover their boxes. In our
-    trials they then painted the background, or none stayed. So the background comes first, and
-    then one object a picture is put where that is worst.
-    """
-
-    BACKGROUND = auto()  # there is no object
-    BOXES = auto()  # one is put there, and objects cover their boxes
-    SHAPES = auto()  # one is put there
-    ALL = auto()  # the model
 
 
 class Noise(NamedTuple):
@@ -121,23 +111,21 @@ class Noise(NamedTuple):
         return Noise(*(x.to(device) for x in self))
 
 
-class Seen(NamedTuple):
-    """All that is made of a batch of pictures on the way to their likeness."""
+class Read(NamedTuple):
+    """All that is read from a batch of pictures."""
 
     drawn: Drawn
     posterior: Cells
     prior: Cells
     objects: Objects
     background: tuple[Gauss, Gauss] | None  # q(z_b | x), p(z_b | z_g)
+
+
+class Seen(NamedTuple):
+    """What was read, and the likeness made of it."""
+
+    read: Read
     picture: Tensor  # B, C, H, W
-    put: "Put | None"  # None: nothing is put anywhere
-
-
-class Put(NamedTuple):
-    """One object of each picture, which a lesson has put there."""
-
-    where: Tensor  # bool B, K
-    helps: Tensor  # bool B: are pictures better with it there?
 
 
 class Encoder(nn.Sequential):
@@ -193,13 +181,15 @@ class Gnm(nn.Module):
 
     # ------------------------------------------------------------------------------ both ways
 
-    def forward(
-        self, pictures: Tensor, noise: Noise, temperature: float, lesson: Lesson = Lesson.ALL
-    ) -> Seen:
+    def forward(self, pictures: Tensor, noise: Noise, temperature: float) -> Seen:
         """Pictures [B, C, H, W] in 0..1, read and made again from samples of the posterior.
 
         `temperature` of the relaxed Bernoulli law of presence.
         """
+        read = self.read(pictures, noise, temperature)
+        return Seen(read, self.render(read.objects))
+
+    def read(self, pictures: Tensor, noise: Noise, temperature: float) -> Read:
         features = self.encode(pictures)
         drawn = self.draw(features, noise.drawing)
         both = self.cells(torch.cat([features, drawn.features]))
@@ -209,17 +199,8 @@ class Gnm(nn.Module):
             laws = self.behind_seen(features), self.behind_law(drawn)
         behind = None if laws is None else laws[0].sample(noise.background)
         presence = torch.sigmoid((posterior.presence + noise.presence) / temperature)
-        worst = put = None
-        if lesson is Lesson.BACKGROUND:
-            presence = torch.zeros_like(presence)
-        elif lesson is not Lesson.ALL:
-            worst = self._worst(pictures, posterior, laws)
-            presence = presence.masked_fill(worst > 0, _THERE)
         objects = Objects(presence, posterior.law.sample(noise.values), behind)
-        picture = self.render(objects, covering=lesson is Lesson.BOXES)
-        if worst is not None:
-            put = Put(worst > 0, self._errors(pictures, picture)[worst > 0] < worst.amax(1))
-        return Seen(drawn, posterior, prior, objects, laws, picture, put)
+        return Read(drawn, posterior, prior, objects, laws)
 
     def hold_background(self, held: bool) -> None:
         """Whether what paints the background keeps its weights.
@@ -228,21 +209,6 @@ class Gnm(nn.Module):
         """
         if self.sizes.background:
             self.painter.requires_grad_(not held)
-
-    @torch.no_grad()
-    def _worst(self, pictures: Tensor, found: Cells, laws: tuple[Gauss, Gauss] | None) -> Tensor:
-        """[B, K]: the error around the cell where a picture is made again worst; elsewhere 0."""
-        behind = None if laws is None else laws[0].mean
-        made = self.render(Objects((found.presence > 0).float(), found.law.mean, behind))
-        errors = self._errors(pictures, made)
-        return errors * F.one_hot(errors.argmax(1), self.sizes.cells)
-
-    @torch.no_grad()
-    def _errors(self, pictures: Tensor, made: Tensor) -> Tensor:
-        """[B, K]: mean squared errors of cells, with half a cell around each."""
-        error = (pictures - made).square().sum(1, keepdim=True)
-        cell = self.sizes.cell
-        return F.avg_pool2d(error, 2 * cell, cell, cell // 2).flatten(1)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Features float32 [B, 4 width, h, w]."""
@@ -283,8 +249,8 @@ class Gnm(nn.Module):
         """The mode of z_s and z_b given z_g; `noise` for the appearances alone."""
         found = self.cells(drawn.features)
         values = found.law.mean.clone()
-        what = slice(4, 4 + self.sizes.what)
-        values[..., what] += (found.law.std * noise)[..., what]
+        look = self.sizes.look
+        values[..., look] += (found.law.std * noise)[..., look]
         behind = self.behind_law(drawn).mean if self.sizes.background else None
         return Objects((found.presence > 0).float(), values, behind)
 
@@ -314,7 +280,7 @@ class Gnm(nn.Module):
         normalised.
         """
         s = self.sizes
-        what = objects.values[..., 4 : 4 + s.what]
+        what = objects.values[..., s.look]
         with self._lean(what):
             made = self.decoder(what.flatten(0, 1)).float()
         made = made.unflatten(0, what.shape[:2])

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datagen.models.draw import Gauss, gauss_kl
-from datagen.models.gnm import Cells, Gnm, Lesson, Noise, Objects, Seen
+from datagen.models.gnm import Cells, Gnm, Noise, Objects
+from datagen.models.gnm_lessons import Lesson, Taught, missed
 
 _RATIO, _CENTRE = 0.3, 1.0  # standard deviations of the auxiliary priors of where
-_MISSED = 10.0  # weight of what presence is taught
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Terms(NamedTuple):
     main: Tensor  # KL of z_s, and of z_b, from the priors that z_g gives
     few: Tensor  # auxiliary, of z_s
     backdrop: Tensor  # auxiliary, of z_b
-    missed: Tensor  # nats by which presence is not read as a lesson has it; 0 in the last
+    missed: Tensor  # of what lessons teach of presence and places; 0 in the last
     what: Tensor  # KL of the appearance of what is present, from N(0, 1)
     told: Tensor  # of the same from p(what | z_g)
     count: Tensor  # of objects that are present
@@ -49,64 +49,47 @@ class Terms(NamedTuple):
             + weights.main * self.main
             + self.few
             + weights.backdrop * self.backdrop
-            + _MISSED * self.missed
+            + self.missed
         )
 
 
-def terms(
-    model: Gnm,
-    pictures: Tensor,
-    seen: Seen,
-    rare: float,
-    spread: float,
-    lesson: Lesson = Lesson.ALL,
-) -> Terms:
+def terms(model: Gnm, pictures: Tensor, taught: Taught, rare: float, spread: float) -> Terms:
     """The terms of pictures [B, C, H, W]. `rare`: rho, the auxiliary prior of presence.
 
-    `spread`: standard deviation of the auxiliary prior of the logit of an object's side. `lesson`:
-    the one in which the pictures were seen. Without objects the law of presence does not count.
+    `spread`: standard deviation of the auxiliary prior of the logit of an object's side. Without
+    objects the law of presence does not count; while objects are put somewhere, that of looks does
+    not: where it did, looks that were not told apart in time never were.
     """
-    q, p, there = seen.posterior, seen.prior, seen.objects.presence
-    assert seen.drawn.posterior is not None
-    counts = 0.0 if lesson is Lesson.BACKGROUND else 1.0
+    (drawn, q, p, objects, behind), picture = taught.seen
+    there = objects.presence
+    assert drawn.posterior is not None
+    counts = 0.0 if taught.lesson is Lesson.BACKGROUND else 1.0
     main = counts * bernoulli_kl(q.presence, p.presence).sum(1)
+    look, parts = model.sizes.look, there[..., None].expand(*there.shape, model.sizes.each)
+    if taught.lesson in (Lesson.BOXES, Lesson.SHAPES):
+        parts = parts.clone()
+        parts[..., look] = 0
     given = gauss_kl(q.law, p.law)  # B, K, each
-    main = main + (there[..., None] * given).sum((1, 2))
+    main = main + (parts * given).sum((1, 2))
     free = gauss_kl(q.law, auxiliary(model, q.law, spread))
     chance = torch.full_like(q.presence, math.log(rare / (1 - rare)))
-    few = counts * bernoulli_kl(q.presence, chance).sum(1) + (there[..., None] * free).sum((1, 2))
+    few = counts * bernoulli_kl(q.presence, chance).sum(1) + (parts * free).sum((1, 2))
     backdrop = torch.zeros_like(few)
-    if seen.background is not None:
-        q_b, p_b = seen.background
+    if behind is not None:
+        q_b, p_b = behind
         main = main + gauss_kl(q_b, p_b).sum(1)
         backdrop = gauss_kl(q_b, Gauss(torch.zeros_like(q_b.mean), torch.ones_like(q_b.std))).sum(1)
-    what = slice(4, 4 + model.sizes.what)
     return Terms(
-        error=(pictures - seen.picture).square().sum((1, 2, 3)).mean(),
-        layout=gauss_kl(seen.drawn.posterior, seen.drawn.prior).flatten(1).sum(1).mean(),
+        error=(pictures - picture).square().sum((1, 2, 3)).mean(),
+        layout=gauss_kl(drawn.posterior, drawn.prior).flatten(1).sum(1).mean(),
         main=main.mean(),
         few=few.mean(),
         backdrop=backdrop.mean(),
-        missed=_missed(seen, lesson),
-        what=(there[..., None] * free[..., what]).sum((1, 2)).mean().detach(),
-        told=(there[..., None] * given[..., what]).sum((1, 2)).mean().detach(),
+        missed=missed(taught),
+        what=(there[..., None] * free[..., look]).sum((1, 2)).mean().detach(),
+        told=(there[..., None] * given[..., look]).sum((1, 2)).mean().detach(),
         count=there.sum(1).mean().detach(),
     )
-
-
-def _missed(seen: Seen, lesson: Lesson) -> Tensor:
-    """The cross-entropy of presence: none is there, or what was put there is if it helps.
-
-    Taught that it is there whether or not it helps, presence became likely in all cells before
-    objects had learned to paint anything.
-    """
-    logits = seen.posterior.presence
-    if lesson is Lesson.BACKGROUND:
-        return F.softplus(logits).sum(1).mean()
-    if seen.put is None:
-        return logits.new_zeros(())
-    helps = seen.put.helps.float()
-    return F.binary_cross_entropy_with_logits(logits[seen.put.where], helps)
 
 
 def auxiliary(model: Gnm, law: Gauss, spread: float) -> Gauss:

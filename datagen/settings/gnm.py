@@ -41,8 +41,8 @@ class GnmLearning(Component):
     # The curriculum. The KL of z_g is weighed from 0 to 1 over `ramp`, at the end with `beta`.
     ramp: float = Field(default=0.33, ge=0, le=1)
     # Where it reaches 1 before the layout knows what the objects are, this hardly comes any more.
-    # Then the ramp begins again: where the layout spares less than 1 - `stuck` of the nats of an
-    # object's appearance, once these are more than `sharp`. A stuck of 1: never.
+    # Then the ramp begins again: where the layout carries nothing, or spares less than 1 - `stuck`
+    # of the nats of an object's appearance, once these are more than `sharp`. A stuck of 1: never.
     stuck: float = Field(default=0.8, gt=0, le=1)
     sharp: float = Field(default=7.5, ge=0)  # nats of an object
     again: float = Field(default=0.2, gt=0, le=1)  # span of such a ramp
@@ -51,7 +51,7 @@ class GnmLearning(Component):
     opening: float = Field(default=0.067, ge=0, le=1)  # span in which presence becomes rare
     cooling: float = Field(default=0.2, ge=0, le=1)  # span in which presence becomes yes or no
     # Span of the lessons where there is a background: it is learned first and held back, lest it
-    # paint all; then an object is put where a picture is worst. Some 800 steps at least.
+    # paint all; then objects are put where pictures are worst. Some 1,000 steps at least.
     lessons: float = Field(default=0.15, ge=0, le=1)
 
     @model_validator(mode="after")

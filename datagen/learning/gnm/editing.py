@@ -43,7 +43,7 @@ def edited(
 
 def _look(model: Gnm, values: Tensor) -> Tensor:
     """z_what, as a view."""
-    return values[..., 4 : 4 + model.sizes.what]
+    return values[..., model.sizes.look]
 
 
 def _another(model: Gnm, rng: np.random.Generator) -> Tensor:

@@ -90,7 +90,7 @@ def _found(
         tuple(shapes),
         np.array(squares, np.float32).reshape(-1, 4),
         presence[there].numpy(),
-        values[there, 4 : 4 + model.sizes.what].numpy(),
+        values[there][:, model.sizes.look].numpy(),
     )
 
 

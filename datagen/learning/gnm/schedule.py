@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from datagen.models.gnm import Lesson
+from datagen.models.gnm_lessons import Lesson
 from datagen.settings.gnm import GnmLearning
 
 _FOLLOWS = 0.98  # share of the monitor's averages that a step keeps
@@ -18,7 +18,9 @@ _RARE, _RARER = 0.1, 0.001  # rho at the start, and after the opening
 _WARMTH, _COLD = 1.0, 0.5  # temperatures of presence
 _LEAST = 0.25  # of the steps are kept for the end: later no ramp begins
 _HELD_BACK = 50.0  # beta_b in the first lessons
-_FIRST, _SECOND = 0.3, 0.6  # of the span of lessons: where the first and the second one end
+_DEAD = 1.0  # nats: a layout that carries less has stopped to tell anything
+_SOME = 0.5  # objects in a picture: with fewer there is nothing to tell
+_FIRST, _SECOND = 0.25, 0.5  # of the span of lessons: where the first and the second one end
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Schedule:
     is_last: bool = False  # stretch
     what: float = 0.0  # running average: nats of the appearances in a picture
     told: float = 0.0  # of these what the layout does not spare
+    layout: float = 0.0  # nats that z_g carries
     count: float = 0.0  # objects in a picture
 
     @classmethod
@@ -63,29 +66,35 @@ class Schedule:
 
     # ------------------------------------------------------------------------- from step to step
 
-    def after(self, s: GnmLearning, k: int, what: float, told: float, count: float) -> "Schedule":
+    def after(self, s: GnmLearning, k: int, read: Mapping[str, float]) -> "Schedule":
         """The schedule of step k + 1, given what step k has read."""
         mix = 1.0 if k == 0 else 1 - _FOLLOWS
-        what, told, count = (
-            old + mix * (new - old)
-            for old, new in ((self.what, what), (self.told, told), (self.count, count))
-        )
-        ramp, stretch, begun, is_last = self._next(s, k + 1, what, told, count)
-        return Schedule(ramp, stretch, begun, is_last, what, told, count)
+        watched = {
+            name: (old := getattr(self, name)) + mix * (read[name] - old)
+            for name in ("what", "told", "layout", "count")
+        }
+        return replace(self, **watched)._next(s, k + 1)
 
-    def _next(
-        self, s: GnmLearning, k: int, what: float, told: float, count: float
-    ) -> tuple[tuple[int, int], tuple[int, int], int, bool]:
+    def _next(self, s: GnmLearning, k: int) -> "Schedule":
         if self.is_last or k < self.ramp[1]:
-            return self.ramp, self.stretch, self.begun, self.is_last
+            return self
         span = max(1, round(s.again * s.steps))
-        is_stuck = what > s.sharp * max(count, 1.0) and told > s.stuck * what
-        if is_stuck and s.stuck < 1 and k + span <= (1 - _LEAST) * s.steps:
-            end = max(_end(s), k + span)
-            return (k, k + span), (k, end), self.begun + 1, False
+        if self._is_stuck(s) and k + span <= (1 - _LEAST) * s.steps:
+            stretch = k, max(_end(s), k + span)
+            return replace(self, ramp=(k, k + span), stretch=stretch, begun=self.begun + 1)
         if k >= self.stretch[1] and s.last:
-            return self.ramp, (k, s.steps), self.begun, True
-        return self.ramp, self.stretch, self.begun, False
+            return replace(self, stretch=(k, s.steps), is_last=True)
+        return self
+
+    def _is_stuck(self, s: GnmLearning) -> bool:
+        """Whether the layout does not know what the objects are, or nothing at all."""
+        blind = self.what > s.sharp * max(self.count, 1.0) and self.told > s.stuck * self.what
+        return s.stuck < 1 and (blind or (self.is_dead and self.count > _SOME))
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the layout carries nothing."""
+        return self.layout < _DEAD
 
     # -------------------------------------------------------------------------- to a checkpoint
 
@@ -98,9 +107,9 @@ class Schedule:
         """Undo `tensors`."""
         plain: dict[str, Any] = {name: tensor.tolist() for name, tensor in tensors.items()}
         first, stretch = ((int(a), int(b)) for a, b in (plain["ramp"], plain["stretch"]))
-        what, told, count = (float(plain[name]) for name in ("what", "told", "count"))
+        watched = (float(plain[name]) for name in ("what", "told", "layout", "count"))
         begun, is_last = int(plain["begun"]), bool(plain["is_last"])
-        return cls(first, stretch, begun, is_last, what, told, count)
+        return cls(first, stretch, begun, is_last, *watched)
 
 
 def _end(s: GnmLearning) -> int:

@@ -11,14 +11,14 @@ from datagen.errors import InputError
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.run import restore, state_of, under
-from datagen.models.gnm import Gnm, Lesson, Noise, Sizes
+from datagen.models.gnm import Gnm, Noise, Sizes
+from datagen.models.gnm_lessons import Lesson, taught
 from datagen.models.gnm_losses import Terms, Weights, terms
 from datagen.rng import Stream, rng_for
 from datagen.settings.gnm import GnmLearning
 
 _CLIP = 1.0  # of the gradient's norm, which is thousands: each step is as long as the rate says
 _BETAS = (0.9, 0.999)
-_DEAD = 1.0  # nats: a layout that carries less has stopped to tell anything
 
 
 class GnmTrainee:
@@ -53,8 +53,8 @@ class GnmTrainee:
         x = tensor_of(self.pictures[chosen]).to(self.device)
         lesson = schedule.lesson(s, k)
         self.model.hold_background(lesson in (Lesson.BOXES, Lesson.SHAPES))
-        seen = self.model(x, noise, schedule.temperature(s, k), lesson)
-        found = terms(self.model, x, seen, schedule.rare(s, k), s.size_spread, lesson)
+        shown = taught(self.model, lesson, x, noise, schedule.temperature(s, k))
+        found = terms(self.model, x, shown, schedule.rare(s, k), s.size_spread)
         weights = Weights(plan.beta(s, k), schedule.main(s, k), schedule.backdrop(s, k))
         self._descend(found.total(weights, s.noise), plan.rate(s, k))
         readings = _readings(found) | {"beta": weights.layout, "ramps": plan.begun}
@@ -94,10 +94,8 @@ class GnmTrainee:
         not read is not written, and the other way round, so that no gradient revives it.
         """
         before = self.schedule
-        self.schedule = before.after(
-            self.settings, k, readings["what"], readings["told"], readings["count"]
-        )
-        if self.schedule.begun > before.begun and readings["layout"] < _DEAD:
+        self.schedule = before.after(self.settings, k, readings)
+        if self.schedule.begun > before.begun and self.schedule.is_dead:
             self._renew_layout(k)
         if self.schedule.stretch != before.stretch:
             self.optimizer = self._fresh()

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from datagen.errors import InputError, RejectedError
 from datagen.learning.relate import weights as of_pictures
@@ -17,6 +20,7 @@ _SAMPLES = 64
 _UNSEEN = 1 << 41  # their numbers begin here
 _FEW = 1000  # photos below which little variety can be expected
 _MANY = 0.5  # share of rejected samples that is worth a warning
+_SAME = 0.9  # median overlap of two samples' things from which they are in the same places
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,14 @@ class Trial:
     samples: int
     rejected: int
     things: int  # in those that were not
-    layouts: int  # different ones in those: where which things are seen
+    alike: float  # median IoU of two samples' things, as `overlap` has it
     refusal: str = ""  # why it makes none at all
 
 
 def tried(taught: Recipe) -> Trial:
     """Samples of the generator, each looked at as those of a dataset are."""
     rejected = things = 0
-    layouts = set[bytes]()
+    maps: list[np.ndarray] = []
     try:
         taught.check_worth()
         with taught.generator.component("generators").open(taught.world()) as generate:
@@ -42,15 +46,33 @@ def tried(taught: Recipe) -> Trial:
                 try:
                     made = generate([rng])[0]
                     things += len(made.instances)
-                    layouts.add(made.instance_map.tobytes())
+                    maps.append(made.instance_map)
                 except RejectedError:
                     rejected += 1
     except InputError as error:
         weights = taught.generator.weights
         assert weights is not None, "it has learned"
         place = f"{Path(weights.source).parent}/"  # a report says the same wherever its run lies
-        return Trial(_SAMPLES, _SAMPLES, 0, 0, str(error).replace(place, ""))
-    return Trial(_SAMPLES, rejected, things, len(layouts))
+        return Trial(_SAMPLES, _SAMPLES, 0, 0.0, str(error).replace(place, ""))
+    pairs = [overlap(one, other) for one, other in pairwise(maps)]
+    return Trial(_SAMPLES, rejected, things, float(np.median(pairs)) if pairs else 0.0)
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """IoU of the insides of things in two instance maps [H, W]; 1.0 where neither has any.
+
+    A thing's inside is what has the same thing to the right of it and below: things that fill a
+    whole picture are told apart by their borders, and their numbers, which begin anew in each
+    picture, do not matter.
+    """
+    first, second = _inside(one), _inside(other)
+    either = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / either if either else 1.0
+
+
+def _inside(found: np.ndarray) -> np.ndarray:
+    here = found[:-1, :-1]
+    return (here > 0) & (here == found[1:, :-1]) & (here == found[:-1, 1:])
 
 
 def statements(taught: Recipe, photos: int) -> list[Statement]:
@@ -94,11 +116,11 @@ def _things(trial: Trial) -> Iterator[Statement]:
         yield Statement(
             "learned", f"Things that can be taken away, on average {each:.1f} in a picture{lost}."
         )
-        if trial.layouts == 1 < kept:
+        if trial.alike >= _SAME:
             yield Statement(
                 "not learned",
-                f"Where they may be: in all of {kept} samples they are in the same places. A run "
-                "with `gnm` may still find things in photos: `datagen predict`.",
+                "Where they may be: in nearly all samples they are in the same places. A run with "
+                "`gnm` may still find things in photos: `datagen predict`.",
             )
         if share > _MANY:
             yield Statement(
