@@ -43,8 +43,6 @@ class Arm(NamedTuple):
 ARMS = {
     "sparse-relate": Arm(SPARSE, 3000, {}),
     "sparse-centred": Arm(SPARSE, 3000, {"centred": 10.0}),
-    "sparse-no-position": Arm(SPARSE, 3000, {"position": 0.0}),
-    "sparse-no-residual": Arm(SPARSE, 3000, {"residual": False}),
     "sparse-blockgan2d": Arm(SPARSE, 3000, BLOCKGAN),
     "dense-relate": Arm(DENSE, 3000, {}),
     "dense-centred": Arm(DENSE, 3000, {"centred": 10.0}),
