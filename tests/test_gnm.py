@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from datagen.models.draw import Draw, Gauss, gauss_kl
 from datagen.models.glimpses import boxes_of, layers, placed
-from datagen.models.gnm import Gnm, Noise, Objects, Sizes
+from datagen.models.gnm import Gnm, Noise, Objects, Sizes, likeliest
 from datagen.models.gnm_baselines import ConvDraw, Vae
 from datagen.models.gnm_lessons import Lesson, taught
 from datagen.models.gnm_losses import Weights, bernoulli_kl, log_likelihood, terms
@@ -249,6 +250,23 @@ def test_a_sample_is_the_mode_of_its_layout_before_a_background_that_is_sampled(
     assert not torch.equal(model.generate(others).values, one.values)
     assert torch.equal(behind.values, one.values) and torch.equal(same.background, one.background)
     assert not torch.allclose(behind.background, one.background)
+
+
+def test_what_is_most_likely_of_all_presences_of_the_expected_number():
+    logits = 2 * normal(20, 5)
+    every = torch.tensor(list(product([0.0, 1.0], repeat=5)))
+    for row, found in zip(logits, likeliest(logits), strict=True):
+        chances = Bernoulli(logits=row)
+        count = chances.mean.sum().round()
+        there = every[every.sum(1) == count]
+        best = there[chances.log_prob(there).sum(1).argmax()]
+        assert torch.equal(found, best)
+
+
+def test_an_object_that_may_be_in_either_of_three_cells_is_in_one_of_them():
+    thirds = math.log(1 / 2)
+    one = torch.tensor([[thirds, 8.0, thirds, -8.0, thirds], [-8.0, -8.0, -8.0, -8.0, -8.0]])
+    assert likeliest(one).tolist() == [[1, 1, 0, 0, 0], [0, 0, 0, 0, 0]]
 
 
 def test_bfloat16_is_for_training_alone():

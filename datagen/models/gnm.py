@@ -233,7 +233,7 @@ class Gnm(nn.Module):
         return _law(self.behind_prior(drawn.z.flatten(1)))
 
     def generate(self, noise: Noise, style: float = 0.0) -> Objects:
-        """Samples: z_g from its prior, then the mode of z_s, as in the paper, and a sample of z_b.
+        """Samples: z_g from its prior, then `most_likely` objects, and a sample of z_b.
 
         `style`: how much of the spread of an object's appearance is sampled. The mode of z_b, of
         which the paper says nothing, makes backgrounds nearly equal: z_g tells of them only what
@@ -246,13 +246,16 @@ class Gnm(nn.Module):
         return made._replace(background=self.behind_law(drawn).sample(noise.background))
 
     def most_likely(self, drawn: Drawn, noise: Tensor | float = 0.0) -> Objects:
-        """The mode of z_s and z_b given z_g; `noise` for the appearances alone."""
+        """The mode of z_s and z_b given z_g, as in the paper; `noise` for the appearances alone.
+
+        Other than there, the mode of presence is that of as many objects as are expected.
+        """
         found = self.cells(drawn.features)
         values = found.law.mean.clone()
         look = self.sizes.look
         values[..., look] += (found.law.std * noise)[..., look]
         behind = self.behind_law(drawn).mean if self.sizes.background else None
-        return Objects((found.presence > 0).float(), values, behind)
+        return Objects(likeliest(found.presence), values, behind)
 
     # ---------------------------------------------------------------------------- to pictures
 
@@ -304,6 +307,17 @@ class Gnm(nn.Module):
 
     def _lean(self, tensor: Tensor) -> torch.autocast:
         return torch.autocast(tensor.device.type, torch.bfloat16, enabled=self.lean)
+
+
+def likeliest(presence: Tensor) -> Tensor:
+    """1 in as many of the likeliest cells as objects are expected, else 0; from logits [B, K].
+
+    The mode of independent presences given their number. Their mode by itself, which the paper
+    takes, leaves out whatever may be in either of three cells.
+    """
+    count = torch.sigmoid(presence).sum(1, keepdim=True).round()
+    rank = presence.argsort(dim=1, descending=True, stable=True).argsort(1)
+    return (rank < count).float()
 
 
 def _norm(channels: int) -> nn.GroupNorm:
