@@ -13,7 +13,7 @@ from datagen.generators.gnm import Generator
 from datagen.language import parse
 from datagen.learning.gnm import schedule
 from datagen.learning.gnm.finding import found_in
-from datagen.learning.gnm.objects import THRESHOLD, frame_of, infer
+from datagen.learning.gnm.objects import frame_of, infer
 from datagen.learning.gnm.schedule import Schedule
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.gnm.weights import load_gnm_model, save_gnm_model
@@ -312,7 +312,7 @@ def test_it_finds_digits_that_nobody_has_labelled():
     for k in range(4):  # as photos of another size and shape, in whose pixels things are told
         large = cv2.resize(pictures[k], (320, 320), interpolation=cv2.INTER_CUBIC)
         photo = np.pad(large, ((0, 0), (50, 51), (0, 0)))
-        at = found_in(trainee.sampler(), photo, THRESHOLD).boxes - [50, 0, 0, 0]
+        at = found_in(trainee.sampler(), photo).boxes - [50, 0, 0, 0]
         at[:, 2:] += at[:, :2]
         assert np.median(iou(boxes[k] * 5, at).max(1)) >= 0.5
 
@@ -458,6 +458,22 @@ def test_what_is_drawn_nowhere_is_no_object(model):
     with torch.inference_mode():
         frame = frame_of(model, scene(model, 0), 1, ("tile",), threshold=0.999)
     assert frame.instances == () and not frame.instance_map.any()
+
+
+def test_a_pixel_is_of_what_hides_more_than_half_of_it_or_is_lit_to_a_third(monkeypatch):
+    """What an object gives to pixels is set; fading to the right, by a tenth a pixel."""
+    fading = torch.linspace(0.95, 0.05, 10).expand(1, 2, 1, 10)
+    monkeypatch.setattr("datagen.learning.gnm.objects.layers", lambda *_: fading)
+    for alpha, least, right in ((True, None, 5), (False, None, 7), (True, 0.2, 8)):
+        model = of_light_or_opacity(alpha)
+        with torch.inference_mode():
+            frame = frame_of(model, scene(model, 0), 1, ("tile",), threshold=least)
+        assert frame.instances[0].silhouette.mask.sum() == right
+
+
+def of_light_or_opacity(alpha):
+    trainee = GnmTrainee(tiles(4), QUICK.model_copy(update={"alpha": alpha}), seed=0)
+    return trainee.sampler()
 
 
 def test_objects_in_pictures_have_boxes_scores_and_appearances(model):

@@ -16,7 +16,7 @@ from datagen.grammar import Grammar
 from datagen.interfaces import Component, Finder, Rngs
 from datagen.learning.gnm.editing import edited
 from datagen.learning.gnm.finding import found_in
-from datagen.learning.gnm.objects import THRESHOLD, filled, frame_of, numbered
+from datagen.learning.gnm.objects import filled, frame_of, numbered
 from datagen.learning.gnm.weights import load_gnm_model
 from datagen.models.gnm import Noise, Objects
 from datagen.taught import weights_of
@@ -35,8 +35,9 @@ class Generator(Component):
     # How much of the spread of an object's appearance is sampled. At 0, the paper's way, each is
     # the most likely one of its layout; above, looks are more diverse and less sure to fit.
     style: float = Field(default=0.0, ge=0, le=1)
-    # Light, or opacity, from which on a pixel is part of an object; of 0..1.
-    threshold: float = Field(default=THRESHOLD, gt=0, lt=1)
+    # Light, or opacity, from which on a pixel is part of an object, of 0..1; none: .3 of light, as
+    # the strokes of digits fade, and half of opacity.
+    threshold: float | None = Field(default=None, gt=0, lt=1)
 
     def may_edit(self) -> bool:
         return True

@@ -26,7 +26,7 @@ from relate_bowls_world import DENSE, SPARSE, World, described, pictures
 from datagen import pipeline, rle
 from datagen.frame import Frame
 from datagen.learning.gnm.finding import found_in
-from datagen.learning.gnm.objects import THRESHOLD, frame_of
+from datagen.learning.gnm.objects import frame_of
 from datagen.learning.gnm.training import GnmTrainee
 from datagen.learning.loop import train
 from datagen.learning.run import RunFolder
@@ -80,7 +80,7 @@ def run(out: Path, folder: Path, name: str, seed: int) -> dict[str, Any]:
 def looked_for(model: Gnm, folder: Path) -> dict[str, float | None]:
     """What it finds in pictures that it has not seen, against true labels."""
     truth = read(folder)
-    found = [found_in(model, load_image(picture), THRESHOLD) for picture in truth.pictures]
+    found = [found_in(model, load_image(picture)) for picture in truth.pictures]
     boxes, masks = (score(truth, found, kind) for kind in ("bbox", "segm"))
     right = [len(f.scores) == len(p.things) for f, p in zip(found, truth.pictures, strict=True)]
     return {
@@ -137,7 +137,7 @@ def _matched(frame: Frame, balls: np.ndarray) -> np.ndarray:
 def sheet(model: Gnm, frames: Sequence[Frame], test: Path) -> np.ndarray:
     """The first test pictures and what is found; the first made ones and their labels; BGR."""
     photos = [load_image(picture) for picture in read(test).pictures[:_SHOWN]]
-    found = [found_in(model, photo, THRESHOLD).boxes for photo in photos]
+    found = [found_in(model, photo).boxes for photo in photos]
     images = [frame.image for frame in frames[:_SHOWN]]
     labels = [_boxes(frame) for frame in frames[:_SHOWN]]
     rows = [_row(photos, found), _row(images, [()] * _SHOWN), _row(images, labels)]

@@ -11,7 +11,7 @@ from datagen.learning.gnm.objects import Found, infer
 from datagen.models.gnm import Gnm
 
 
-def found_in(model: Gnm, photo: np.ndarray, threshold: float) -> Detections:
+def found_in(model: Gnm, photo: np.ndarray, threshold: float | None = None) -> Detections:
     """What the model reads out of uint8 [H, W, 3] of any size, all of its one category.
 
     It looks at the middle of the photo, cut and resized as the photos were that it learned from;

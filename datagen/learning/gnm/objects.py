@@ -14,7 +14,8 @@ from datagen.models.glimpses import layers
 from datagen.models.gnm import Gnm, Noise, Objects
 from datagen.rng import Stream, rng_for
 
-THRESHOLD = 0.3  # light, or opacity, from which on a pixel is part of an object; of 0..1
+# From which on a pixel is part of an object, unless a threshold is given; of 0..1.
+_LIGHT, _OPACITY = 0.3, 0.5
 _AT_ONCE = 64  # pictures
 
 Window = tuple[float, float, float, float]  # left, top, width, height, px
@@ -45,13 +46,14 @@ class _Layer:
 def infer(
     model: Gnm,
     pictures: np.ndarray,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     windows: Sequence[Window] | None = None,
 ) -> list[Found]:
     """Objects in pictures uint8 [N, H, W, 3], as the model reads them: no sampling.
 
-    A pixel belongs to an object where its light, or its mask, is above `threshold`. `windows`: the
-    parts of photos that the pictures show, in whose pixels the objects are then drawn and told.
+    A pixel belongs to an object where its light, or its mask, is above `threshold`; None: .3 of
+    light, and half of a mask. `windows`: the parts of photos that the pictures show, in whose
+    pixels the objects are then drawn and told.
     """
     windows = windows or [(0, 0, *model.sizes.canvas)] * len(pictures)
     found = []
@@ -76,7 +78,12 @@ def _through(window: Window, boxes: Tensor, canvas: tuple[int, int]) -> Tensor:
 
 
 def _found(
-    model: Gnm, values: Tensor, presence: Tensor, boxes: Tensor, shown: Tensor, threshold: float
+    model: Gnm,
+    values: Tensor,
+    presence: Tensor,
+    boxes: Tensor,
+    shown: Tensor,
+    threshold: float | None,
 ) -> Found:
     there = torch.nonzero(presence > 0.5)[:, 0]
     shapes = [_tight(_layer(model, shown[k], boxes[k], threshold)) for k in there.tolist()]
@@ -99,7 +106,7 @@ def frame_of(
     objects: Objects,
     category: int,
     categories: tuple[str, ...],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     numbers: Mapping[int, int] | None = None,
 ) -> Frame:
     """A picture and its labels, of one sample [1, K, ...].
@@ -121,13 +128,13 @@ def frame_of(
     return Frame(classes, ids, None, tuple(things), categories, image=image)
 
 
-def numbered(model: Gnm, objects: Objects, threshold: float) -> dict[int, int]:
+def numbered(model: Gnm, objects: Objects, threshold: float | None) -> dict[int, int]:
     """Cell -> id, as `frame_of` numbers the objects."""
     return {cell: n for n, cell in enumerate(_drawn(model, objects, threshold), 1)}
 
 
 @torch.inference_mode()
-def filled(model: Gnm, threshold: float) -> float:
+def filled(model: Gnm, threshold: float | None) -> float:
     """Share of the cells that show an object, in samples that are the same for such models."""
     rngs = [rng_for(0, k, Stream.GNM) for k in range(_LOOKED_AT)]
     scenes = [model.generate(Noise.of(model.sizes, rng, 1)) for rng in rngs]
@@ -135,7 +142,9 @@ def filled(model: Gnm, threshold: float) -> float:
     return shown / (model.sizes.cells * _LOOKED_AT)
 
 
-def _drawn(model: Gnm, objects: Objects, threshold: float) -> dict[int, tuple[_Layer, Silhouette]]:
+def _drawn(
+    model: Gnm, objects: Objects, threshold: float | None
+) -> dict[int, tuple[_Layer, Silhouette]]:
     """By cell, each object that is there and shows."""
     boxes, shown = model.boxes(objects)[0], model.glimpses(objects)[0]
     drawn = {}
@@ -161,7 +170,7 @@ def image_of(made: Tensor) -> np.ndarray:
     return np.ascontiguousarray(bright.expand(-1, -1, -1, 3).numpy())
 
 
-def _layer(model: Gnm, shown: Tensor, box: Tensor, threshold: float) -> _Layer:
+def _layer(model: Gnm, shown: Tensor, box: Tensor, threshold: float | None) -> _Layer:
     """One object, also what of it lies beyond the canvas."""
     x, y, w, h = box.tolist()
     # A glimpse's outermost pixels reach half a pixel of theirs beyond the box.
@@ -171,9 +180,9 @@ def _layer(model: Gnm, shown: Tensor, box: Tensor, threshold: float) -> _Layer:
     drawn = layers(shown[None], box[None], (top, bottom + 1), (left, right + 1))[0]
     if model.sizes.alpha:
         weight, mask = drawn[-2].numpy(), drawn[-1].numpy()
-        return _Layer(left, top, weight, mask > threshold)
+        return _Layer(left, top, weight, mask > (threshold or _OPACITY))
     light = drawn.amax(0).numpy()
-    return _Layer(left, top, light, light > threshold)
+    return _Layer(left, top, light, light > (threshold or _LIGHT))
 
 
 def _corners(box: Tensor) -> tuple[float, float, float, float]:
