@@ -51,8 +51,8 @@ class Arm(NamedTuple):
 
 ARMS = {"sparse": Arm(SPARSE, 0.16), "dense": Arm(DENSE, 0.24)}
 SHARED = {
-    "steps": 5000, "lessons": 0.25, "ramp": 0.25, "again": 0.25, "last": 0.25, "beta": 1.0, "sharp": 1.0,
-    "alpha": True, "background": 8, "cell": 8, "glimpse": 8,
+    "steps": 5000, "lessons": 0.25, "ramp": 0.25, "again": 0.25, "last": 0.25, "beta": 1.0,
+    "sharp": 1.0, "alpha": True, "background": 8, "cell": 8, "glimpse": 8,
 }  # fmt: skip
 
 
