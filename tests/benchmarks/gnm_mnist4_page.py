@@ -27,9 +27,10 @@ _SAMPLES = """## Samples
 
 z_g is drawn from its prior; objects are the most likely ones, as in the paper, but as many as the
 layout expects. "Rarest": the share of the rarest n among the right ones, 0.143 at best.
-"Deviation": of the worst digit of a picture from its mirrored place, px. "Style": mean pixel distance between two digits of a class, over that
-of real ones. "Shuffled": each cell's object from the posterior of another picture, an independent
-prior of perfect parts. "Its layout": what z_g, as inferred from real pictures, makes of them.
+"Deviation": of the worst digit of a picture from its mirrored place, px. "Style": mean pixel
+distance between two digits of a class, over that of real ones. "Shuffled": each cell's object from
+the posterior of another picture, an independent prior of perfect parts. "Its layout": what z_g, as
+inferred from real pictures, makes of them.
 """
 _STYLES = """## Diversity of looks
 
