@@ -72,6 +72,10 @@ class Cells(NamedTuple):
     presence: Tensor  # logits, B, K
     law: Gauss  # B, K, each
 
+    def mode(self, background: Tensor | None = None) -> "Objects":
+        """Whatever is likelier there than not, as it most likely is; before z_b [B, numbers]."""
+        return Objects((self.presence > 0).float(), self.law.mean, background)
+
 
 class Objects(NamedTuple):
     """z_s itself, and z_b."""

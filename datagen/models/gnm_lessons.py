@@ -84,8 +84,8 @@ def missed(taught: Taught) -> Tensor:
 @torch.no_grad()
 def _likely(model: Gnm, read: Read) -> Tensor:
     """The likeness of pictures at the mode of the posterior, [B, C, H, W]."""
-    found, behind = read.posterior, None if read.background is None else read.background[0].mean
-    return model.render(Objects((found.presence > 0).float(), found.law.mean, behind))
+    behind = None if read.background is None else read.background[0].mean
+    return model.render(read.posterior.mode(behind))
 
 
 def _square(model: Gnm) -> int:

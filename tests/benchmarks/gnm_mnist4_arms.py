@@ -178,7 +178,7 @@ def made_again(model: Gnm, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray
             noise = torch.zeros(len(x), model.sizes.drawing, model.sizes.latent)
             drawn = model.draw(features, noise)
             read = model.cells(features)
-            whole = Objects((read.presence > 0).float(), read.law.mean, None)
+            whole = read.mode()
             both = (model.render(o) for o in (whole, model.most_likely(drawn)))
             parts.append([image_of(made) for made in both])
     seen, laid_out = zip(*parts, strict=True)
@@ -192,9 +192,8 @@ def shuffled(model: Gnm, pictures: np.ndarray) -> np.ndarray:
     """
     with torch.inference_mode():
         x = tensor_of(pictures[..., : model.sizes.channels])
-        read = [model.cells(model.encode(part)) for part in x.split(_AT_ONCE)]
-        presence = torch.cat([(cells.presence > 0).float() for cells in read])
-        values = torch.cat([cells.law.mean for cells in read])
+        read = [model.cells(model.encode(part)).mode() for part in x.split(_AT_ONCE)]
+        presence, values = (torch.cat(of) for of in zip(*(one[:2] for one in read), strict=True))
         rng = rng_for(0, 0, Stream.BOOTSTRAP)
         for k in range(model.sizes.cells):
             order = torch.from_numpy(rng.permutation(len(x)))

@@ -62,7 +62,7 @@ def infer(
         with torch.inference_mode():
             cells = model.cells(model.encode(tensor_of(batch[..., : model.sizes.channels])))
             presence = torch.sigmoid(cells.presence)
-            objects = Objects((presence > 0.5).float(), cells.law.mean, None)
+            objects = cells.mode()
             boxes, shown = model.boxes(objects), model.glimpses(objects)
         for n in range(len(batch)):
             at = _through(windows[start + n], boxes[n], model.sizes.canvas)
@@ -161,7 +161,7 @@ def read(model: Gnm, picture: np.ndarray) -> Objects:
     features = model.encode(tensor_of(picture[None, ..., : model.sizes.channels]))
     cells = model.cells(features)
     behind = model.behind_seen(features).mean if model.sizes.background else None
-    return Objects((cells.presence > 0).float(), cells.law.mean, behind)
+    return cells.mode(behind)
 
 
 def image_of(made: Tensor) -> np.ndarray:
